@@ -1,0 +1,77 @@
+/* core/journal/journal.h: the node's own log under all shards (replication.md sections 9 and 11 (a)).
+ *
+ * Core threads submit batches of records; the journal, on a loop of its own, writes everything that gathered while the
+ * last group was syncing as one group, makes it durable with one fdatasync, and tells each core. Positions are bytes
+ * from the beginning of time; they never repeat, though segments are recycled. An error of write or sync is final: the
+ * journal calls `failed` and answers nothing more, for the kernel may have dropped the pages (R27). */
+#ifndef CORE_JOURNAL_JOURNAL_H
+#define CORE_JOURNAL_JOURNAL_H
+
+#include "core/env/loop.h"
+#include "core/journal/disk.h"
+#include "core/journal/record.h"
+
+struct journal;
+
+/** Records on their way to disk. Embed or allocate; the journal borrows it, and `records`, until `done`. */
+struct journal_batch {
+    struct message message;   /* the journal's, on both ways */
+    struct loop *home;        /* where `done` is called */
+    const void *records;      /* encoded, one after another, 8-byte aligned sizes (record_size) */
+    uint32_t size;
+    /* On `home`'s thread, in the order submitted: PDR_OK: durable up to `end`. PDR_NO_SPACE: not written, nor will be
+     * anything that this core submitted after it until journal_resume's reply; the node goes on for reads (R74). */
+    void (*done)(struct journal_batch *batch, enum pdr_status status);
+    uint64_t begin, end;      /* positions; set when durable */
+};
+
+struct journal_hooks {
+    void *user;
+    /** Final: R27. The node must end at once; `why` is a sentence. On the journal's loop. */
+    void (*failed)(void *user, const char *why);
+    /** A segment was filled, or 60 s passed since the last call with anything written: please flush the store and call
+     * journal_release, so that old segments can be recycled. On the journal's loop; one at a time. */
+    void (*want_checkpoint)(void *user);
+};
+
+struct journal_options {
+    uint64_t segment_bytes;       /* 0: 64 MiB */
+    uint64_t first_segment_bytes; /* of an empty log, so that the first start is quick; 0: 4 MiB */
+    uint64_t bytes_max;           /* of all segments; beyond: PDR_NO_SPACE. 0: 1 GiB */
+    uint32_t group_bytes_max;     /* 0: 1 MiB. A single batch may be larger than that. */
+};
+
+/** What recovery found, for the log and for `perdure status`. */
+struct journal_recovery {
+    uint64_t records, groups, bytes;
+    bool torn;               /* the last group was torn by a crash: cut off, as it may be (R71) */
+    uint64_t torn_position;
+    char corrupt[256];       /* a sentence that says where and what to do, when journal_open fails with PDR_INTERNAL */
+};
+
+/**
+ * Opens the log on `disk` (taken on PDR_OK), creating it if the directory is empty, and calls `each` for every record
+ * of every group in order, oldest first; `position` is its group's. Blocks; call before the loop runs, on the thread
+ * that will own it. PDR_INTERNAL with recovery->corrupt set if anything but the tail is damaged (R71).
+ */
+enum pdr_status journal_open(struct disk *disk, struct loop *loop, const struct journal_options *options,
+                             const struct journal_hooks *hooks,
+                             void (*each)(void *user, const struct record *record, uint64_t position), void *user,
+                             struct journal **out, struct journal_recovery *recovery);
+
+/** Any thread. Batches of one `home` become durable, and are answered, in the order submitted. */
+void journal_submit(struct journal *journal, struct journal_batch *batch);
+
+/** Any thread. Everything before `position` is in the store, and the store was flushed: its segments may go. */
+void journal_release(struct journal *journal, uint64_t position);
+
+/** On the journal's loop. Ends when what was submitted is durable; then `closed` fires and the journal is gone. */
+void journal_close(struct journal *journal, void (*closed)(void *user), void *user);
+
+/** Any thread; a copy of counters that may be a moment old. */
+struct journal_stats {
+    uint64_t groups, syncs, batches, bytes, sync_ns_total, sync_ns_max, position, segments, released;
+};
+void journal_stats(struct journal *journal, struct journal_stats *out);
+
+#endif

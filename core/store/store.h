@@ -1,0 +1,71 @@
+/* core/store/store.h: an ordered map of bytes to bytes on disk, as a seam. Production: store_rocks.c. Tests and
+ * simulator: store_mem.c.
+ *
+ * Every function blocks and is called on a pool thread (core/env/work.h), any number at a time, except `write`, whose
+ * callers keep writes of one shard in order. Writes are atomic per batch and visible to reads that begin after `write`
+ * returned; they reach the disk in order, at the latest when `flush` returns: after a crash the store is exactly as of
+ * some prefix of the writes (replication.md section 11: RocksDB without WAL). */
+#ifndef CORE_STORE_STORE_H
+#define CORE_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <perdure/bytes.h>
+#include <perdure/status.h>
+
+struct store;
+struct store_batch;
+
+/** false stops the iteration. Slices are borrowed until it returns. */
+typedef bool (*store_each)(void *user, struct pdr_bytes key, struct pdr_bytes value);
+
+/** An iterator over a snapshot of the store; cheap to re-seek, so a batch of reads shares one. One thread at a time. */
+struct store_cursor;
+
+struct store_ops {
+    struct store_batch *(*batch_new)(struct store *store);
+    void (*batch_put)(struct store_batch *batch, struct pdr_bytes key, struct pdr_bytes value);
+    void (*batch_delete)(struct store_batch *batch, struct pdr_bytes key);
+    void (*batch_delete_range)(struct store_batch *batch, struct pdr_bytes from, struct pdr_bytes to); /* [from, to) */
+    void (*batch_free)(struct store_batch *batch);
+
+    /** Applies and empties `batch`. PDR_NO_SPACE, PDR_INTERNAL: nothing was applied; the batch is as it was. */
+    enum pdr_status (*write)(struct store *store, struct store_batch *batch);
+    /** Everything written before is on stable storage when it returns PDR_OK. */
+    enum pdr_status (*flush)(struct store *store);
+    /** PDR_NOT_FOUND; else *value is the caller's to free(). */
+    enum pdr_status (*get)(struct store *store, struct pdr_bytes key, void **value, size_t *size);
+    /** NULL out of memory. Sees all writes that returned before. */
+    struct store_cursor *(*cursor_new)(struct store *store);
+    /** Calls `each` for keys in [from, to) in order (`to` empty: to the end) until it returns false. */
+    enum pdr_status (*cursor_scan)(struct store_cursor *cursor, struct pdr_bytes from, struct pdr_bytes to,
+                                   store_each each, void *user);
+    void (*cursor_free)(struct store_cursor *cursor);
+    /** A consistent copy in `directory`, which must not exist. */
+    enum pdr_status (*checkpoint)(struct store *store, const char *directory);
+    /** A sentence about the last failure of this store; "" if there was none. Any thread. */
+    void (*last_error)(struct store *store, char *text, size_t size);
+    /** "rocksdb.estimate-num-keys" and the like; false if unknown. */
+    bool (*property)(struct store *store, const char *name, uint64_t *value);
+    void (*close)(struct store *store);
+};
+
+struct store {
+    const struct store_ops *ops;
+};
+
+struct store_rocks_options {
+    uint64_t cache_bytes;    /* block cache; 0: 64 MiB */
+    uint64_t memtable_bytes; /* 0: 16 MiB */
+};
+
+/** Opens or creates. On failure *why is a sentence that names `directory`, valid until the thread's next call. */
+enum pdr_status store_rocks_open(const char *directory, const struct store_rocks_options *options, struct store **out,
+                                 const char **why);
+
+/** In memory. store_mem_crash goes back to the last flush, or (with `keep` in 0..100) to a later prefix of the writes. */
+struct store *store_mem_new(void);
+void store_mem_crash(struct store *store, unsigned keep_percent);
+
+#endif

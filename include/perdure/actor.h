@@ -1,0 +1,186 @@
+/* perdure/actor.h: write an actor type in C.
+ *
+ *     static int add(pdr_turn *turn, const pdr_args *args)
+ *     {
+ *         int64_t n = 0;
+ *         pdr_get_int(turn, "n", &n);
+ *         n += pdr_arg_int(args, 0, 1);
+ *         pdr_put_int(turn, "n", n);
+ *         return pdr_reply_int(turn, n);
+ *     }
+ *
+ *     PDR_ACTOR(counter, PDR_METHOD("add", add))
+ *
+ * A method runs as a *turn*: alone on its actor, on a fiber of the core thread that owns the actor. It must not block
+ * the thread (no sleep, no file, no lock held by others); pdr_call and reads of cold state wait without blocking it.
+ * What a turn writes is atomic: it commits together with the reply when the method returns PDR_OK, and not at all
+ * when it returns anything else. A turn that calls another actor commits what it wrote so far before the call leaves.
+ *
+ * All functions here are called from inside the turn they are given, on its own fiber, and return PDR_OK or a status.
+ * A method ends with `return` of pdr_reply*(), of pdr_fail(), or of any status it received: an error is then answered
+ * with that status (and with the message of the function that failed). Slices handed out stay valid until the turn
+ * ends, unless said otherwise; slices handed in are borrowed until the function returns. */
+#ifndef PERDURE_ACTOR_H
+#define PERDURE_ACTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <perdure/bytes.h>
+#include <perdure/export.h>
+#include <perdure/ref.h>
+#include <perdure/status.h>
+#include <perdure/value.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Changes when a plugin built against another header would misbehave; such a plugin is refused at load. */
+#define PDR_ACTOR_ABI 1
+
+typedef struct pdr_turn pdr_turn;
+typedef struct pdr_args pdr_args;
+
+/** When a reply may leave (product.md, "What is promised"). */
+enum pdr_durability {
+    PDR_DURABILITY_DEFAULT,  /* a method: as its type; a type: sync */
+    PDR_DURABILITY_SYNC,     /* on stable storage of every in-sync replica */
+    PDR_DURABILITY_MEMORY,   /* in the memory of every in-sync replica; reaches storage soon after */
+    PDR_DURABILITY_VOLATILE, /* never written: lives and dies with the activation */
+};
+
+enum {
+    PDR_METHOD_READER = 1u << 0, /* writes nothing; a put, delete or tell in it fails with PDR_INVALID */
+};
+
+typedef int (*pdr_method_fn)(pdr_turn *turn, const pdr_args *args);
+/** activate: before the first turn, `memory` zeroed; may read state. passivate: after the last; may not wait or write. */
+typedef int (*pdr_hook_fn)(pdr_turn *turn);
+
+struct pdr_method {
+    const char *name;
+    pdr_method_fn run;
+    unsigned flags;
+    enum pdr_durability durability;
+};
+
+/** A type. Static and constant: it must outlive the node (a plugin's, the plugin). */
+struct pdr_actor_type {
+    unsigned abi; /* PDR_ACTOR_ABI */
+    const char *name;
+    const struct pdr_method *methods; /* ends with one whose name is NULL */
+    unsigned long memory_size;        /* of the volatile struct of an activation, bytes; 0 for none */
+    pdr_hook_fn activate, passivate;  /* may be NULL */
+    enum pdr_durability durability;
+};
+
+#define PDR_METHOD(name, function) {name, function, 0, PDR_DURABILITY_DEFAULT}
+#define PDR_READER(name, function) {name, function, PDR_METHOD_READER, PDR_DURABILITY_DEFAULT}
+#define PDR_METHOD_AS(name, function, durability) {name, function, 0, durability}
+
+/** Defines `const struct pdr_actor_type pdr_type_NAME` with these methods. */
+#define PDR_ACTOR(type, ...) PDR_ACTOR_WITH(type, 0, NULL, NULL, PDR_DURABILITY_DEFAULT, __VA_ARGS__)
+/** As PDR_ACTOR, with volatile memory of a size, hooks, and a durability. */
+#define PDR_ACTOR_WITH(type, memory, activate_hook, passivate_hook, how_durable, ...)                                \
+    static const struct pdr_method pdr_methods_##type[] = {__VA_ARGS__, {NULL, NULL, 0, PDR_DURABILITY_DEFAULT}};      \
+    extern const struct pdr_actor_type pdr_type_##type;                                                                \
+    const struct pdr_actor_type pdr_type_##type = {PDR_ACTOR_ABI, #type, pdr_methods_##type, memory,                   \
+                                                   activate_hook, passivate_hook, how_durable};
+
+/** What a plugin exports under the name `pdr_plugin`; `perdure start --plugin FILE.so` loads it. */
+struct pdr_plugin {
+    unsigned abi;      /* PDR_ACTOR_ABI; read before anything else */
+    unsigned size;     /* sizeof (struct pdr_plugin) */
+    const char *name, *version;
+    const struct pdr_actor_type *const *types; /* ends with NULL */
+};
+#define PDR_PLUGIN(plugin_name, plugin_version, ...)                                                                   \
+    static const struct pdr_actor_type *const pdr_plugin_types[] = {__VA_ARGS__, NULL};                                \
+    PDR_API extern const struct pdr_plugin pdr_plugin;                                                                 \
+    const struct pdr_plugin pdr_plugin = {PDR_ACTOR_ABI, sizeof(struct pdr_plugin), plugin_name, plugin_version,       \
+                                          pdr_plugin_types};
+
+/* Arguments */
+
+/** Number of arguments. */
+PDR_API uint32_t pdr_arg_count(const pdr_args *args);
+/** The k-th argument, or no value. */
+PDR_API pdr_value pdr_arg(const pdr_args *args, uint32_t k);
+/** The k-th as a number or bytes; `otherwise` where there is none or it is nil or of another kind. */
+PDR_API int64_t pdr_arg_int(const pdr_args *args, uint32_t k, int64_t otherwise);
+PDR_API struct pdr_bytes pdr_arg_bytes(const pdr_args *args, uint32_t k, struct pdr_bytes otherwise);
+
+/* Reply: at most one a turn; the last line of a method */
+
+PDR_API int pdr_reply(pdr_turn *turn, pdr_value value); /* an encoded value */
+PDR_API int pdr_reply_nil(pdr_turn *turn);
+PDR_API int pdr_reply_bool(pdr_turn *turn, bool value);
+PDR_API int pdr_reply_int(pdr_turn *turn, int64_t value);
+PDR_API int pdr_reply_str(pdr_turn *turn, struct pdr_bytes text);
+PDR_API int pdr_reply_bin(pdr_turn *turn, struct pdr_bytes bytes);
+/** Fails the turn: nothing it wrote since the last commit happens. `code` is yours ("insufficient_funds", [a-z_]{1,64}). */
+PDR_API int pdr_fail(pdr_turn *turn, const char *code, const char *format, ...) PDR_PRINTF(3, 4);
+/** Fails the turn with one of the platform's outcomes. */
+PDR_API int pdr_fail_status(pdr_turn *turn, enum pdr_status status, const char *format, ...) PDR_PRINTF(3, 4);
+
+/* State: a sorted map of bytes to bytes, the actor's own. Keys 1..1,024 bytes, values up to 1 MiB. */
+
+/** PDR_NOT_FOUND if there is no such key (then *value is left alone). May wait for the disk. */
+PDR_API int pdr_get(pdr_turn *turn, struct pdr_bytes key, struct pdr_bytes *value);
+PDR_API int pdr_put(pdr_turn *turn, struct pdr_bytes key, struct pdr_bytes value);
+/** PDR_OK also if there was no such key. */
+PDR_API int pdr_delete(pdr_turn *turn, struct pdr_bytes key);
+/** Integers under C-string keys, kept as MessagePack. */
+PDR_API int pdr_get_int(pdr_turn *turn, const char *key, int64_t *value);
+PDR_API int pdr_put_int(pdr_turn *turn, const char *key, int64_t value);
+
+/** Keys in [from, to) in order; `to` empty means to the end. Sees what this turn wrote before pdr_scan was called. */
+typedef struct pdr_scan pdr_scan;
+/** NULL only out of memory or in a passivate hook. Ends with the turn; no need to close. */
+PDR_API pdr_scan *pdr_scan_open(pdr_turn *turn, struct pdr_bytes from, struct pdr_bytes to);
+/** PDR_OK, PDR_NOT_FOUND at the end, or an error. May wait for the disk. Slices are valid until the next call. */
+PDR_API int pdr_scan_next(pdr_scan *scan, struct pdr_bytes *key, struct pdr_bytes *value);
+
+/* Others */
+
+/**
+ * Calls `to` ("TYPE/KEY") and waits for its answer, within this turn's deadline. `args` is an encoded array, or empty
+ * for no arguments. What this turn wrote so far commits first. On PDR_OK *reply (may be NULL) is the encoded result;
+ * on PDR_ACTOR pdr_error_code() has the callee's code. Not in a passivate hook.
+ */
+PDR_API int pdr_call(pdr_turn *turn, struct pdr_bytes to, const char *method, struct pdr_bytes args, pdr_value *reply);
+/** Sends without an answer; leaves when this turn has committed, or never if it fails. */
+PDR_API int pdr_tell(pdr_turn *turn, struct pdr_bytes to, const char *method, struct pdr_bytes args);
+/** Of the last function of this turn that did not return PDR_OK. Never NULL. */
+PDR_API const char *pdr_error_code(pdr_turn *turn);
+PDR_API const char *pdr_error_message(pdr_turn *turn);
+
+/* Time */
+
+/** Runs `method` of this actor with `args` after delay_ms, then every period_ms (0: once). Dies with the activation.
+ * `name` (1..64 bytes) replaces a timer of that name; at most 64 an activation. Takes effect when the turn commits. */
+PDR_API int pdr_timer_set(pdr_turn *turn, const char *name, uint64_t delay_ms, uint64_t period_ms, const char *method,
+                          struct pdr_bytes args);
+PDR_API int pdr_timer_cancel(pdr_turn *turn, const char *name);
+/** Waits; other actors run meanwhile. PDR_DEADLINE if the turn's deadline comes first. What was written commits first. */
+PDR_API int pdr_sleep(pdr_turn *turn, uint64_t delay_ms);
+
+/* The turn itself */
+
+/** The activation's volatile struct (memory_size bytes); NULL if the type has none. Valid while the actor is active. */
+PDR_API void *pdr_memory(pdr_turn *turn);
+PDR_API struct pdr_ref pdr_self(pdr_turn *turn);
+/** The calling actor, "TYPE/KEY"; empty when a client called. */
+PDR_API struct pdr_bytes pdr_caller(pdr_turn *turn);
+/** Wall clock, milliseconds since 1970; may jump. The same throughout a turn that does not wait. */
+PDR_API int64_t pdr_wall_ms(pdr_turn *turn);
+/** Milliseconds until this turn's deadline; 0 when it is over. */
+PDR_API uint64_t pdr_deadline_left_ms(pdr_turn *turn);
+/** A random number: the one source of chance that the simulator can repeat. */
+PDR_API uint64_t pdr_random(pdr_turn *turn);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,93 @@
+/* perdure/client.h: call actors from a C program.
+ *
+ * Two forms over one connection: callbacks on a libuv loop, and a blocking form that owns a loop of its own. Either
+ * reconnects by itself (with jittered back-off) and bounds what is outstanding. A client belongs to the thread that
+ * runs its loop; use one client a thread. Deadlines are always set: 30 s unless said otherwise. */
+#ifndef PERDURE_CLIENT_H
+#define PERDURE_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <perdure/bytes.h>
+#include <perdure/export.h>
+#include <perdure/status.h>
+#include <perdure/value.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct uv_loop_s;
+
+#define PDR_DEADLINE_MS_DEFAULT 30000
+#define PDR_DEADLINE_MS_MAX (24ull * 3600 * 1000)
+
+typedef struct pdr_client pdr_client;
+
+/** Zero-initialise; every field has a default. Borrowed until pdr_client_open returns. */
+struct pdr_client_options {
+    const char *node;          /* "HOST:PORT"; NULL: $PERDURE_NODE, else 127.0.0.1:7077 */
+    uint64_t deadline_ms;      /* of calls that give none; 0: 30,000 */
+    uint32_t outstanding_max;  /* calls without an answer; more are refused PDR_OVERLOADED; 0: 4,096 */
+    uint64_t connect_timeout_ms; /* 0: 5,000 */
+};
+
+/** How a call ended. All slices are borrowed: valid until the callback returns (blocking form: until the next call). */
+struct pdr_outcome {
+    enum pdr_status status;
+    struct pdr_bytes code;    /* on failure: the wire code; an actor's own with PDR_ACTOR */
+    struct pdr_bytes message; /* on failure: a sentence */
+    uint64_t retry_ms;        /* 0, or how long the node asks to wait */
+    pdr_value result;         /* on PDR_OK: the encoded result */
+};
+typedef void (*pdr_outcome_cb)(void *user, const struct pdr_outcome *outcome);
+
+/** Zero-initialise; every field has a default. */
+struct pdr_call_options {
+    uint64_t deadline_ms; /* from now; 0: the client's */
+};
+
+/**
+ * Opens a client on `loop`, which the caller runs. Nothing is sent yet: the connection is made in the background, and
+ * calls made meanwhile wait for it inside their deadlines. PDR_INVALID for a malformed address: *why then is a sentence.
+ */
+PDR_API enum pdr_status pdr_client_open(struct uv_loop_s *loop, const struct pdr_client_options *options,
+                                        pdr_client **out, const char **why) PDR_MUST_CHECK;
+
+/**
+ * Calls `method` of the actor `to` ("TYPE/KEY") with `args`, an encoded array (empty: no arguments).
+ *
+ * On PDR_OK `cb` fires exactly once, later, on the loop's thread; on any other status nothing was sent and `cb` never
+ * fires. After PDR_DEADLINE or PDR_UNAVAILABLE the call may still have been applied. `options` may be NULL.
+ */
+PDR_API enum pdr_status pdr_client_call(pdr_client *client, struct pdr_bytes to, const char *method,
+                                        struct pdr_bytes args, const struct pdr_call_options *options,
+                                        pdr_outcome_cb cb, void *user) PDR_MUST_CHECK;
+/** A notification: at most once, no answer. PDR_UNAVAILABLE while there is no connection. */
+PDR_API enum pdr_status pdr_client_tell(pdr_client *client, struct pdr_bytes to, const char *method,
+                                        struct pdr_bytes args) PDR_MUST_CHECK;
+PDR_API uint32_t pdr_client_outstanding(const pdr_client *client);
+/** Ends what is outstanding with PDR_CANCELLED, then closes; `closed` (may be NULL) is the last callback. */
+PDR_API void pdr_client_close(pdr_client *client, void (*closed)(void *user), void *user);
+
+/* Blocking form */
+
+typedef struct pdr_blocking pdr_blocking;
+
+/** Connects before it returns. On failure *why is a sentence, valid until the thread's next pdr_blocking_open. */
+PDR_API enum pdr_status pdr_blocking_open(const struct pdr_client_options *options, pdr_blocking **out,
+                                          const char **why) PDR_MUST_CHECK;
+/** Returns outcome->status. `outcome` is filled in on every path; its slices live until the next call on `client`. */
+PDR_API enum pdr_status pdr_blocking_call(pdr_blocking *client, struct pdr_bytes to, const char *method,
+                                          struct pdr_bytes args, const struct pdr_call_options *options,
+                                          struct pdr_outcome *outcome);
+/** Returns once the notification has been handed to the kernel. */
+PDR_API enum pdr_status pdr_blocking_tell(pdr_blocking *client, struct pdr_bytes to, const char *method,
+                                          struct pdr_bytes args);
+PDR_API void pdr_blocking_close(pdr_blocking *client);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
