@@ -1,0 +1,134 @@
+/* core/call.c: the envelope: made with one copy of everything in it, and reused. */
+#include "core/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/base/check.h"
+#include "core/base/mem.h"
+
+#define SPARE_MAX 4096u
+
+void call_pool_init(struct call_pool *pool)
+{
+    list_init(&pool->spare);
+    pool->spare_count = 0;
+    pool->live = 0;
+}
+
+void call_pool_release(struct call_pool *pool)
+{
+    struct list *node;
+    while ((node = list_pop(&pool->spare)) != NULL) {
+        mem_free(LIST_ITEM(node, struct call, node));
+    }
+    pool->spare_count = 0;
+}
+
+static struct call *take(struct call_pool *pool)
+{
+    struct list *node = list_pop(&pool->spare);
+    if (node != NULL) {
+        pool->spare_count--;
+        return LIST_ITEM(node, struct call, node);
+    }
+    return mem_try(sizeof(struct call));
+}
+
+static struct pdr_bytes copy(uint8_t **at, struct pdr_bytes from)
+{
+    struct pdr_bytes slice = pdr_bytes(*at, from.size);
+    if (from.size > 0) {
+        memcpy(*at, from.data, from.size);
+    }
+    *at += from.size;
+    return slice;
+}
+
+struct call *call_new(struct call_pool *pool, struct core *home, const struct pdr_ref *ref, struct pdr_bytes address,
+                      struct pdr_bytes method, struct pdr_bytes args, struct pdr_bytes caller, const uint64_t *chain,
+                      uint32_t chain_count, uint64_t link)
+{
+    uint32_t links = chain_count + (link != 0);
+    size_t size = links * sizeof(uint64_t) + address.size + method.size + args.size + caller.size;
+    struct call *call = take(pool);
+    if (call == NULL) {
+        return NULL;
+    }
+    call->data = size <= CALL_INLINE_SIZE ? call->inline_data : mem_try(size);
+    if (call->data == NULL) {
+        mem_free(call);
+        return NULL;
+    }
+    pool->live++;
+    list_init(&call->node);
+    timer_init(&call->timer, NULL);
+    call->state = CALL_MADE;
+    uint8_t *at = call->data;
+    if (links > 0) {
+        uint64_t *ids = call->data; /* first, for alignment */
+        if (chain_count > 0) {
+            memcpy(ids, chain, chain_count * sizeof(uint64_t));
+        }
+        if (link != 0) {
+            ids[chain_count] = link;
+        }
+        at += links * sizeof(uint64_t);
+    }
+    call->chain = call->data;
+    call->chain_count = links;
+    call->address = copy(&at, address);
+    call->method = copy(&at, method);
+    call->args = copy(&at, args);
+    call->caller = copy(&at, caller);
+    call->type_size = (uint32_t)ref->type.size;
+    call->key_hash = pdr_ref_hash(ref->key);
+    call->deadline_ns = 0;
+    call->durability = PDR_DURABILITY_DEFAULT;
+    call->at = home;
+    call->activation = NULL;
+    call->status = PDR_OK;
+    call->retry_ms = 0;
+    call->code[0] = call->text[0] = 0;
+    call->home = home;
+    call->finish = NULL;
+    call->owner = NULL;
+    call->tag = 0;
+    pdr_writer_init(&call->reply, call->reply_data, CALL_REPLY_INLINE, 0);
+    return call;
+}
+
+void call_free(struct call_pool *pool, struct call *call)
+{
+    CHECK(pool->live > 0);
+    pool->live--;
+    pdr_writer_release(&call->reply);
+    if (call->data != call->inline_data) {
+        mem_free(call->data);
+    }
+    if (pool->spare_count >= SPARE_MAX) {
+        mem_free(call);
+        return;
+    }
+    list_push_front(&pool->spare, &call->node);
+    pool->spare_count++;
+}
+
+enum pdr_status call_fail(struct call *call, enum pdr_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(call->text, sizeof call->text, format, args);
+    va_end(args);
+    call->status = status;
+    return status;
+}
+
+size_t call_heap_size(const struct call *call)
+{
+    size_t size = call->reply.on_heap ? call->reply.capacity : 0;
+    if (call->data != call->inline_data) {
+        size += call->args.size + call->address.size + call->method.size + call->caller.size;
+    }
+    return size;
+}

@@ -1,0 +1,102 @@
+/* core/call.h: the envelope that goes through stages 3 to 7: target, arguments, deadline, and how to finish it.
+ *
+ * Whoever holds the pointer owns the call: a stage passes it on or finishes it, and there is no third thing to do with
+ * it. A call belongs to the pool of the core that made it (`home`) and returns there: call_finish may be called on any
+ * core, `finish` runs on home, as the last thing that happens to the call before call_free. */
+#ifndef CORE_CALL_H
+#define CORE_CALL_H
+
+#include <perdure/actor.h>
+#include <perdure/ref.h>
+
+#include "core/base/list.h"
+#include "core/base/timerwheel.h"
+#include "core/env/loop.h"
+
+#define CALL_INLINE_SIZE 256u  /* address, method, arguments and chain of most calls */
+#define CALL_REPLY_INLINE 128u /* result of most calls */
+#define CALL_CHAIN_MAX 64u     /* turns that wait for one another */
+
+struct core;
+struct activation;
+
+enum call_state {
+    CALL_MADE,    /* nobody's queue */
+    CALL_QUEUED,  /* in a mailbox; `timer` is set unless it runs in this tick */
+    CALL_RUNNING, /* a turn has it */
+    CALL_GATED,   /* the turn has ended; the reply waits for its entry to be durable */
+};
+
+struct call {
+    struct list node; /* mailbox, gate */
+    struct message message;
+    struct timer timer;
+    enum call_state state;
+
+    /* target; slices of `data` */
+    struct pdr_bytes address; /* "TYPE/KEY" */
+    struct pdr_bytes method;
+    struct pdr_bytes args;   /* an encoded array */
+    struct pdr_bytes caller; /* "TYPE/KEY"; empty when a client called */
+    const uint64_t *chain;   /* ids of the turns that wait for this call, outermost first */
+    uint32_t chain_count;
+    uint32_t type_size; /* of TYPE in `address` */
+    uint64_t key_hash;  /* pdr_ref_hash(KEY): placement */
+    uint64_t deadline_ns;
+    uint32_t shard;
+    enum pdr_durability durability; /* the caller's wish; DEFAULT: the method's */
+    struct core *at;                /* the core that has it */
+    struct activation *activation;  /* while QUEUED, RUNNING */
+    uint64_t gate_seq;              /* while GATED */
+
+    /* outcome */
+    enum pdr_status status;
+    uint32_t retry_ms;
+    char code[PDR_METHOD_SIZE_MAX + 1]; /* on PDR_ACTOR */
+    char text[192];                      /* on failure: a sentence */
+    pdr_writer reply;                    /* on PDR_OK: one encoded value; empty means nil */
+
+    /* caller */
+    struct core *home;
+    void (*finish)(struct call *call); /* takes the call; ends with call_free */
+    void *owner;                       /* the finisher's */
+    uint64_t tag;                      /* the finisher's: msgid */
+
+    void *data; /* `inline_data` or the heap's */
+    uint8_t inline_data[CALL_INLINE_SIZE];
+    uint8_t reply_data[CALL_REPLY_INLINE];
+};
+
+/** Calls of one core, kept for reuse. */
+struct call_pool {
+    struct list spare;
+    uint32_t spare_count;
+    uint64_t live; /* calls that are somebody's */
+};
+
+void call_pool_init(struct call_pool *pool);
+void call_pool_release(struct call_pool *pool);
+
+/**
+ * A call with copies of all that is given; `address` must have been parsed (ref). NULL if it does not fit memory.
+ * `chain` is copied with `link` appended when link is not 0. finish, owner and tag are the caller's to set.
+ */
+struct call *call_new(struct call_pool *pool, struct core *home, const struct pdr_ref *ref, struct pdr_bytes address,
+                      struct pdr_bytes method, struct pdr_bytes args, struct pdr_bytes caller, const uint64_t *chain,
+                      uint32_t chain_count, uint64_t link);
+/** On home's thread. */
+void call_free(struct call_pool *pool, struct call *call);
+
+/** Sets a failure; `format` makes the sentence. Returns `status`. */
+enum pdr_status call_fail(struct call *call, enum pdr_status status, const char *format, ...) PDR_PRINTF(3, 4);
+
+/** Heap bytes beyond the struct itself. */
+size_t call_heap_size(const struct call *call);
+
+/** Bytes the arguments of the k-th... are read by pdr_arg over this. */
+struct pdr_args {
+    struct pdr_bytes items; /* inside of the array */
+    uint32_t count;
+};
+
+#endif

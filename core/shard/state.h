@@ -1,0 +1,55 @@
+/* core/shard/state.h: an actor's state in memory: a sorted map, of which the store may hold more.
+ *
+ * This is the overlay of replication.md (section 1): it has the newest values, also those not committed or not applied
+ * yet. `complete` says that it has every key; then nothing is ever read from the store. Otherwise a key that is not
+ * here must be looked up, and a deleted one stays as a tombstone until the deletion is applied. */
+#ifndef CORE_SHARD_STATE_H
+#define CORE_SHARD_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <perdure/bytes.h>
+
+struct state_entry {
+    uint64_t seq; /* of the log entry that wrote it; 0: read from the store */
+    uint32_t value_size;
+    uint16_t key_size;
+    bool deleted;
+    bool is_volatile; /* by a method that writes nothing down: gone with the activation */
+    uint8_t data[];   /* key, value */
+};
+
+struct state {
+    struct state_entry **entries; /* sorted by key */
+    uint32_t count, capacity;
+    uint32_t bytes; /* keys and values of all entries */
+    bool complete;
+};
+
+static inline struct pdr_bytes entry_key(const struct state_entry *e) { return pdr_bytes(e->data, e->key_size); }
+static inline struct pdr_bytes entry_value(const struct state_entry *e)
+{
+    return pdr_bytes(e->data + e->key_size, e->value_size);
+}
+
+void state_init(struct state *state, bool complete);
+void state_release(struct state *state);
+
+/** NULL if there is none (a tombstone is one). */
+struct state_entry *state_find(const struct state *state, struct pdr_bytes key);
+/** Index of the first entry >= key (> key with `after`). */
+uint32_t state_lower_bound(const struct state *state, struct pdr_bytes key, bool after);
+
+/** A free-standing entry; NULL if there is no memory. */
+struct state_entry *state_entry_new(struct pdr_bytes key, struct pdr_bytes value, bool deleted);
+/** Takes `entry`; returns the one it replaces, which is now the caller's, or NULL. */
+struct state_entry *state_insert(struct state *state, struct state_entry *entry);
+/** Takes the entry out and hands it over; NULL if there is none. */
+struct state_entry *state_remove(struct state *state, struct pdr_bytes key);
+/** Frees every entry the store has too (seq <= applied, not volatile). */
+void state_drop_applied(struct state *state, uint64_t applied_seq);
+/** Empties without freeing the entries: they were moved elsewhere. */
+void state_forget(struct state *state);
+
+#endif
