@@ -27,8 +27,15 @@ enum call_state {
     CALL_GATED,   /* the turn has ended; the reply waits for its entry to be durable */
 };
 
+/** Waits for a shard's commit_seq >= seq (replication.md R25). `open` runs once, on the shard's core, taken off the list. */
+struct gate_wait {
+    struct list node;
+    uint64_t seq;
+    void (*open)(struct gate_wait *wait, enum pdr_status status);
+};
+
 struct call {
-    struct list node; /* mailbox, gate */
+    struct list node; /* mailbox, outbox, answers */
     struct message message;
     struct timer timer;
     enum call_state state;
@@ -47,7 +54,7 @@ struct call {
     enum pdr_durability durability; /* the caller's wish; DEFAULT: the method's */
     struct core *at;                /* the core that has it */
     struct activation *activation;  /* while QUEUED, RUNNING */
-    uint64_t gate_seq;              /* while GATED */
+    struct gate_wait gate;          /* while GATED */
 
     /* outcome */
     enum pdr_status status;
@@ -93,7 +100,7 @@ enum pdr_status call_fail(struct call *call, enum pdr_status status, const char 
 /** Heap bytes beyond the struct itself. */
 size_t call_heap_size(const struct call *call);
 
-/** Bytes the arguments of the k-th... are read by pdr_arg over this. */
+/** What include/perdure/actor.h calls pdr_args: the arguments of a turn, borrowed from its call. */
 struct pdr_args {
     struct pdr_bytes items; /* inside of the array */
     uint32_t count;

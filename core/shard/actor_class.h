@@ -30,6 +30,7 @@ struct actor_class {
     uint32_t method_count;
     uint32_t memory_size; /* of an activation's volatile struct */
     bool has_activate, has_passivate;
+    bool logged; /* some method writes to the log; else nothing is ever read from the store */
     const void *code;
 };
 

@@ -1,0 +1,6 @@
+/* actors/builtin/builtin.c: the list of the builtin types. */
+#include "actors/builtin/builtin.h"
+
+extern const struct pdr_actor_type pdr_type_echo, pdr_type_counter, pdr_type_kv;
+
+const struct pdr_actor_type *const builtin_types[] = {&pdr_type_echo, &pdr_type_counter, &pdr_type_kv, NULL};

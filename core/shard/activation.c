@@ -1,0 +1,183 @@
+/* core/shard/activation.c: actors in memory: found, made, kept in order of use, given up. */
+#include "core/shard/activation.h"
+
+#include <stdio.h>
+
+#include "core/base/check.h"
+#include "core/base/mem.h"
+#include "core/shard/commit.h"
+#include "core/shard/mailbox.h"
+
+#define ENTRY_OVERHEAD 40u /* struct state_entry, its pointer, the heap's own */
+#define SWEEP_MAX 20000u   /* at a time, so that a sweep does not hold the tick up */
+
+struct activation *activation_find(struct core *core, struct pdr_bytes address, uint64_t hash)
+{
+    for (struct hash_node *node = hash_first(&core->activations, hash); node != NULL; node = hash_next(node)) {
+        struct activation *a = LIST_ITEM(node, struct activation, by_address);
+        if (pdr_bytes_equal(activation_address(a), address)) {
+            return a;
+        }
+    }
+    return NULL;
+}
+
+void activation_account(struct activation *a)
+{
+    size_t charge = sizeof *a + a->address_size + a->cls->memory_size + a->values.bytes +
+                    (size_t)a->values.count * ENTRY_OVERHEAD + (a->timers != NULL ? sizeof *a->timers : 0);
+    a->core->memory_used += charge - a->charged;
+    a->charged = (uint32_t)charge;
+}
+
+static void load(struct activation *a)
+{
+    a->state = ACTIVATION_LOADING;
+    list_push_back(&a->core->loading, &a->node);
+}
+
+struct activation *activation_new(struct core *core, const struct actor_class *cls, const struct call *call)
+{
+    struct activation *a = mem_try(sizeof *a + call->address.size);
+    if (a == NULL) {
+        return NULL;
+    }
+    *a = (struct activation){
+        .cls = cls,
+        .core = core,
+        .shard = core->shards[call->shard],
+        .address_size = (uint16_t)call->address.size,
+        .type_size = (uint8_t)call->type_size,
+        .state = ACTIVATION_IDLE,
+    };
+    CHECK(a->shard != NULL);
+    memcpy(a->address, call->address.data, call->address.size);
+    list_init(&a->mailbox);
+    list_init(&a->node);
+    state_init(&a->values, !cls->logged);
+    hash_insert(&core->activations, &a->by_address, activation_hash(call->address));
+    core->stats.activations++;
+    activation_account(a);
+    if (cls->logged) {
+        load(a);
+    } else {
+        list_push_back(&core->lru, &a->node);
+    }
+    return a;
+}
+
+void activation_free(struct activation *a)
+{
+    struct core *core = a->core;
+    CHECK(a->turn == NULL && list_empty(&a->mailbox));
+    actor_timers_free(a);
+    hash_remove(&core->activations, &a->by_address);
+    list_remove(&a->node);
+    core->memory_used -= a->charged;
+    state_release(&a->values);
+    mem_free(a->memory);
+    mem_free(a);
+}
+
+bool activation_is_clean(const struct activation *a)
+{
+    return a->last_seq <= a->shard->applied_seq && a->turn == NULL && a->mailbox_count == 0;
+}
+
+void activation_fail_mailbox(struct activation *a, enum pdr_status status, const char *why)
+{
+    struct call *call;
+    while ((call = mailbox_pop(a)) != NULL) {
+        call->retry_ms = status == PDR_OVERLOADED ? 50 : 0;
+        call_fail(call, status, "%s", why);
+        call_finish(call);
+    }
+}
+
+/* A large actor keeps in memory only what the store doesn't have. */
+static void trim(struct activation *a)
+{
+    struct state *values = &a->values;
+    if (values->bytes <= a->core->limits.resident_state_max || !a->cls->logged) {
+        return;
+    }
+    if (values->complete && a->last_seq > a->shard->applied_seq) {
+        return; /* deletions left no tombstone: not before the store has them */
+    }
+    state_drop_applied(values, a->shard->applied_seq);
+    values->complete = false;
+}
+
+void activation_rest(struct activation *a)
+{
+    struct core *core = a->core;
+    if (a->doomed) {
+        activation_reload(a);
+        return;
+    }
+    trim(a);
+    activation_account(a);
+    a->used_ms = core_now_ns(core) / NS_PER_MS;
+    if (a->mailbox_count > 0) {
+        list_push_back(&core->runnable, &a->node);
+        return;
+    }
+    a->state = ACTIVATION_IDLE;
+    list_push_back(&core->lru, &a->node);
+}
+
+void activation_reload(struct activation *a)
+{
+    CHECK(a->turn == NULL);
+    list_remove(&a->node);
+    a->doomed = false;
+    a->activated = false;
+    a->last_seq = 0;
+    state_release(&a->values);
+    activation_account(a);
+    load(a);
+}
+
+static void start_passivation(struct activation *a)
+{
+    a->passivating = true;
+    activation_schedule(a);
+}
+
+static bool may_go(const struct activation *a, uint64_t now_ms)
+{
+    const struct core *core = a->core;
+    bool is_short = core->memory_used >= core->limits.memory_max - core->limits.memory_max / 8;
+    bool is_old = now_ms - a->used_ms >= core->limits.idle_ms && !activation_has_timers(a);
+    return is_short || is_old || core->stopping;
+}
+
+void activation_sweep(struct core *core)
+{
+    uint64_t now_ms = core_now_ns(core) / NS_PER_MS;
+    struct list *node = core->lru.next;
+    bool blocked = false;
+    for (uint32_t n = 0; node != &core->lru && n < SWEEP_MAX; n++) {
+        struct activation *a = LIST_ITEM(node, struct activation, node);
+        node = node->next;
+        if (!may_go(a, now_ms)) {
+            break; /* the rest was used later */
+        }
+        if (!activation_is_clean(a)) {
+            blocked = true;
+            continue;
+        }
+        if (now_ms - a->used_ms < core->limits.idle_ms) {
+            core->stats.evictions++;
+        }
+        if (a->activated && a->cls->has_passivate) {
+            start_passivation(a);
+        } else {
+            core->stats.passivations++;
+            activation_free(a);
+        }
+    }
+    if (blocked) {
+        apply_now(core); /* they wait for the store */
+    }
+}

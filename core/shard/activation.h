@@ -1,0 +1,90 @@
+/* core/shard/activation.h: an actor in memory.
+ *
+ *     LOADING --loaded--> IDLE <--call, turn ended--> BUSY
+ *        |                  |                            |
+ *        +---- failed ------+--> gone <--- rolled back --+
+ *
+ * LOADING: its state is being read. IDLE: nothing to do; in core->lru, may be passivated. BUSY: in core->runnable, or a
+ * turn runs or waits. An activation with writes that the store does not have yet stays: it is the only copy to read. */
+#ifndef CORE_SHARD_ACTIVATION_H
+#define CORE_SHARD_ACTIVATION_H
+
+#include "core/base/hash.h"
+#include "core/shard/core.h"
+#include "core/shard/shard.h"
+#include "core/shard/state.h"
+
+enum activation_state { ACTIVATION_LOADING, ACTIVATION_IDLE, ACTIVATION_BUSY };
+
+struct activation {
+    struct hash_node by_address;
+    struct list node;  /* core->lru, core->runnable or core->loading */
+    struct list mailbox;
+    const struct actor_class *cls;
+    struct shard *shard;
+    struct core *core;
+    struct turn *turn; /* that runs or waits */
+    void *memory;
+    struct list *timers; /* allocated with the first timer; struct actor_timer */
+    struct state values;
+    uint64_t last_seq;   /* of its newest entry */
+    uint64_t used_ms;    /* when it became idle */
+    uint32_t turns;
+    uint32_t charged;    /* bytes counted in core->memory_used */
+    uint16_t mailbox_count;
+    uint16_t address_size;
+    uint8_t type_size;
+    uint8_t state;
+    bool activated;      /* its activate hook ran */
+    bool doomed;         /* rolled back: goes away as soon as its turn has ended */
+    bool passivating;
+    char address[];
+};
+
+static inline struct pdr_bytes activation_address(const struct activation *a)
+{
+    return pdr_bytes(a->address, a->address_size);
+}
+
+/** NULL if it is not in memory. */
+struct activation *activation_find(struct core *core, struct pdr_bytes address, uint64_t hash);
+/** Makes one, LOADING or (volatile types) IDLE; NULL if there is no memory for it. */
+struct activation *activation_new(struct core *core, const struct actor_class *cls, const struct call *call);
+/** Charges what it holds now to the core's memory. */
+void activation_account(struct activation *a);
+/** Forgets it. No turn, empty mailbox. */
+void activation_free(struct activation *a);
+/** May it be forgotten without losing anything? */
+bool activation_is_clean(const struct activation *a);
+/** Fails all calls in the mailbox. */
+void activation_fail_mailbox(struct activation *a, enum pdr_status status, const char *why);
+/** Passivates the idle ones: past idle_ms, or the longest idle while memory is short. */
+void activation_sweep(struct core *core);
+/** IDLE to BUSY: in the scheduler's queue. */
+void activation_schedule(struct activation *a);
+/** BUSY with nothing more to do: idle, or scheduled again, or (doomed) loaded anew. */
+void activation_rest(struct activation *a);
+/** Rolled back: forgets its state and reads it from the store again, behind the shard's load barrier. */
+void activation_reload(struct activation *a);
+/** Hash of the full address in the activation table. */
+uint64_t activation_hash(struct pdr_bytes address);
+
+/* loader.c */
+
+/** Sends what gathered in core->loading to the store, as one job. */
+void loader_submit(struct core *core);
+
+/* timers (core/shard/actor_timer.c) */
+
+struct actor_timer;
+/** Replaces one of the same name. */
+enum pdr_status actor_timer_set(struct activation *a, struct pdr_bytes name, uint64_t delay_ms, uint64_t period_ms,
+                                struct pdr_bytes method, struct pdr_bytes args);
+void actor_timer_cancel(struct activation *a, struct pdr_bytes name);
+void actor_timers_free(struct activation *a);
+static inline bool activation_has_timers(const struct activation *a)
+{
+    return a->timers != NULL && !list_empty(a->timers);
+}
+
+#endif

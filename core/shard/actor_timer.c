@@ -1,0 +1,134 @@
+/* core/shard/actor_timer.c: timers of an activation: when due, a call into the actor's own mailbox. */
+#include "core/base/mem.h"
+#include "core/shard/activation.h"
+#include "core/shard/mailbox.h"
+
+#define TIMERS_MAX 64u
+#define TIMER_MS_MAX (366ull * 24 * 3600 * 1000)
+
+struct actor_timer {
+    struct list node;
+    struct timer timer;
+    struct activation *activation;
+    uint64_t period_ms;
+    struct pdr_bytes name, method, args;
+    uint8_t data[];
+};
+
+static struct actor_timer *find(struct activation *a, struct pdr_bytes name, uint32_t *count)
+{
+    *count = 0;
+    if (a->timers == NULL) {
+        return NULL;
+    }
+    for (struct list *node = a->timers->next; node != a->timers; node = node->next, ++*count) {
+        struct actor_timer *t = LIST_ITEM(node, struct actor_timer, node);
+        if (pdr_bytes_equal(t->name, name)) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+static void drop(struct actor_timer *t)
+{
+    timer_cancel(&t->activation->core->wheel, &t->timer);
+    list_remove(&t->node);
+    mem_free(t);
+}
+
+static void timer_answered(struct call *call)
+{
+    call_free(&call->home->calls, call);
+}
+
+static void deliver(struct actor_timer *t)
+{
+    static const uint8_t no_args[] = {0x90};
+    struct activation *a = t->activation;
+    struct core *core = a->core;
+    struct pdr_bytes address = activation_address(a);
+    struct pdr_ref ref = {pdr_bytes(a->address, a->type_size),
+                          pdr_bytes(a->address + a->type_size + 1, a->address_size - a->type_size - 1u)};
+    struct call *call = call_new(&core->calls, core, &ref, address, t->method,
+                                 t->args.size > 0 ? t->args : pdr_bytes(no_args, sizeof no_args), address, NULL, 0, 0);
+    if (call == NULL) {
+        return; /* as if the mailbox were full: this beat is missed */
+    }
+    call->finish = timer_answered;
+    call->deadline_ns = core_now_ns(core) + 30000 * NS_PER_MS;
+    call->shard = a->shard->id;
+    if (mailbox_push(a, call) == PDR_OK) {
+        activation_schedule(a);
+    } else {
+        call_finish(call);
+    }
+}
+
+static void due(struct timer *timer)
+{
+    struct actor_timer *t = LIST_ITEM(timer, struct actor_timer, timer);
+    deliver(t);
+    if (t->period_ms > 0) {
+        timer_set(&t->activation->core->wheel, &t->timer,
+                  core_now_ns(t->activation->core) + t->period_ms * NS_PER_MS);
+    } else {
+        drop(t);
+    }
+}
+
+static struct pdr_bytes copy(uint8_t **at, struct pdr_bytes from)
+{
+    struct pdr_bytes slice = pdr_bytes(*at, from.size);
+    if (from.size > 0) {
+        memcpy(*at, from.data, from.size);
+    }
+    *at += from.size;
+    return slice;
+}
+
+enum pdr_status actor_timer_set(struct activation *a, struct pdr_bytes name, uint64_t delay_ms, uint64_t period_ms,
+                                struct pdr_bytes method, struct pdr_bytes args)
+{
+    uint32_t count;
+    struct actor_timer *old = find(a, name, &count);
+    if (old != NULL) {
+        drop(old);
+    } else if (count >= TIMERS_MAX) {
+        return PDR_OVERLOADED;
+    }
+    if (a->timers == NULL) {
+        a->timers = mem_new(sizeof *a->timers);
+        list_init(a->timers);
+    }
+    struct actor_timer *t = mem_new(sizeof *t + name.size + method.size + args.size);
+    uint8_t *at = t->data;
+    t->activation = a;
+    t->period_ms = period_ms;
+    t->name = copy(&at, name);
+    t->method = copy(&at, method);
+    t->args = copy(&at, args);
+    timer_init(&t->timer, due);
+    list_push_back(a->timers, &t->node);
+    delay_ms = delay_ms > TIMER_MS_MAX ? TIMER_MS_MAX : delay_ms;
+    timer_set(&a->core->wheel, &t->timer, core_now_ns(a->core) + delay_ms * NS_PER_MS);
+    return PDR_OK;
+}
+
+void actor_timer_cancel(struct activation *a, struct pdr_bytes name)
+{
+    uint32_t count;
+    struct actor_timer *t = find(a, name, &count);
+    if (t != NULL) {
+        drop(t);
+    }
+}
+
+void actor_timers_free(struct activation *a)
+{
+    while (activation_has_timers(a)) {
+        drop(LIST_ITEM(a->timers->next, struct actor_timer, node));
+    }
+    mem_free(a->timers);
+    a->timers = NULL;
+}

@@ -1,0 +1,198 @@
+/* core/shard/apply.c: folds log entries into one store batch. Runs on the work pool, and at recovery. */
+#include "core/shard/apply.h"
+
+#include "core/base/check.h"
+#include "core/base/hash_bytes.h"
+#include "core/base/mem.h"
+#include "core/shard/effects.h"
+
+struct fold {
+    struct fold *next; /* of the same bucket */
+    struct pdr_bytes address, key, value;
+    uint32_t shard;
+    bool deleted;
+};
+
+struct apply_shard {
+    bool known, changed;
+    uint16_t gen;
+    struct keys_meta meta;
+};
+
+#define CHUNK_FOLDS 1024u
+struct chunk {
+    struct chunk *next;
+    uint32_t used;
+    struct fold folds[CHUNK_FOLDS];
+};
+
+struct apply {
+    struct fold **buckets;
+    uint32_t bucket_count, fold_count;
+    struct chunk *chunks; /* newest first */
+    struct apply_stats stats;
+    uint32_t shard_count;
+    struct apply_shard shards[];
+};
+
+struct apply *apply_new(uint32_t shard_count)
+{
+    struct apply *apply = mem_new(sizeof *apply + shard_count * sizeof *apply->shards);
+    apply->shard_count = shard_count;
+    apply->bucket_count = 1024;
+    apply->buckets = mem_new(apply->bucket_count * sizeof *apply->buckets);
+    return apply;
+}
+
+static void forget_folds(struct apply *apply)
+{
+    while (apply->chunks != NULL) {
+        struct chunk *chunk = apply->chunks;
+        apply->chunks = chunk->next;
+        mem_free(chunk);
+    }
+    memset(apply->buckets, 0, apply->bucket_count * sizeof *apply->buckets);
+    apply->fold_count = 0;
+}
+
+void apply_free(struct apply *apply)
+{
+    forget_folds(apply);
+    mem_free(apply->buckets);
+    mem_free(apply);
+}
+
+void apply_shard(struct apply *apply, uint32_t shard, uint16_t gen, const struct keys_meta *meta)
+{
+    CHECK(shard < apply->shard_count);
+    apply->shards[shard] = (struct apply_shard){.known = true, .gen = gen, .meta = *meta};
+}
+
+static uint64_t hash_of(uint32_t shard, struct pdr_bytes address, struct pdr_bytes key)
+{
+    return hash_bytes(key, hash_bytes(address, shard));
+}
+
+static void widen(struct apply *apply)
+{
+    mem_free(apply->buckets);
+    apply->bucket_count *= 4;
+    apply->buckets = mem_new(apply->bucket_count * sizeof *apply->buckets);
+    for (struct chunk *chunk = apply->chunks; chunk != NULL; chunk = chunk->next) {
+        for (uint32_t i = 0; i < chunk->used; i++) {
+            struct fold *fold = &chunk->folds[i];
+            uint32_t bucket = (uint32_t)hash_of(fold->shard, fold->address, fold->key) & (apply->bucket_count - 1);
+            fold->next = apply->buckets[bucket];
+            apply->buckets[bucket] = fold;
+        }
+    }
+}
+
+static struct fold *new_fold(struct apply *apply)
+{
+    if (apply->chunks == NULL || apply->chunks->used == CHUNK_FOLDS) {
+        struct chunk *chunk = mem_grow(NULL, sizeof *chunk);
+        chunk->used = 0;
+        chunk->next = apply->chunks;
+        apply->chunks = chunk;
+    }
+    apply->fold_count++;
+    return &apply->chunks->folds[apply->chunks->used++];
+}
+
+static void fold_write(struct apply *apply, uint32_t shard, struct pdr_bytes address, const struct effect *effect)
+{
+    uint32_t bucket = (uint32_t)hash_of(shard, address, effect->key) & (apply->bucket_count - 1);
+    struct fold *fold = apply->buckets[bucket];
+    while (fold != NULL && !(fold->shard == shard && pdr_bytes_equal(fold->key, effect->key) &&
+                             pdr_bytes_equal(fold->address, address))) {
+        fold = fold->next;
+    }
+    if (fold == NULL) {
+        if (apply->fold_count >= apply->bucket_count) {
+            widen(apply);
+            bucket = (uint32_t)hash_of(shard, address, effect->key) & (apply->bucket_count - 1);
+        }
+        fold = new_fold(apply);
+        *fold = (struct fold){.next = apply->buckets[bucket], .address = address, .key = effect->key, .shard = shard};
+        apply->buckets[bucket] = fold;
+    }
+    fold->value = effect->value;
+    fold->deleted = effect->kind == EFFECT_DELETE;
+}
+
+static enum pdr_status apply_entry(struct apply *apply, const struct record *record)
+{
+    struct pdr_bytes address, rest;
+    struct effect effect;
+    enum pdr_status status = effects_open(record->payload, &address, &rest);
+    while (status == PDR_OK && (status = effects_next(&rest, &effect)) == PDR_OK) {
+        fold_write(apply, record->shard, address, &effect);
+    }
+    return status == PDR_NOT_FOUND ? PDR_OK : status;
+}
+
+enum pdr_status apply_record(struct apply *apply, const struct record *record)
+{
+    CHECK(record->shard < apply->shard_count && apply->shards[record->shard].known);
+    struct apply_shard *shard = &apply->shards[record->shard];
+    if (record->kind != RECORD_ENTRY) {
+        return PDR_OK;
+    }
+    CHECK(record->seq == shard->meta.applied_seq + 1); /* no gaps: the log's order is the shard's */
+    keys_meta_advance(&shard->meta, record->epoch, record->seq);
+    shard->changed = true;
+    apply->stats.records++;
+    return apply_entry(apply, record);
+}
+
+static void put_meta(struct apply *apply, struct store *store, struct store_batch *batch)
+{
+    for (uint32_t id = 0; id < apply->shard_count; id++) {
+        const struct apply_shard *shard = &apply->shards[id];
+        if (!shard->changed) {
+            continue;
+        }
+        uint8_t key[KEYS_HEAD_SIZE], value[KEYS_META_SIZE_MAX];
+        size_t size = keys_meta_encode(value, &shard->meta);
+        store->ops->batch_put(batch, pdr_bytes(key, keys_meta(key, id, shard->gen)), pdr_bytes(value, size));
+    }
+}
+
+enum pdr_status apply_write(struct apply *apply, struct store *store)
+{
+    struct store_batch *batch = store->ops->batch_new(store);
+    uint8_t key[KEYS_STATE_SIZE_MAX];
+    for (struct chunk *chunk = apply->chunks; chunk != NULL; chunk = chunk->next) {
+        for (uint32_t i = 0; i < chunk->used; i++) {
+            const struct fold *fold = &chunk->folds[i];
+            size_t size = keys_state(key, fold->shard, apply->shards[fold->shard].gen, fold->address, fold->key);
+            if (fold->deleted) {
+                store->ops->batch_delete(batch, pdr_bytes(key, size));
+            } else {
+                store->ops->batch_put(batch, pdr_bytes(key, size), fold->value);
+            }
+        }
+    }
+    put_meta(apply, store, batch);
+    enum pdr_status status = store->ops->write(store, batch);
+    store->ops->batch_free(batch);
+    if (status == PDR_OK) {
+        apply->stats.keys += apply->fold_count;
+        for (uint32_t id = 0; id < apply->shard_count; id++) {
+            apply->shards[id].changed = false;
+        }
+        forget_folds(apply);
+    }
+    return status;
+}
+
+const struct keys_meta *apply_meta(const struct apply *apply, uint32_t shard)
+{
+    return &apply->shards[shard].meta;
+}
+
+struct apply_stats apply_stats(const struct apply *apply)
+{
+    return apply->stats;
+}

@@ -1,0 +1,195 @@
+/* core/shard/apply_step.c: when a core applies: what is durable gathers, and goes to the store as one step on the work
+ * pool, one step at a time a core, so that steps of a shard keep their order. */
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/shard/apply.h"
+#include "core/shard/commit.h"
+
+struct apply_step {
+    struct core_job job;
+    struct list submissions;
+    enum pdr_status status;
+    uint32_t bytes;
+};
+
+struct checkpoint {
+    struct list node;
+    uint64_t known, end; /* everything before `end` is to be applied */
+    void (*done)(void *user, uint64_t position);
+    void *user;
+};
+
+static enum pdr_status fold_records(struct apply *apply, const struct submission *s)
+{
+    struct pdr_bytes rest = pdr_bytes(s->records, s->size);
+    enum pdr_status status = PDR_OK;
+    while (rest.size > 0 && status == PDR_OK) {
+        struct record record;
+        uint32_t used;
+        CHECK(record_decode(rest, &record, &used) == PDR_OK); /* our own encoding */
+        status = apply_record(apply, &record);
+        rest = pdr_bytes((const uint8_t *)rest.data + used, rest.size - used);
+    }
+    return status;
+}
+
+static void step_run(struct job *job)
+{
+    struct apply_step *step = LIST_ITEM(job, struct apply_step, job.job);
+    if (step->status == PDR_OK) { /* else it is tried again, folded already */
+        for (struct list *node = step->submissions.next; node != &step->submissions; node = node->next) {
+            CHECK(fold_records(step->job.core->apply, LIST_ITEM(node, struct submission, node)) == PDR_OK);
+        }
+    }
+    step->status = apply_write(step->job.core->apply, step->job.core->world.store);
+}
+
+static void free_submissions(struct list *submissions)
+{
+    struct list *node;
+    while ((node = list_pop(submissions)) != NULL) {
+        submission_free(LIST_ITEM(node, struct submission, node));
+    }
+}
+
+static void step_discard(struct core_job *job)
+{
+    struct apply_step *step = LIST_ITEM(job, struct apply_step, job);
+    free_submissions(&step->submissions);
+    mem_free(step);
+}
+
+/* Positions of the shards follow what the store has now. */
+static void note_applied(const struct apply_step *step)
+{
+    struct core *core = step->job.core;
+    for (struct list *node = step->submissions.next; node != &step->submissions; node = node->next) {
+        const struct submission *s = LIST_ITEM(node, struct submission, node);
+        for (uint32_t i = 0; i < s->touched_count; i++) {
+            struct shard *shard = s->touched[i].shard;
+            shard->applied_seq = s->touched[i].last_seq;
+        }
+    }
+    core->unapplied_bytes -= step->bytes;
+    core->stats.applies++;
+    core->stats.applied_records = apply_stats(core->apply).records;
+    core->stats.applied_keys = apply_stats(core->apply).keys;
+}
+
+static void answer_checkpoints(struct core *core)
+{
+    uint64_t oldest = UINT64_MAX;
+    if (!list_empty(&core->unapplied)) {
+        oldest = LIST_ITEM(core->unapplied.next, struct submission, node)->batch.begin;
+    }
+    struct list waiting;
+    list_init(&waiting);
+    list_splice(&waiting, &core->checkpoints);
+    struct list *node;
+    while ((node = list_pop(&waiting)) != NULL) {
+        struct checkpoint *c = LIST_ITEM(node, struct checkpoint, node);
+        if (core->applying || oldest < c->end) {
+            list_push_back(&core->checkpoints, node);
+            continue;
+        }
+        c->done(c->user, oldest < c->known ? oldest : c->known);
+        mem_free(c);
+    }
+}
+
+static void step_retry(struct core *core, struct apply_step *step)
+{
+    char why[160];
+    core->world.store->ops->last_error(core->world.store, why, sizeof why);
+    LOG_ERROR("store.apply_failed", "core=%u why=\"%s\"; trying again", core->index, why);
+    core->failed_step = &step->job;
+    timer_set(&core->wheel, &core->apply_timer, core_now_ns(core) + 500 * NS_PER_MS);
+}
+
+static void submit_step(struct core *core, struct core_job *job)
+{
+    list_push_back(&core->jobs, &job->node);
+    work_submit(core->world.work, core->world.loop, &job->job);
+}
+
+static void step_done(struct job *job)
+{
+    struct apply_step *step = LIST_ITEM(job, struct apply_step, job.job);
+    struct core *core = step->job.core;
+    list_remove(&step->job.node);
+    if (step->status != PDR_OK) {
+        step_retry(core, step);
+        return;
+    }
+    core->applying = false;
+    note_applied(step);
+    step_discard(&step->job);
+    answer_checkpoints(core);
+    if (core->apply_soon) {
+        apply_now(core);
+    }
+}
+
+static void start_step(struct core *core)
+{
+    struct apply_step *step = mem_new(sizeof *step);
+    step->job = (struct core_job){.job = {.run = step_run, .done = step_done}, .core = core, .discard = step_discard};
+    list_init(&step->submissions);
+    list_splice(&step->submissions, &core->unapplied);
+    for (struct list *node = step->submissions.next; node != &step->submissions; node = node->next) {
+        step->bytes += LIST_ITEM(node, struct submission, node)->size;
+    }
+    core->applying = true;
+    core->apply_soon = false;
+    timer_cancel(&core->wheel, &core->apply_timer);
+    submit_step(core, &step->job);
+}
+
+void apply_now(struct core *core)
+{
+    if (core->failed_step != NULL) {
+        struct core_job *job = core->failed_step;
+        core->failed_step = NULL;
+        submit_step(core, job);
+    } else if (core->applying) {
+        core->apply_soon = !list_empty(&core->unapplied);
+    } else if (!list_empty(&core->unapplied)) {
+        start_step(core);
+    }
+}
+
+void apply_consider(struct core *core)
+{
+    if (core->applying || list_empty(&core->unapplied)) {
+        return;
+    }
+    if (core->unapplied_bytes >= core->limits.apply_bytes) {
+        apply_now(core);
+    } else if (!timer_is_set(&core->apply_timer)) {
+        timer_set(&core->wheel, &core->apply_timer, core_now_ns(core) + core->limits.apply_delay_ms * NS_PER_MS);
+    }
+}
+
+void core_checkpoint(struct core *core, uint64_t known, void (*done)(void *user, uint64_t position), void *user)
+{
+    struct checkpoint *c = mem_new(sizeof *c);
+    *c = (struct checkpoint){.known = known, .end = known, .done = done, .user = user};
+    list_push_back(&core->checkpoints, &c->node);
+    apply_now(core);
+    answer_checkpoints(core);
+}
+
+void apply_release(struct core *core)
+{
+    struct list *node;
+    while ((node = list_pop(&core->checkpoints)) != NULL) {
+        mem_free(LIST_ITEM(node, struct checkpoint, node));
+    }
+    if (core->failed_step != NULL) {
+        core->failed_step->discard(core->failed_step);
+    }
+    if (core->apply != NULL) {
+        apply_free(core->apply);
+    }
+}

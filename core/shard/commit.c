@@ -1,0 +1,348 @@
+/* core/shard/commit.c: stage 6 of 7 (turn before it, reply after it). Group commit on the core's side: the records of a
+ * tick are one journal batch; the journal makes one group, with one sync, of all batches that gathered meanwhile. */
+#include "core/shard/commit.h"
+
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/shard/mailbox.h"
+
+#define RECORDS_MIN (16u << 10)
+#define KEEP_SPARE_MAX (1u << 20)
+
+/* Admission, before the turn runs: what is refused here has not happened. */
+
+enum pdr_status commit_admits(struct activation *a, struct call *call)
+{
+    struct core *core = a->core;
+    struct shard *shard = a->shard;
+    if (core->refusing) {
+        call->retry_ms = 500;
+        return call_fail(call, PDR_NO_SPACE,
+                         "the disk under the data directory is full: writes are refused, reads go on; free space there");
+    }
+    if (shard->last_seq - shard->commit_seq < core->limits.uncommitted_entries_max &&
+        core->uncommitted_bytes < core->limits.uncommitted_bytes_max &&
+        core->unapplied_bytes < core->limits.unapplied_bytes_max) {
+        return PDR_OK;
+    }
+    core->stats.overloaded++;
+    call->retry_ms = 20 + (uint32_t)rng_below(&core->rng, 80);
+    if (core->unapplied_bytes >= core->limits.unapplied_bytes_max) {
+        return call_fail(call, PDR_OVERLOADED, "the store is behind the log (limit unapplied_bytes_max)");
+    }
+    return call_fail(call, PDR_OVERLOADED, "the disk is behind (limit uncommitted, %u entries a shard)",
+                     core->limits.uncommitted_entries_max);
+}
+
+/* Submissions. */
+
+static void durable(struct journal_batch *batch, enum pdr_status status);
+
+static struct submission *open_submission(struct core *core)
+{
+    struct submission *s = core->open;
+    if (s != NULL) {
+        return s;
+    }
+    s = core->spare != NULL ? core->spare : mem_new(sizeof *s);
+    core->spare = NULL;
+    s->core = core;
+    s->size = 0;
+    s->touched_count = 0;
+    list_init(&s->node);
+    core->open = s;
+    return s;
+}
+
+void submission_free(struct submission *s)
+{
+    struct core *core = s->core;
+    if (core->spare == NULL && s->capacity <= KEEP_SPARE_MAX) {
+        core->spare = s;
+        return;
+    }
+    mem_free(s->records);
+    mem_free(s->touched);
+    mem_free(s);
+}
+
+static uint8_t *reserve(struct submission *s, uint32_t size)
+{
+    if (s->capacity - s->size < size) {
+        uint32_t capacity = s->capacity < RECORDS_MIN ? RECORDS_MIN : s->capacity;
+        while (capacity - s->size < size) {
+            capacity *= 2;
+        }
+        s->records = mem_grow(s->records, capacity);
+        s->capacity = capacity;
+    }
+    uint8_t *at = s->records + s->size;
+    s->size += size;
+    return at;
+}
+
+static uint8_t *append(struct submission *s, enum record_kind kind, const struct shard *shard, uint64_t seq,
+                       uint32_t payload_size)
+{
+    uint32_t size = record_size(payload_size);
+    uint8_t *at = reserve(s, size);
+    memset(at + size - 8, 0, 8); /* padding is on disk too: no stray bytes */
+    record_encode_header(at, kind, shard->id, shard->epoch, seq, payload_size);
+    return at + RECORD_HEADER_SIZE;
+}
+
+static void touch(struct submission *s, struct shard *shard)
+{
+    if (shard->touched_in == s) {
+        s->touched[shard->touched_at].last_seq = shard->last_seq;
+        return;
+    }
+    if (s->touched_count == s->touched_capacity) {
+        s->touched_capacity = s->touched_capacity == 0 ? 16 : s->touched_capacity * 2;
+        s->touched = mem_grow(s->touched, s->touched_capacity * sizeof *s->touched);
+    }
+    shard->touched_in = s;
+    shard->touched_at = s->touched_count;
+    s->touched[s->touched_count++] = (struct touched){shard, shard->epoch, shard->last_seq};
+}
+
+/* R34: before its first entry in this life a shard begins a new epoch; the copy's name comes before everything. */
+static void open_epoch(struct submission *s, struct shard *shard)
+{
+    if (shard->epoch_open) {
+        return;
+    }
+    if (!shard->rid_known) {
+        uint8_t *payload = append(s, RECORD_RID, shard, 0, sizeof shard->rid);
+        memcpy(payload, &shard->rid, sizeof shard->rid);
+        shard->rid_known = true;
+    }
+    append(s, RECORD_EPOCH, shard, shard->last_seq, 0);
+    shard->epoch_open = true;
+}
+
+/* What was written becomes the actor's state, under the entry's seq. */
+static void merge(struct turn *turn, uint64_t seq, bool final)
+{
+    struct state *writes = &turn->writes;
+    struct state *values = &turn->activation->values;
+    for (uint32_t i = 0; i < writes->count; i++) {
+        struct state_entry *entry = writes->entries[i], *old;
+        entry->seq = entry->is_volatile ? 0 : seq;
+        if (entry->deleted && values->complete) {
+            old = state_remove(values, entry_key(entry));
+            turn_hold(turn, entry);
+        } else {
+            old = state_insert(values, entry);
+        }
+        if (final) {
+            mem_free(old);
+        } else {
+            turn_hold(turn, old); /* the turn goes on, and may hold slices of it */
+        }
+    }
+    state_forget(writes);
+}
+
+enum pdr_status commit_turn(struct turn *turn, bool final)
+{
+    struct activation *a = turn->activation;
+    struct core *core = a->core;
+    struct shard *shard = a->shard;
+    uint32_t operations;
+    if (turn->writes.count == 0) {
+        return PDR_OK;
+    }
+    if (core->refusing) {
+        return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk under the data directory is full");
+    }
+    uint32_t size = effects_size(activation_address(a), &turn->writes, &operations);
+    if (operations == 0) {
+        merge(turn, 0, final);
+        return PDR_OK;
+    }
+    struct submission *s = open_submission(core);
+    uint32_t before = s->size;
+    open_epoch(s, shard);
+    uint64_t seq = ++shard->last_seq;
+    effects_encode(append(s, RECORD_ENTRY, shard, seq, size), activation_address(a), &turn->writes);
+    touch(s, shard);
+    a->last_seq = seq;
+    merge(turn, seq, final);
+    core->stats.entries++;
+    core->stats.entry_bytes += size;
+    core->uncommitted_bytes += s->size - before;
+    return PDR_OK;
+}
+
+void commit_submit(struct core *core)
+{
+    struct submission *s = core->open;
+    if (s == NULL) {
+        return;
+    }
+    core->open = NULL;
+    for (uint32_t i = 0; i < s->touched_count; i++) {
+        s->touched[i].shard->touched_in = NULL;
+    }
+    s->batch.home = core->world.loop;
+    s->batch.records = s->records;
+    s->batch.size = s->size;
+    s->batch.done = durable;
+    list_push_back(&core->in_flight, &s->node);
+    journal_submit(core->world.journal, &s->batch);
+}
+
+/* The gate (R25). */
+
+bool commit_gate(struct shard *shard, struct gate_wait *wait, uint64_t seq)
+{
+    if (seq <= shard->commit_seq) {
+        return false;
+    }
+    wait->seq = seq;
+    list_push_back(&shard->gate, &wait->node);
+    return true;
+}
+
+/* Nearly in order of seq: a reader may stand behind a later writer, and then only waits a little longer. */
+static void open_gate(struct shard *shard)
+{
+    while (!list_empty(&shard->gate)) {
+        struct gate_wait *wait = LIST_ITEM(shard->gate.next, struct gate_wait, node);
+        if (wait->seq > shard->commit_seq) {
+            return;
+        }
+        list_remove(&wait->node);
+        wait->open(wait, PDR_OK);
+    }
+}
+
+/* R23 with a commit set of one: committed is what is durable here. */
+static void advance(struct shard *shard, uint64_t durable_seq)
+{
+    CHECK(durable_seq >= shard->durable_seq && durable_seq <= shard->last_seq);
+    shard->durable_seq = durable_seq;
+    shard->commit_seq = durable_seq;
+    open_gate(shard);
+}
+
+/* Roll-back: the journal had no room (R74). What was not durable is undone: the positions go back, the epoch ends, and
+ * actors that saw any of it are read anew, behind what is still to be applied. */
+
+static void roll_back_shard(struct shard *shard)
+{
+    if (shard->last_seq == shard->commit_seq) {
+        return;
+    }
+    shard->last_seq = shard->commit_seq;
+    shard->epoch++; /* so (epoch, seq) never names two batches (I9) */
+    shard->epoch_open = false;
+    shard->load_barrier = shard->commit_seq;
+    struct list waits;
+    list_init(&waits);
+    list_splice(&waits, &shard->gate);
+    struct list *node;
+    while ((node = list_pop(&waits)) != NULL) {
+        struct gate_wait *wait = LIST_ITEM(node, struct gate_wait, node);
+        wait->open(wait, PDR_NO_SPACE);
+    }
+}
+
+static bool roll_back_activation(struct hash_node *node, void *user)
+{
+    struct activation *a = LIST_ITEM(node, struct activation, by_address);
+    if (a->last_seq <= a->shard->commit_seq) {
+        return true;
+    }
+    if (a->state == ACTIVATION_IDLE) {
+        activation_reload(a);
+    } else {
+        a->doomed = true; /* when its turn has ended, or the scheduler comes by */
+    }
+    return true;
+}
+
+static void resume(struct timer *timer)
+{
+    struct core *core = LIST_ITEM(timer, struct core, resume_timer);
+    if (!list_empty(&core->in_flight)) {
+        timer_set(&core->wheel, timer, core_now_ns(core) + 100 * NS_PER_MS);
+        return;
+    }
+    core->refusing = false; /* the next write tells whether there is room */
+    journal_resume(core->world.journal, core->world.loop);
+}
+
+static void roll_back(struct core *core)
+{
+    core->refusing = true;
+    core->stats.rollbacks++;
+    LOG_WARN("journal.no_space", "core=%u; writes are refused until there is room", core->index);
+    if (core->open != NULL) {
+        struct submission *s = core->open;
+        core->open = NULL;
+        for (uint32_t i = 0; i < s->touched_count; i++) {
+            s->touched[i].shard->touched_in = NULL;
+        }
+        core->uncommitted_bytes -= s->size;
+        submission_free(s);
+    }
+    /* activations first: a gate that opens may run nothing, but the next tick must not see undone state */
+    hash_each(&core->activations, roll_back_activation, NULL);
+    for (uint32_t id = 0; id < core->shard_count; id++) {
+        if (core->shards[id] != NULL) {
+            roll_back_shard(core->shards[id]);
+        }
+    }
+    timer_init(&core->resume_timer, resume);
+    timer_set(&core->wheel, &core->resume_timer, core_now_ns(core) + 500 * NS_PER_MS);
+}
+
+/* The journal's answer, in the order submitted. */
+static void durable(struct journal_batch *batch, enum pdr_status status)
+{
+    struct submission *s = LIST_ITEM(batch, struct submission, batch);
+    struct core *core = s->core;
+    list_remove(&s->node);
+    if (core->dead) {
+        submission_free(s);
+        return;
+    }
+    core->uncommitted_bytes -= s->size;
+    if (status != PDR_OK) {
+        if (!core->refusing) {
+            roll_back(core);
+        }
+        submission_free(s);
+        return;
+    }
+    s->durable_ms = core_now_ns(core) / NS_PER_MS;
+    core->unapplied_bytes += s->size;
+    list_push_back(&core->unapplied, &s->node);
+    for (uint32_t i = 0; i < s->touched_count; i++) {
+        advance(s->touched[i].shard, s->touched[i].last_seq);
+    }
+}
+
+void commit_free(struct core *core)
+{
+    struct list *const lists[] = {&core->in_flight, &core->unapplied};
+    for (int i = 0; i < 2; i++) {
+        struct list *node;
+        while ((node = list_pop(lists[i])) != NULL) {
+            submission_free(LIST_ITEM(node, struct submission, node));
+        }
+    }
+    if (core->open != NULL) {
+        submission_free(core->open);
+    }
+    if (core->spare != NULL) {
+        struct submission *spare = core->spare;
+        mem_free(spare->records);
+        mem_free(spare->touched);
+        mem_free(spare);
+        core->spare = NULL;
+    }
+}

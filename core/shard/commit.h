@@ -1,0 +1,53 @@
+/* core/shard/commit.h: stage 6 of 7. Effects of every turn of this tick become records in the node's journal, one batch
+ * a core and tick, one sync for all cores (replication.md R20, R22, R23, R25). After turn, before reply. */
+#ifndef CORE_SHARD_COMMIT_H
+#define CORE_SHARD_COMMIT_H
+
+#include "core/shard/activation.h"
+#include "core/shard/effects.h"
+#include "core/shard/turn.h"
+
+/** Where a shard's log stood when a submission touched it. */
+struct touched {
+    struct shard *shard;
+    uint64_t epoch, last_seq;
+};
+
+/** The records of one tick of one core, from its first record until the store has them. */
+struct submission {
+    struct list node; /* core->in_flight, core->unapplied, an apply job's list */
+    struct core *core;
+    struct journal_batch batch;
+    uint8_t *records;
+    uint32_t size, capacity;
+    struct touched *touched;
+    uint32_t touched_count, touched_capacity;
+    uint64_t durable_ms;
+};
+
+/** May this actor write now? PDR_OVERLOADED (R26), PDR_NO_SPACE (R74), with a sentence in `call`. */
+enum pdr_status commit_admits(struct activation *a, struct call *call);
+
+/** Makes the turn's writes the next entry of its shard, and merges them into the activation's state; `final`: the method has
+ * returned, so nobody holds slices of what is replaced. PDR_OK also if
+ * there are none. Afterwards activation->last_seq is what a reply must wait for. */
+enum pdr_status commit_turn(struct turn *turn, bool final);
+
+/** Opens at once (false) if everything up to seq is committed; else queues `wait` (true). */
+bool commit_gate(struct shard *shard, struct gate_wait *wait, uint64_t seq);
+
+/** End of a tick: what gathered goes to the journal. */
+void commit_submit(struct core *core);
+
+void commit_free(struct core *core);
+
+/* apply_step.c */
+
+/** Committed submissions go to the store when enough gathered, or soon. */
+void apply_consider(struct core *core);
+/** As soon as possible, whatever there is. */
+void apply_now(struct core *core);
+void apply_release(struct core *core);
+void submission_free(struct submission *s);
+
+#endif

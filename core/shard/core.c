@@ -1,0 +1,368 @@
+/* core/shard/core.c: one core thread: deliver, schedule, commit, flush; start and stop. */
+#include "core/shard/core.h"
+
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/shard/activation.h"
+#include "core/shard/apply.h"
+#include "core/shard/commit.h"
+#include "core/shard/mailbox.h"
+#include "core/shard/turn.h"
+
+#define TICK_BUDGET 2048 /* calls a tick, so that sockets and completions are not kept waiting */
+#define SWEEP_MS 250u
+
+static void set_defaults(struct core_limits *l)
+{
+#define DEFAULT(field, value) l->field = l->field == 0 ? (value) : l->field
+    DEFAULT(idle_ms, 60000);
+    DEFAULT(memory_max, 1ull << 30);
+    DEFAULT(mailbox_max, 1024);
+    DEFAULT(queued_max, 65536);
+    DEFAULT(fibers_max, 10000);
+    DEFAULT(resident_state_max, 256u << 10);
+    DEFAULT(uncommitted_entries_max, 4096);
+    DEFAULT(uncommitted_bytes_max, 64u << 20);
+    DEFAULT(unapplied_bytes_max, 256u << 20);
+    DEFAULT(apply_bytes, 4u << 20);
+    DEFAULT(apply_delay_ms, 100);
+#undef DEFAULT
+}
+
+static void sweep(struct timer *timer)
+{
+    struct core *core = LIST_ITEM(timer, struct core, idle_timer);
+    activation_sweep(core);
+    timer_set(&core->wheel, timer, core_now_ns(core) + SWEEP_MS * NS_PER_MS);
+}
+
+static void apply_due(struct timer *timer)
+{
+    apply_now(LIST_ITEM(timer, struct core, apply_timer));
+}
+
+struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, const struct core_world *world,
+                      const struct core_limits *limits, uint64_t seed)
+{
+    struct core *core = mem_new(sizeof *core);
+    core->world = *world;
+    core->limits = *limits;
+    set_defaults(&core->limits);
+    core->index = index;
+    core->shard_count = shard_count;
+    core->next_turn_id = ((uint64_t)index << 48) + 1;
+    rng_seed(&core->rng, seed);
+    timerwheel_init(&core->wheel, clock_now_ns(world->clock));
+    call_pool_init(&core->calls);
+    hash_init(&core->activations);
+    struct list *const heads[] = {&core->lru,  &core->runnable,  &core->ready,     &core->waiting,
+                                  &core->jobs, &core->in_flight, &core->unapplied, &core->checkpoints,
+                                  &core->loading};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        list_init(heads[i]);
+    }
+    timer_init(&core->idle_timer, sweep);
+    timer_init(&core->apply_timer, apply_due);
+    core->shards = mem_new(shard_count * sizeof *core->shards);
+    if (world->journal == NULL) {
+        return core;
+    }
+    core->apply = apply_new(shard_count);
+    core->fibers = fiber_pool_new(core->limits.fibers_max, 64);
+    for (uint32_t id = index; id < shard_count; id += cores) {
+        struct shard *shard = mem_new(sizeof *shard);
+        shard->id = id;
+        list_init(&shard->gate);
+        core->shards[id] = shard;
+    }
+    timer_set(&core->wheel, &core->idle_timer, clock_now_ns(world->clock) + SWEEP_MS * NS_PER_MS);
+    return core;
+}
+
+/* What waits on a fiber that will never run again. */
+static void discard_turns(struct list *turns)
+{
+    struct list *node;
+    while ((node = list_pop(turns)) != NULL) {
+        turn_discard(LIST_ITEM(node, struct turn, node));
+    }
+}
+
+static void discard_gates(struct core *core)
+{
+    for (uint32_t id = 0; id < core->shard_count; id++) {
+        struct shard *shard = core->shards[id];
+        struct list *node;
+        while (shard != NULL && (node = list_pop(&shard->gate)) != NULL) {
+            struct gate_wait *wait = LIST_ITEM(node, struct gate_wait, node);
+            wait->open(wait, PDR_CANCELLED);
+        }
+    }
+}
+
+static bool discard_activation(struct hash_node *node, void *user)
+{
+    struct activation *a = LIST_ITEM(node, struct activation, by_address);
+    struct list *item;
+    while ((item = list_pop(&a->mailbox)) != NULL) {
+        call_discard(LIST_ITEM(item, struct call, node));
+    }
+    a->mailbox_count = 0;
+    activation_free(a);
+    return true;
+}
+
+void core_kill(struct core *core)
+{
+    core->dead = true;
+}
+
+void core_free(struct core *core)
+{
+    struct list *node;
+    CHECK(core->dead);
+    discard_gates(core);
+    discard_turns(&core->waiting);
+    discard_turns(&core->ready);
+    while ((node = list_pop(&core->jobs)) != NULL) {
+        struct core_job *job = LIST_ITEM(node, struct core_job, node);
+        job->discard(job);
+    }
+    hash_each(&core->activations, discard_activation, NULL);
+    hash_release(&core->activations);
+    apply_release(core);
+    commit_free(core);
+    if (core->fibers != NULL) {
+        fiber_pool_free(core->fibers);
+    }
+    for (uint32_t id = 0; id < core->shard_count; id++) {
+        mem_free(core->shards[id]);
+    }
+    mem_free(core->shards);
+    call_pool_release(&core->calls);
+    mem_free(core);
+}
+
+/* Stage 4. */
+
+static void arrive(struct message *message)
+{
+    struct call *call = LIST_ITEM(message, struct call, message);
+    core_deliver(call->at, call);
+}
+
+void core_send(struct core *to, struct call *call)
+{
+    call->at = to;
+    call->message.deliver = arrive;
+    loop_post(to->world.loop, &call->message);
+}
+
+void call_discard(struct call *call)
+{
+    pdr_writer_release(&call->reply);
+    if (call->data != call->inline_data) {
+        mem_free(call->data);
+    }
+    mem_free(call);
+}
+
+static void come_home(struct message *message)
+{
+    struct call *call = LIST_ITEM(message, struct call, message);
+    call->at = call->home;
+    if (call->home->dead) {
+        call_discard(call);
+        return;
+    }
+    call->finish(call);
+}
+
+void call_finish(struct call *call)
+{
+    call->state = CALL_MADE;
+    if (call->at->dead) {
+        call_discard(call);
+        return;
+    }
+    if (call->at == call->home) {
+        call->finish(call);
+        return;
+    }
+    call->message.deliver = come_home;
+    loop_post(call->home->world.loop, &call->message);
+}
+
+static void refuse(struct call *call, enum pdr_status status, const char *why)
+{
+    call_fail(call, status, "%s", why);
+    call_finish(call);
+}
+
+/* Memory is short and sweeping could not help: what is in memory is in use. */
+static bool memory_is_short(struct core *core)
+{
+    if (core->memory_used < core->limits.memory_max) {
+        return false;
+    }
+    activation_sweep(core);
+    return core->memory_used >= core->limits.memory_max;
+}
+
+static struct activation *activate(struct core *core, struct call *call)
+{
+    struct pdr_bytes type = pdr_bytes(call->address.data, call->type_size);
+    const struct actor_class *cls = core->world.find_class(core->world.registry, type);
+    if (cls == NULL) {
+        call_fail(call, PDR_NOT_FOUND, "there is no type %.*s on this node; `perdure types` lists them", (int)type.size,
+                  (const char *)type.data);
+        return NULL;
+    }
+    if (memory_is_short(core)) {
+        core->stats.overloaded++;
+        call->retry_ms = 100;
+        call_fail(call, PDR_OVERLOADED, "no memory for another active actor (limit memory = %llu bytes a core)",
+                  (unsigned long long)core->limits.memory_max);
+        return NULL;
+    }
+    struct activation *a = activation_new(core, cls, call);
+    if (a == NULL) {
+        call_fail(call, PDR_OVERLOADED, "the machine has no memory for another active actor");
+    }
+    return a;
+}
+
+void activation_schedule(struct activation *a)
+{
+    if (a->state == ACTIVATION_IDLE) {
+        a->state = ACTIVATION_BUSY;
+        list_remove(&a->node); /* out of lru */
+        list_push_back(&a->core->runnable, &a->node);
+    }
+}
+
+void core_deliver(struct core *core, struct call *call)
+{
+    call->at = core;
+    if (core->dead) {
+        call_discard(call);
+        return;
+    }
+    core->stats.calls++;
+    if (core->stopping && call->chain_count == 0) {
+        refuse(call, PDR_UNAVAILABLE, "the node is stopping");
+        return;
+    }
+    struct activation *a = activation_find(core, call->address, activation_hash(call->address));
+    if (a == NULL) {
+        a = activate(core, call);
+        if (a == NULL) {
+            call_finish(call);
+            return;
+        }
+    }
+    if (mailbox_push(a, call) != PDR_OK) {
+        call_finish(call);
+        return;
+    }
+    activation_schedule(a);
+}
+
+/* The scheduler: a fiber runs one runnable activation after another; when a turn on it waits, the next fiber goes on. */
+
+static void worker(void *user)
+{
+    struct core *core = user;
+    while (core->budget > 0 && !list_empty(&core->runnable)) {
+        struct list *node = list_pop(&core->runnable);
+        turn_run_activation(LIST_ITEM(node, struct activation, node));
+    }
+}
+
+/* All fibers wait: their calls may be behind the ones we can't start, so those are answered, not kept. */
+static void shed(struct core *core)
+{
+    struct activation *a = LIST_ITEM(list_pop(&core->runnable), struct activation, node);
+    core->budget--;
+    core->stats.overloaded++;
+    activation_fail_mailbox(a, PDR_OVERLOADED, "too many turns wait on this core (limit fibers)");
+    activation_rest(a);
+}
+
+static void run(struct core *core)
+{
+    core->budget = TICK_BUDGET;
+    while (core->budget > 0) {
+        struct list *node = list_pop(&core->ready);
+        if (node != NULL) {
+            core->budget--;
+            turn_resume(LIST_ITEM(node, struct turn, node));
+            continue;
+        }
+        if (list_empty(&core->runnable)) {
+            return;
+        }
+        struct fiber *fiber = fiber_new(core->fibers, worker, core);
+        if (fiber == NULL) {
+            shed(core);
+        } else {
+            fiber_run(fiber);
+        }
+    }
+}
+
+static bool is_quiet(struct core *core)
+{
+    if (core_now_ns(core) < core->drain_until_ns && (core->turns_open > 0 || core->queued > 0)) {
+        return false;
+    }
+    return core->open == NULL && list_empty(&core->in_flight);
+}
+
+static void stop_step(struct core *core)
+{
+    if (core->idle == NULL || !is_quiet(core)) {
+        return;
+    }
+    if (!list_empty(&core->unapplied) || core->applying) {
+        apply_now(core);
+        return;
+    }
+    void (*idle)(void *) = core->idle;
+    core->idle = NULL;
+    idle(core->idle_user);
+}
+
+bool core_tick(struct core *core)
+{
+    timerwheel_advance(&core->wheel, core_now_ns(core));
+    if (core->fibers != NULL) {
+        run(core);
+        loader_submit(core);
+        commit_submit(core);
+        apply_consider(core);
+    }
+    if (core->world.flush != NULL) {
+        core->world.flush(core->world.flush_user);
+    }
+    if (core->stopping) {
+        stop_step(core);
+    }
+    loop_set_timer(core->world.loop, timerwheel_next_ns(&core->wheel));
+    return !list_empty(&core->runnable) || !list_empty(&core->ready);
+}
+
+void core_stop(struct core *core, uint64_t drain_ms, void (*idle)(void *user), void *user)
+{
+    core->stopping = true;
+    core->drain_until_ns = core_now_ns(core) + drain_ms * NS_PER_MS;
+    core->idle = idle;
+    core->idle_user = user;
+    if (core->world.journal != NULL) {
+        activation_sweep(core);
+        timer_set(&core->wheel, &core->idle_timer, core->drain_until_ns < core_now_ns(core) + SWEEP_MS * NS_PER_MS
+                                                       ? core->drain_until_ns
+                                                       : core_now_ns(core) + SWEEP_MS * NS_PER_MS);
+    }
+}

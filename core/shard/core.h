@@ -1,0 +1,151 @@
+/* core/shard/core.h: one core thread: its shards, activations, calls. Nothing here is touched by another thread.
+ *
+ * A turn of the loop: calls are delivered into mailboxes (stage 4), then core_tick runs them (5), hands what they wrote
+ * to the journal as one batch (6), and lets the connections flush what was answered (7). */
+#ifndef CORE_SHARD_CORE_H
+#define CORE_SHARD_CORE_H
+
+#include "core/base/hash.h"
+#include "core/base/rng.h"
+#include "core/base/timerwheel.h"
+#include "core/call.h"
+#include "core/env/clock.h"
+#include "core/env/loop.h"
+#include "core/env/work.h"
+#include "core/journal/journal.h"
+#include "core/shard/actor_class.h"
+#include "core/shard/fiber.h"
+#include "core/store/store.h"
+
+struct core;
+struct shard;
+struct submission;
+struct apply;
+
+/** Zero: the default, set by core_new. Documented in docs/reference/limits.md. */
+struct core_limits {
+    uint64_t idle_ms;
+    uint64_t memory_max;          /* bytes, this core */
+    uint32_t mailbox_max;
+    uint32_t queued_max;
+    uint32_t fibers_max;
+    uint32_t resident_state_max;  /* bytes of state an activation keeps whole */
+    uint32_t uncommitted_entries_max; /* R26, a shard */
+    uint32_t uncommitted_bytes_max;   /* R26, a core */
+    uint32_t unapplied_bytes_max;     /* a core; beyond it writes wait for the store: overloaded */
+    uint32_t apply_bytes;         /* apply as soon as that much is committed ... */
+    uint32_t apply_delay_ms;      /* ... or that old */
+};
+
+/** What a core is given at birth. All borrowed, and alive as long as the core. */
+struct core_world {
+    struct loop *loop;
+    struct clock *clock;
+    struct work *work;
+    struct journal *journal; /* NULL on the control core, which has no shards */
+    struct store *store;
+    class_find find_class;
+    void *registry;
+    /** Stage 3, for calls that turns make; takes the call. Set by net/route through the node. */
+    void (*route)(void *router, struct core *from, struct call *call);
+    void *router;
+    /** Runs at the end of each tick: connections write what was answered. */
+    void (*flush)(void *user);
+    void *flush_user;
+};
+
+struct core_stats {
+    uint64_t calls, turns, entries, entry_bytes, overloaded, deadlines, loads, activations, passivations, evictions;
+    uint64_t applies, applied_records, applied_keys, rollbacks;
+};
+
+/** A job of this core at the work pool, so that core_free can free what a dead world never gave back. */
+struct core_job {
+    struct job job;
+    struct list node;
+    struct core *core;
+    void (*discard)(struct core_job *job);
+};
+
+struct core {
+    struct core_world world;
+    struct core_limits limits;
+    struct core_stats stats;
+    unsigned index;
+    struct rng rng;
+    struct timerwheel wheel;
+    struct call_pool calls;
+    struct fiber_pool *fibers;
+
+    struct shard **shards; /* by shard id; NULL for those of other cores */
+    uint32_t shard_count;
+
+    struct hash activations; /* by full address */
+    struct list lru;         /* idle ones, the longest idle first */
+    uint64_t memory_used;    /* bytes: activations, their state, queued calls' heap */
+    uint32_t queued;         /* calls in mailboxes */
+
+    struct list runnable; /* activations with something to do, in turn */
+    struct list ready;    /* turns whose wait is over */
+    struct list waiting;  /* turns that wait */
+    uint32_t turns_open;  /* turns that run, wait or are ready */
+    int budget;           /* calls that may still run in this tick */
+    struct list loading;  /* activations to read from the store, sent as one job at the end of the tick */
+    struct list jobs;     /* at the work pool: struct core_job */
+    uint64_t next_turn_id;
+
+    /* commit.c */
+    struct submission *open;       /* gathers this tick's records */
+    struct list in_flight;         /* submissions at the journal, in order */
+    struct list unapplied;         /* durable, not yet in the store, in order */
+    struct submission *spare;
+    uint64_t uncommitted_bytes, unapplied_bytes;
+    bool refusing;                 /* the journal has no space: writes are refused (R74) */
+    struct timer resume_timer;
+    /* apply.c */
+    struct apply *apply;  /* the running step's while `applying` */
+    bool applying;
+    bool apply_soon;
+    struct timer apply_timer;
+    struct core_job *failed_step; /* to be tried again when apply_timer fires */
+    struct list checkpoints; /* who waits for everything to be applied */
+
+    struct timer idle_timer;
+    bool dead;     /* core_free: nobody is told anything any more */
+    bool stopping;
+    uint64_t drain_until_ns;
+    void (*idle)(void *user); /* core_stop: nothing runs, nothing is unapplied */
+    void *idle_user;
+};
+
+/** A core with the shards whose id % cores == index, each with a state of its own to be set by recovery. */
+struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, const struct core_world *world,
+                      const struct core_limits *limits, uint64_t seed);
+/** From now on nobody is told anything: what arrives is freed. First step of taking down the cores of a node. */
+void core_kill(struct core *core);
+/** Frees everything. After core_kill of all cores of the node, and after their inboxes were delivered. */
+void core_free(struct core *core);
+
+/** Call it from the loop's on_before_sleep. True: more to do. */
+bool core_tick(struct core *core);
+
+/** Stage 4: takes the call, which is at its owner: queues it, or finishes it with an error. */
+void core_deliver(struct core *core, struct call *call);
+
+/** On the thread of call->at. The outcome is in the call; its `finish` runs on the home core. */
+void call_finish(struct call *call);
+/** A dead core: frees the call without a word. */
+void call_discard(struct call *call);
+/** On the thread of call->at: hands the call to another core, where core_deliver takes it. */
+void core_send(struct core *to, struct call *call);
+
+/** No new calls; running turns end or fail at drain_ms; then everything is committed and applied and `idle` fires once. */
+void core_stop(struct core *core, uint64_t drain_ms, void (*idle)(void *user), void *user);
+
+/** Applies all that is durable; then calls done(user, position): everything before it is in the store. `known` is a
+ * position up to which the caller knows that completions have reached this core. */
+void core_checkpoint(struct core *core, uint64_t known, void (*done)(void *user, uint64_t position), void *user);
+
+static inline uint64_t core_now_ns(struct core *core) { return loop_now_ns(core->world.loop); }
+
+#endif

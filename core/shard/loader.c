@@ -1,0 +1,168 @@
+/* core/shard/loader.c: cold reads. All activations that appeared in a tick are read by one job on the work pool, over one
+ * iterator, so a core thread never waits for the disk and ten thousand new names cost few switches. */
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/shard/activation.h"
+#include "core/store/keys.h"
+
+#define LOADS_A_JOB 256u
+#define JOBS_MAX 4u
+
+struct load_item {
+    struct activation *activation;
+    struct state values;
+    bool whole;
+};
+
+struct load_job {
+    struct core_job job;
+    uint32_t count;
+    uint32_t resident_max;
+    enum pdr_status status;
+    struct load_item items[LOADS_A_JOB];
+};
+
+struct collect {
+    struct load_item *item;
+    uint32_t resident_max;
+    enum pdr_status status;
+};
+
+static bool collect_one(void *user, struct pdr_bytes key, struct pdr_bytes value)
+{
+    struct collect *collect = user;
+    struct state *values = &collect->item->values;
+    struct keys_state_parts parts;
+    if (!keys_state_parse(key, &parts)) {
+        collect->status = PDR_INTERNAL;
+        return false;
+    }
+    if (values->bytes + value.size > collect->resident_max) {
+        collect->item->whole = false;
+        return false;
+    }
+    struct state_entry *entry = state_entry_new(parts.user_key, value, false);
+    if (entry == NULL) {
+        collect->status = PDR_OVERLOADED;
+        return false;
+    }
+    state_insert(values, entry);
+    return true;
+}
+
+static enum pdr_status load_one(struct load_job *load, struct load_item *item, struct store *store,
+                                struct store_cursor *cursor)
+{
+    const struct activation *a = item->activation; /* its address and shard don't change while it loads */
+    struct collect collect = {item, load->resident_max, PDR_OK};
+    uint8_t from[KEYS_STATE_SIZE_MAX], to[KEYS_STATE_SIZE_MAX];
+    struct pdr_bytes address = activation_address(a);
+    size_t from_size = keys_state(from, a->shard->id, a->shard->gen, address, pdr_bytes(NULL, 0));
+    size_t to_size = keys_state_end(to, a->shard->id, a->shard->gen, address);
+    item->whole = true;
+    state_init(&item->values, false);
+    enum pdr_status status = store->ops->cursor_scan(cursor, pdr_bytes(from, from_size), pdr_bytes(to, to_size),
+                                                     collect_one, &collect);
+    if (!item->whole) {
+        state_release(&item->values); /* too large to be kept whole: read key by key instead */
+    }
+    item->values.complete = item->whole;
+    return status != PDR_OK ? status : collect.status;
+}
+
+static void load_run(struct job *job)
+{
+    struct load_job *load = LIST_ITEM(job, struct load_job, job.job);
+    struct store *store = load->job.core->world.store;
+    struct store_cursor *cursor = store->ops->cursor_new(store);
+    if (cursor == NULL) {
+        load->status = PDR_OVERLOADED;
+        return;
+    }
+    for (uint32_t i = 0; i < load->count && load->status == PDR_OK; i++) {
+        load->status = load_one(load, &load->items[i], store, cursor);
+    }
+    store->ops->cursor_free(cursor);
+}
+
+static void loaded(struct load_job *load, struct load_item *item)
+{
+    struct activation *a = item->activation;
+    if (load->status == PDR_OK) {
+        state_release(&a->values);
+        a->values = item->values;
+        state_init(&item->values, false);
+    } else {
+        a->last_seq = 0;
+        activation_fail_mailbox(a, load->status, "the actor's state could not be read");
+    }
+    a->state = ACTIVATION_BUSY;
+    if (load->status != PDR_OK) {
+        activation_free(a);
+    } else {
+        activation_rest(a);
+        if (a->doomed) {
+            activation_reload(a);
+        }
+    }
+}
+
+static void load_discard(struct core_job *job)
+{
+    struct load_job *load = LIST_ITEM(job, struct load_job, job);
+    for (uint32_t i = 0; i < load->count; i++) {
+        state_release(&load->items[i].values);
+    }
+    mem_free(load);
+}
+
+static void load_done(struct job *job)
+{
+    struct load_job *load = LIST_ITEM(job, struct load_job, job.job);
+    struct core *core = load->job.core;
+    list_remove(&load->job.node);
+    core->load_jobs--;
+    if (load->status != PDR_OK) {
+        char why[128];
+        core->world.store->ops->last_error(core->world.store, why, sizeof why);
+        LOG_ERROR("store.read_failed", "actors=%u why=\"%s\"", load->count, why);
+    }
+    for (uint32_t i = 0; i < load->count; i++) {
+        loaded(load, &load->items[i]);
+    }
+    load_discard(&load->job);
+}
+
+static void submit_some(struct core *core, struct list *later)
+{
+    struct load_job *load = mem_new(sizeof *load);
+    load->job = (struct core_job){.job = {.run = load_run, .done = load_done}, .core = core, .discard = load_discard};
+    load->resident_max = core->limits.resident_state_max;
+    struct list *node;
+    while (load->count < LOADS_A_JOB && (node = list_pop(&core->loading)) != NULL) {
+        struct activation *a = LIST_ITEM(node, struct activation, node);
+        if (a->shard->applied_seq < a->shard->load_barrier) {
+            list_push_back(later, node);
+        } else {
+            load->items[load->count++].activation = a;
+        }
+    }
+    if (load->count == 0) {
+        mem_free(load);
+        return;
+    }
+    core->load_jobs++;
+    core->stats.loads += load->count;
+    list_push_back(&core->jobs, &load->job.node);
+    work_submit(core->world.work, core->world.loop, &load->job.job);
+}
+
+void loader_submit(struct core *core)
+{
+    struct list later;
+    list_init(&later);
+    while (!list_empty(&core->loading) && core->load_jobs < JOBS_MAX) {
+        submit_some(core, &later);
+    }
+    list_splice(&core->loading, &later);
+}

@@ -1,0 +1,88 @@
+/* core/shard/mailbox.c: stage 4 of 7 (route before it, turn after it). */
+#include "core/shard/mailbox.h"
+
+#include "core/shard/turn.h"
+
+static void take_out(struct activation *a, struct call *call)
+{
+    struct core *core = a->core;
+    list_remove(&call->node);
+    timer_cancel(&core->wheel, &call->timer);
+    a->mailbox_count--;
+    core->queued--;
+    core->memory_used -= sizeof *call + call_heap_size(call);
+}
+
+static void expired(struct activation *a, struct call *call)
+{
+    take_out(a, call);
+    a->core->stats.deadlines++;
+    call->state = CALL_MADE;
+    call_fail(call, PDR_DEADLINE, "the deadline passed while the call waited in the mailbox of %.*s; it was not run",
+              (int)call->address.size, (const char *)call->address.data);
+    call_finish(call);
+}
+
+static void deadline_passed(struct timer *timer)
+{
+    struct call *call = LIST_ITEM(timer, struct call, timer);
+    expired(call->activation, call);
+}
+
+/* The chain names every turn that waits for this call; if the actor's own turn is among them it can never come up. */
+static bool waits_for_itself(const struct activation *a, const struct call *call)
+{
+    if (a->turn == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < call->chain_count; i++) {
+        if (call->chain[i] == a->turn->id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum pdr_status mailbox_push(struct activation *a, struct call *call)
+{
+    struct core *core = a->core;
+    if (waits_for_itself(a, call)) {
+        return call_fail(call, PDR_DEADLOCK, "%.*s waits for this very call: %.*s called it and is still in its turn",
+                         (int)call->address.size, (const char *)call->address.data, (int)call->caller.size,
+                         (const char *)call->caller.data);
+    }
+    if (a->mailbox_count >= core->limits.mailbox_max || core->queued >= core->limits.queued_max) {
+        bool own = a->mailbox_count >= core->limits.mailbox_max;
+        core->stats.overloaded++;
+        call->retry_ms = 10 + (uint32_t)rng_below(&core->rng, 40); /* spread, so that retries don't come as one */
+        return own ? call_fail(call, PDR_OVERLOADED, "the mailbox of %.*s is full (limit mailbox = %u calls)",
+                               (int)call->address.size, (const char *)call->address.data, core->limits.mailbox_max)
+                   : call_fail(call, PDR_OVERLOADED, "too many calls wait on this core (limit queued = %u)",
+                               core->limits.queued_max);
+    }
+    if (!list_empty(&a->mailbox) || a->state != ACTIVATION_IDLE) {
+        timer_init(&call->timer, deadline_passed); /* it may wait for long: else it runs in this very tick */
+        timer_set(&core->wheel, &call->timer, call->deadline_ns);
+    }
+    call->state = CALL_QUEUED;
+    call->activation = a;
+    list_push_back(&a->mailbox, &call->node);
+    a->mailbox_count++;
+    core->queued++;
+    core->memory_used += sizeof *call + call_heap_size(call);
+    return PDR_OK;
+}
+
+struct call *mailbox_pop(struct activation *a)
+{
+    while (!list_empty(&a->mailbox)) {
+        struct call *call = LIST_ITEM(a->mailbox.next, struct call, node);
+        if (core_now_ns(a->core) >= call->deadline_ns) {
+            expired(a, call);
+            continue;
+        }
+        take_out(a, call);
+        return call;
+    }
+    return NULL;
+}

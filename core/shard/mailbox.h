@@ -1,0 +1,13 @@
+/* core/shard/mailbox.h: stage 4 of 7. The bounded queue of one actor; full is an answer, not a wait. After route, before
+ * turn. */
+#ifndef CORE_SHARD_MAILBOX_H
+#define CORE_SHARD_MAILBOX_H
+
+#include "core/shard/activation.h"
+
+/** Takes the call on PDR_OK. On PDR_OVERLOADED or PDR_DEADLOCK it is still the caller's, with the sentence set. */
+enum pdr_status mailbox_push(struct activation *a, struct call *call);
+/** The next call whose deadline is not over (those that are, are answered so); NULL if there is none. */
+struct call *mailbox_pop(struct activation *a);
+
+#endif

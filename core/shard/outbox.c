@@ -1,0 +1,269 @@
+/* core/shard/outbox.c: what a turn asks of others: calls it waits for, tells, timers, sleep. A call commits what was
+ * written so far before it leaves; tells and timers wait for the end of the turn. */
+#include "core/base/mem.h"
+#include "core/shard/commit.h"
+#include "core/shard/turn.h"
+
+/* Commit before call: what this turn wrote so far becomes an entry, and the gate opens, before anybody hears of it. */
+
+static void part_committed(struct gate_wait *wait, enum pdr_status status)
+{
+    struct turn *turn = LIST_ITEM(wait, struct turn, gate);
+    turn->gate_status = status;
+    turn_wake(turn);
+}
+
+static enum pdr_status commit_part(struct turn *turn)
+{
+    struct activation *a = turn->activation;
+    if (turn->kind == TURN_PASSIVATE) {
+        return turn_fail(turn, PDR_INVALID, NULL, "a passivate hook can't wait");
+    }
+    if (a->doomed) {
+        return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk is full: what this turn built on was undone");
+    }
+    enum pdr_status status = commit_turn(turn, false);
+    if (status != PDR_OK) {
+        return status;
+    }
+    turn_release_effects(turn);
+    if (turn->durability != PDR_DURABILITY_SYNC) {
+        return PDR_OK;
+    }
+    turn->gate.open = part_committed;
+    turn->gate_status = PDR_OK;
+    if (commit_gate(a->shard, &turn->gate, a->last_seq)) {
+        turn_wait(turn);
+    }
+    if (turn->gate_status != PDR_OK) {
+        return turn_fail(turn, turn->gate_status, NULL, "what the turn wrote before the call could not be made durable");
+    }
+    return PDR_OK;
+}
+
+/* Making a call or a tell. */
+
+static enum pdr_status make(struct turn *turn, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args,
+                            bool waits, struct call **out)
+{
+    static const uint8_t no_args[] = {0x90};
+    struct activation *a = turn->activation;
+    struct pdr_ref ref;
+    const char *why;
+    if (pdr_ref_parse(to, &ref, &why) != PDR_OK) {
+        return turn_fail(turn, PDR_INVALID, NULL, "%s: %.*s", why, to.size > 64 ? 64 : (int)to.size,
+                         (const char *)to.data);
+    }
+    if (method.size == 0 || method.size > PDR_METHOD_SIZE_MAX) {
+        return turn_fail(turn, PDR_INVALID, NULL, "a method's name has 1 to %d bytes", PDR_METHOD_SIZE_MAX);
+    }
+    if (args.size == 0) {
+        args = pdr_bytes(no_args, sizeof no_args);
+    } else if (pdr_value_kind(args) != PDR_KIND_ARRAY ||
+               pdr_value_skip(args.data, args.size, PDR_VALUE_DEPTH_MAX) != (int64_t)args.size) {
+        return turn_fail(turn, PDR_INVALID, NULL, "arguments must be one encoded array");
+    }
+    if (args.size > PDR_STATE_VALUE_MAX) {
+        return turn_fail(turn, PDR_TOO_LARGE, NULL, "arguments have at most %u bytes (limit payload_bytes_max)",
+                         PDR_STATE_VALUE_MAX);
+    }
+    uint32_t depth = waits && turn->call != NULL ? turn->call->chain_count : 0;
+    if (waits && depth + 1 >= CALL_CHAIN_MAX) {
+        return turn_fail(turn, PDR_TOO_LARGE, NULL, "more than %u actors would wait for one another (limit chain)",
+                         CALL_CHAIN_MAX);
+    }
+    struct core *core = a->core;
+    struct call *call = call_new(&core->calls, core, &ref, to, method, args, activation_address(a),
+                                 depth > 0 ? turn->call->chain : NULL, depth, waits ? turn->id : 0);
+    if (call == NULL) {
+        return turn_fail(turn, PDR_OVERLOADED, NULL, "the machine has no memory for this call");
+    }
+    *out = call;
+    return PDR_OK;
+}
+
+/* Calls. */
+
+static void answered(struct call *call)
+{
+    struct turn *turn = call->owner;
+    turn->answer = call;
+    turn_wake(turn);
+}
+
+static enum pdr_status read_answer(struct turn *turn, pdr_value *reply)
+{
+    static const uint8_t nil[] = {0xc0};
+    struct call *call = turn->answer;
+    turn->answer = NULL;
+    list_push_back(&turn->answers, &call->node);
+    if (call->status != PDR_OK) {
+        return turn_fail(turn, call->status, call->status == PDR_ACTOR ? call->code : NULL, "%s", call->text);
+    }
+    if (reply != NULL) {
+        *reply = call->reply.size > 0 ? pdr_written(&call->reply) : pdr_bytes(nil, sizeof nil);
+    }
+    return PDR_OK;
+}
+
+enum pdr_status turn_call(struct turn *turn, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args,
+                          pdr_value *reply)
+{
+    struct core *core = turn->activation->core;
+    struct call *call;
+    enum pdr_status status = commit_part(turn);
+    if (status == PDR_OK) {
+        status = make(turn, to, method, args, true, &call);
+    }
+    if (status != PDR_OK) {
+        return status;
+    }
+    uint64_t own = core_now_ns(core) + 30000 * NS_PER_MS;
+    call->deadline_ns = turn->deadline_ns < own ? turn->deadline_ns : own;
+    call->finish = answered;
+    call->owner = turn;
+    core->world.route(core->world.router, core, call);
+    while (turn->answer == NULL) {
+        turn_wait(turn);
+    }
+    return read_answer(turn, reply);
+}
+
+/* Tells. */
+
+static void told(struct call *call)
+{
+    call_free(&call->home->calls, call);
+}
+
+enum pdr_status turn_tell(struct turn *turn, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args)
+{
+    struct call *call;
+    if (turn->reader) {
+        return turn_fail(turn, PDR_INVALID, NULL, "a reader or a hook can't tell others");
+    }
+    if (turn->outbox_count >= PDR_TURN_TELLS_MAX) {
+        return turn_fail(turn, PDR_OVERLOADED, NULL, "a turn tells at most %u times (limit turn_tells_max)",
+                         PDR_TURN_TELLS_MAX);
+    }
+    enum pdr_status status = make(turn, to, method, args, false, &call);
+    if (status != PDR_OK) {
+        return status;
+    }
+    call->deadline_ns = core_now_ns(turn->activation->core) + 30000 * NS_PER_MS;
+    call->finish = told;
+    list_push_back(&turn->outbox, &call->node);
+    turn->outbox_count++;
+    return PDR_OK;
+}
+
+static void tell_leaves(struct gate_wait *wait, enum pdr_status status)
+{
+    struct call *call = LIST_ITEM(wait, struct call, gate);
+    struct core *core = call->home;
+    if (core->dead) {
+        call_discard(call);
+    } else if (status != PDR_OK) {
+        call_free(&core->calls, call); /* its turn was undone */
+    } else {
+        core->world.route(core->world.router, core, call);
+    }
+}
+
+/* Timers. */
+
+struct timer_change {
+    struct list node;
+    bool cancel;
+    uint64_t delay_ms, period_ms;
+    struct pdr_bytes name, method, args;
+    uint8_t data[];
+};
+
+enum pdr_status turn_timer(struct turn *turn, struct pdr_bytes name, uint64_t delay_ms, uint64_t period_ms,
+                           struct pdr_bytes method, struct pdr_bytes args, bool cancel)
+{
+    if (turn->kind == TURN_PASSIVATE) {
+        return turn_fail(turn, PDR_INVALID, NULL, "a passivate hook can't set timers: they die with the activation");
+    }
+    if (name.size == 0 || name.size > PDR_METHOD_SIZE_MAX || method.size > PDR_METHOD_SIZE_MAX ||
+        args.size > PDR_STATE_VALUE_MAX || (!cancel && method.size == 0)) {
+        return turn_fail(turn, PDR_INVALID, NULL, "a timer has a name and a method of 1 to %d bytes",
+                         PDR_METHOD_SIZE_MAX);
+    }
+    struct timer_change *change = turn_alloc(turn, sizeof *change + name.size + method.size + args.size);
+    if (change == NULL) {
+        return turn_fail(turn, PDR_OVERLOADED, NULL, "the machine has no memory for this timer");
+    }
+    *change = (struct timer_change){.cancel = cancel, .delay_ms = delay_ms, .period_ms = period_ms};
+    struct pdr_bytes *const slices[] = {&change->name, &change->method, &change->args};
+    const struct pdr_bytes from[] = {name, method, args};
+    uint8_t *at = change->data;
+    for (int i = 0; i < 3; i++) {
+        *slices[i] = pdr_bytes(at, from[i].size);
+        if (from[i].size > 0) {
+            memcpy(at, from[i].data, from[i].size);
+            at += from[i].size;
+        }
+    }
+    list_push_back(&turn->timer_changes, &change->node);
+    return PDR_OK;
+}
+
+void turn_drop_timer_changes(struct turn *turn)
+{
+    list_init(&turn->timer_changes); /* they lie in the turn's memory */
+}
+
+static void change_timers(struct turn *turn)
+{
+    struct list *node;
+    while ((node = list_pop(&turn->timer_changes)) != NULL) {
+        struct timer_change *change = LIST_ITEM(node, struct timer_change, node);
+        if (change->cancel) {
+            actor_timer_cancel(turn->activation, change->name);
+        } else {
+            actor_timer_set(turn->activation, change->name, change->delay_ms, change->period_ms, change->method,
+                            change->args);
+        }
+    }
+}
+
+void turn_release_effects(struct turn *turn)
+{
+    struct activation *a = turn->activation;
+    struct list *node;
+    while ((node = list_pop(&turn->outbox)) != NULL) {
+        struct call *call = LIST_ITEM(node, struct call, node);
+        call->gate.open = tell_leaves;
+        bool gated = turn->durability == PDR_DURABILITY_SYNC && commit_gate(a->shard, &call->gate, a->last_seq);
+        if (!gated) {
+            a->core->world.route(a->core->world.router, a->core, call);
+        }
+    }
+    turn->outbox_count = 0;
+    change_timers(turn);
+}
+
+/* Sleep. */
+
+static void slept(struct timer *timer)
+{
+    turn_wake(LIST_ITEM(timer, struct turn, timer));
+}
+
+enum pdr_status turn_sleep(struct turn *turn, uint64_t delay_ms)
+{
+    struct core *core = turn->activation->core;
+    enum pdr_status status = commit_part(turn);
+    if (status != PDR_OK) {
+        return status;
+    }
+    uint64_t now = core_now_ns(core);
+    uint64_t until = delay_ms > PDR_SLEEP_MS_MAX ? UINT64_MAX : now + delay_ms * NS_PER_MS;
+    bool late = until > turn->deadline_ns;
+    timer_init(&turn->timer, slept);
+    timer_set(&core->wheel, &turn->timer, late ? turn->deadline_ns : until);
+    turn_wait(turn);
+    return late ? turn_fail(turn, PDR_DEADLINE, NULL, "the turn's deadline came before the sleep was over") : PDR_OK;
+}

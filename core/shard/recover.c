@@ -1,0 +1,255 @@
+/* core/shard/recover.c: replays the log's tail into the store, shard by shard. */
+#include "core/shard/recover.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/mem.h"
+#include "core/journal/control.h"
+#include "core/shard/apply.h"
+#include "core/shard/shard.h"
+
+#define STEP_BYTES (8u << 20)
+
+struct pending {
+    uint64_t epoch, seq;
+    uint32_t size;
+    void *payload;
+};
+
+struct recovered_shard {
+    uint64_t rid, promised, last_seq;
+    struct keys_meta meta;
+    struct pending *pending; /* what the store lacks, by seq */
+    uint32_t pending_count, pending_capacity;
+};
+
+struct recovery {
+    struct store *store;
+    struct apply *apply;
+    uint64_t entries;
+    char why[256];
+    bool failed;
+    uint32_t shard_count;
+    struct recovered_shard shards[];
+};
+
+static enum pdr_status fail(struct recovery *r, const char **why)
+{
+    r->failed = true;
+    *why = r->why;
+    return PDR_INTERNAL;
+}
+
+static enum pdr_status read_meta(struct recovery *r, uint32_t id)
+{
+    uint8_t key[KEYS_HEAD_SIZE];
+    void *value;
+    size_t size;
+    enum pdr_status status = r->store->ops->get(r->store, pdr_bytes(key, keys_meta(key, id, 0)), &value, &size);
+    if (status == PDR_NOT_FOUND) {
+        return PDR_OK;
+    }
+    if (status != PDR_OK) {
+        return status;
+    }
+    status = keys_meta_decode(pdr_bytes(value, size), &r->shards[id].meta);
+    free(value);
+    return status;
+}
+
+enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct recovery **out, const char **why)
+{
+    struct recovery *r = mem_new(sizeof *r + shard_count * sizeof *r->shards);
+    r->store = store;
+    r->shard_count = shard_count;
+    r->apply = apply_new(shard_count);
+    *out = r;
+    for (uint32_t id = 0; id < shard_count; id++) {
+        if (read_meta(r, id) != PDR_OK) {
+            char text[128];
+            store->ops->last_error(store, text, sizeof text);
+            snprintf(r->why, sizeof r->why,
+                     "the store's row of shard %u can't be read (%s); restore this node's data from a backup", id, text);
+            return fail(r, why);
+        }
+        struct recovered_shard *shard = &r->shards[id];
+        shard->last_seq = shard->meta.applied_seq;
+        shard->promised = shard->meta.applied_epoch;
+        apply_shard(r->apply, id, 0, &shard->meta);
+    }
+    return PDR_OK;
+}
+
+static void add(struct recovered_shard *shard, const struct record *record)
+{
+    if (shard->pending_count == shard->pending_capacity) {
+        shard->pending_capacity = shard->pending_capacity == 0 ? 64 : shard->pending_capacity * 2;
+        shard->pending = mem_grow(shard->pending, shard->pending_capacity * sizeof *shard->pending);
+    }
+    struct pending *p = &shard->pending[shard->pending_count++];
+    *p = (struct pending){record->epoch, record->seq, (uint32_t)record->payload.size,
+                          mem_grow(NULL, record->payload.size + 1)};
+    memcpy(p->payload, record->payload.data, record->payload.size);
+    shard->last_seq = record->seq;
+}
+
+/* R32: everything after `seq` is void. */
+static void cut(struct recovered_shard *shard, uint64_t seq)
+{
+    while (shard->pending_count > 0 && shard->pending[shard->pending_count - 1].seq > seq) {
+        mem_free(shard->pending[--shard->pending_count].payload);
+    }
+    if (shard->last_seq > seq) {
+        shard->last_seq = seq;
+    }
+}
+
+static void recover_entry(struct recovery *r, struct recovered_shard *shard, const struct record *record)
+{
+    if (record->seq <= shard->meta.applied_seq) {
+        return; /* the store has it */
+    }
+    if (record->seq != shard->last_seq + 1) {
+        snprintf(r->why, sizeof r->why,
+                 "the log has entry %llu of shard %u after entry %llu: entries are missing, so log and store don't "
+                 "belong together; restore this node's data directory as a whole",
+                 (unsigned long long)record->seq, record->shard, (unsigned long long)shard->last_seq);
+        r->failed = true;
+        return;
+    }
+    add(shard, record);
+}
+
+static void promise(struct recovered_shard *shard, uint64_t epoch)
+{
+    shard->promised = epoch > shard->promised ? epoch : shard->promised;
+}
+
+static void recover_control(struct recovered_shard *shard, const struct record *record)
+{
+    struct control control;
+    if (control_decode(record->payload, &control) == PDR_OK) {
+        shard->rid = control.rid;
+        promise(shard, control.promised);
+    }
+}
+
+void recovery_record(void *user, const struct record *record, uint64_t position)
+{
+    struct recovery *r = user;
+    if (r->failed) {
+        return;
+    }
+    if (record->shard >= r->shard_count) {
+        snprintf(r->why, sizeof r->why, "the log speaks of shard %u, but there are %u; was it written by another version?",
+                 record->shard, r->shard_count);
+        r->failed = true;
+        return;
+    }
+    struct recovered_shard *shard = &r->shards[record->shard];
+    switch (record->kind) {
+    case RECORD_ENTRY:
+        promise(shard, record->epoch);
+        recover_entry(r, shard, record);
+        break;
+    case RECORD_RID:
+        memcpy(&shard->rid, record->payload.data,
+               record->payload.size < sizeof shard->rid ? record->payload.size : sizeof shard->rid);
+        break;
+    case RECORD_CUT:
+        promise(shard, record->epoch);
+        cut(shard, record->seq);
+        break;
+    case RECORD_EPOCH:
+        promise(shard, record->epoch);
+        break;
+    case RECORD_CONTROL:
+        recover_control(shard, record);
+        break;
+    default:
+        break; /* snapshots and hints: nothing to do for the only copy */
+    }
+}
+
+static enum pdr_status write_step(struct recovery *r)
+{
+    if (apply_write(r->apply, r->store) == PDR_OK) {
+        return PDR_OK;
+    }
+    char text[128];
+    r->store->ops->last_error(r->store, text, sizeof text);
+    snprintf(r->why, sizeof r->why, "what the log has can't be written to the store: %s", text);
+    return PDR_INTERNAL;
+}
+
+static enum pdr_status apply_pending(struct recovery *r, uint32_t id, uint64_t *bytes)
+{
+    struct recovered_shard *shard = &r->shards[id];
+    for (uint32_t i = 0; i < shard->pending_count; i++) {
+        const struct pending *p = &shard->pending[i];
+        struct record record = {RECORD_ENTRY, id, p->epoch, p->seq, pdr_bytes(p->payload, p->size)};
+        if (apply_record(r->apply, &record) != PDR_OK) {
+            snprintf(r->why, sizeof r->why,
+                     "entry %llu of shard %u in the log is malformed though its checksum is right; was it written by "
+                     "another version?",
+                     (unsigned long long)p->seq, id);
+            return PDR_INTERNAL;
+        }
+        r->entries++;
+        *bytes += p->size;
+        if (*bytes >= STEP_BYTES) {
+            *bytes = 0;
+            if (write_step(r) != PDR_OK) {
+                return PDR_INTERNAL;
+            }
+        }
+    }
+    return PDR_OK;
+}
+
+enum pdr_status recovery_finish(struct recovery *r, const char **why)
+{
+    uint64_t bytes = 0;
+    for (uint32_t id = 0; id < r->shard_count && !r->failed; id++) {
+        r->failed = apply_pending(r, id, &bytes) != PDR_OK;
+    }
+    if (!r->failed && bytes > 0) {
+        r->failed = write_step(r) != PDR_OK;
+    }
+    return r->failed ? fail(r, why) : PDR_OK;
+}
+
+void recovery_install(struct recovery *r, struct core *core)
+{
+    for (uint32_t id = 0; id < r->shard_count; id++) {
+        struct shard *shard = core->shards[id];
+        const struct recovered_shard *from = &r->shards[id];
+        if (shard == NULL) {
+            continue;
+        }
+        shard->rid_known = from->rid != 0;
+        shard->rid = shard->rid_known ? from->rid : rng_next(&core->rng) | 1;
+        shard->epoch = from->promised + 1;
+        shard->last_seq = shard->durable_seq = shard->commit_seq = shard->applied_seq = from->last_seq;
+        apply_shard(core->apply, id, shard->gen, apply_meta(r->apply, id));
+    }
+}
+
+uint64_t recovery_entries(const struct recovery *r)
+{
+    return r->entries;
+}
+
+void recovery_free(struct recovery *r)
+{
+    for (uint32_t id = 0; id < r->shard_count; id++) {
+        struct recovered_shard *shard = &r->shards[id];
+        for (uint32_t i = 0; i < shard->pending_count; i++) {
+            mem_free(shard->pending[i].payload);
+        }
+        mem_free(shard->pending);
+    }
+    apply_free(r->apply);
+    mem_free(r);
+}

@@ -1,0 +1,334 @@
+/* core/shard/turn.c: stage 5 of 7 (mailbox before it, commit after it). Runs one call against one actor. */
+#include "core/shard/turn.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/shard/commit.h"
+#include "core/shard/mailbox.h"
+
+#define CALLS_A_SLOT 64 /* of one actor before others get their turn */
+
+struct turn_memory {
+    struct turn_memory *next;
+    void *held; /* a separate block to free with this one; NULL: none */
+    max_align_t data[];
+};
+
+void *turn_alloc(struct turn *turn, size_t size)
+{
+    struct turn_memory *memory = mem_try(sizeof *memory + size);
+    if (memory == NULL) {
+        return NULL;
+    }
+    memory->next = turn->garbage;
+    memory->held = NULL;
+    turn->garbage = memory;
+    return memory->data;
+}
+
+void turn_hold(struct turn *turn, void *block)
+{
+    if (block == NULL) {
+        return;
+    }
+    struct turn_memory *memory = mem_new(sizeof *memory);
+    memory->next = turn->garbage;
+    memory->held = block;
+    turn->garbage = memory;
+}
+
+enum pdr_status turn_fail(struct turn *turn, enum pdr_status status, const char *code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(turn->error_text, sizeof turn->error_text, format, args);
+    va_end(args);
+    snprintf(turn->error_code, sizeof turn->error_code, "%s", code != NULL ? code : pdr_status_wire(status));
+    return status;
+}
+
+static void turn_begin(struct turn *turn, struct activation *a, enum turn_kind kind, struct call *call)
+{
+    *turn = (struct turn){
+        .id = a->core->next_turn_id++,
+        .activation = a,
+        .call = call,
+        .kind = kind,
+        .fiber = fiber_current(),
+        .deadline_ns = call != NULL ? call->deadline_ns : UINT64_MAX,
+    };
+    state_init(&turn->writes, true);
+    list_init(&turn->outbox);
+    list_init(&turn->timer_changes);
+    list_init(&turn->answers);
+    list_init(&turn->scans);
+    list_init(&turn->node);
+    timer_init(&turn->timer, NULL);
+    a->turn = turn;
+    a->core->turns_open++;
+    a->core->stats.turns++;
+}
+
+static void free_calls(struct core *core, struct list *calls)
+{
+    struct list *node;
+    while ((node = list_pop(calls)) != NULL) {
+        struct call *call = LIST_ITEM(node, struct call, node);
+        if (core->dead) {
+            call_discard(call);
+        } else {
+            call_free(&core->calls, call);
+        }
+    }
+}
+
+static void turn_end(struct turn *turn)
+{
+    struct core *core = turn->activation->core;
+    turn_close_scans(turn);
+    state_release(&turn->writes);
+    free_calls(core, &turn->outbox);
+    free_calls(core, &turn->answers);
+    turn_drop_timer_changes(turn);
+    while (turn->garbage != NULL) {
+        struct turn_memory *memory = turn->garbage;
+        turn->garbage = memory->next;
+        mem_free(memory->held);
+        mem_free(memory);
+    }
+    turn->activation->turn = NULL;
+    core->turns_open--;
+}
+
+void turn_discard(struct turn *turn)
+{
+    if (turn->call != NULL) {
+        call_discard(turn->call);
+    }
+    turn_end(turn);
+}
+
+/* Waiting */
+
+void turn_wait(struct turn *turn)
+{
+    CHECK(!turn->waiting && fiber_current() == turn->fiber);
+    turn->waiting = true;
+    list_push_back(&turn->activation->core->waiting, &turn->node);
+    fiber_wait();
+}
+
+void turn_wake(struct turn *turn)
+{
+    if (turn->waiting) {
+        turn->waiting = false;
+        list_remove(&turn->node);
+        list_push_back(&turn->activation->core->ready, &turn->node);
+    }
+}
+
+void turn_resume(struct turn *turn)
+{
+    fiber_run(turn->fiber);
+}
+
+/* A call's reply leaves when what the turn saw and wrote is committed (R15, R25); in `memory` and `volatile`, at once. */
+
+static void gate_expired(struct timer *timer)
+{
+    struct call *call = LIST_ITEM(timer, struct call, timer);
+    list_remove(&call->gate.node);
+    call->at->stats.deadlines++;
+    pdr_writer_clear(&call->reply);
+    call_fail(call, PDR_DEADLINE, "the call ran, but was not on stable storage before its deadline; it may yet be");
+    call_finish(call);
+}
+
+static void gate_opened(struct gate_wait *wait, enum pdr_status status)
+{
+    struct call *call = LIST_ITEM(wait, struct call, gate);
+    timer_cancel(&call->at->wheel, &call->timer);
+    if (status != PDR_OK) {
+        pdr_writer_clear(&call->reply);
+        call_fail(call, status, "what the call wrote could not be made durable, and was undone");
+    }
+    call_finish(call);
+}
+
+static void answer(struct activation *a, struct call *call, enum pdr_durability durability)
+{
+    if (durability != PDR_DURABILITY_SYNC || a->last_seq <= a->shard->commit_seq) {
+        call_finish(call);
+        return;
+    }
+    call->state = CALL_GATED;
+    call->gate.open = gate_opened;
+    timer_init(&call->timer, gate_expired);
+    timer_set(&a->core->wheel, &call->timer, call->deadline_ns);
+    commit_gate(a->shard, &call->gate, a->last_seq);
+}
+
+/* One call. */
+
+static const struct class_method *find_method(const struct actor_class *cls, struct pdr_bytes name)
+{
+    for (uint32_t i = 0; i < cls->method_count; i++) {
+        if (pdr_bytes_equal(cls->methods[i].name, name)) {
+            return &cls->methods[i];
+        }
+    }
+    return NULL;
+}
+
+/* The caller may ask for more or less than the method, within what is written down at all. */
+static enum pdr_durability durability_of(const struct call *call, const struct class_method *method)
+{
+    if (call->durability == PDR_DURABILITY_DEFAULT || method->durability == PDR_DURABILITY_VOLATILE) {
+        return method->durability;
+    }
+    return call->durability == PDR_DURABILITY_VOLATILE ? PDR_DURABILITY_MEMORY : call->durability;
+}
+
+static void fail_call(struct turn *turn, enum pdr_status status)
+{
+    struct call *call = turn->call;
+    pdr_writer_clear(&call->reply);
+    call->status = status;
+    memcpy(call->text, turn->error_text, sizeof call->text);
+    if (status == PDR_ACTOR) {
+        memcpy(call->code, turn->error_code, sizeof call->code);
+    }
+    if (call->text[0] == 0) {
+        snprintf(call->text, sizeof call->text, "%s", pdr_status_text(status));
+    }
+}
+
+static enum pdr_status run_method(struct turn *turn)
+{
+    struct call *call = turn->call;
+    struct activation *a = turn->activation;
+    struct pdr_args args = {pdr_value_items(call->args), pdr_value_count(call->args)};
+    int status = a->cls->ops->run(a->cls, turn->method, turn, &args);
+    if (status < 0 || status >= PDR_STATUS_COUNT) {
+        return turn_fail(turn, PDR_INTERNAL, NULL, "%.*s.%.*s returned %d, which is no outcome", (int)call->address.size,
+                         (const char *)call->address.data, (int)call->method.size, (const char *)call->method.data,
+                         status);
+    }
+    if (status == PDR_OK && call->reply.failed) {
+        return turn_fail(turn, PDR_TOO_LARGE, NULL, "the reply is larger than the limit value_bytes_max");
+    }
+    if (status == PDR_OK && a->doomed) {
+        return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk is full: what this call built on was undone");
+    }
+    return status == PDR_OK ? commit_turn(turn, true) : (enum pdr_status)status;
+}
+
+static void run_call(struct activation *a, struct call *call)
+{
+    call->state = CALL_RUNNING;
+    call->activation = NULL;
+    const struct class_method *method = find_method(a->cls, call->method);
+    if (method == NULL) {
+        call_fail(call, PDR_NOT_FOUND, "type %.*s has no method %.*s", (int)a->cls->name.size,
+                  (const char *)a->cls->name.data, (int)call->method.size, (const char *)call->method.data);
+        call_finish(call);
+        return;
+    }
+    if (!method->reader && commit_admits(a, call) != PDR_OK) {
+        call_finish(call);
+        return;
+    }
+    struct turn turn;
+    turn_begin(&turn, a, TURN_CALL, call);
+    turn.method = method;
+    turn.reader = method->reader;
+    turn.durability = durability_of(call, method);
+    enum pdr_status status = run_method(&turn);
+    if (status != PDR_OK) {
+        fail_call(&turn, status);
+    } else {
+        turn_release_effects(&turn);
+    }
+    a->turns++;
+    turn_end(&turn);
+    answer(a, call, turn.durability);
+}
+
+/* Hooks. */
+
+static enum pdr_status run_hook(struct activation *a, enum turn_kind kind)
+{
+    struct turn turn;
+    turn_begin(&turn, a, kind, NULL);
+    turn.reader = true;
+    turn.durability = PDR_DURABILITY_SYNC;
+    int status = kind == TURN_ACTIVATE ? a->cls->ops->activate(a->cls, &turn) : a->cls->ops->passivate(a->cls, &turn);
+    if (status != PDR_OK) {
+        LOG_WARN(kind == TURN_ACTIVATE ? "actor.activate_failed" : "actor.passivate_failed", "actor=%.*s why=\"%s\"",
+                 (int)a->address_size, a->address, turn.error_text);
+    }
+    turn_end(&turn);
+    return status == PDR_OK ? PDR_OK : PDR_INTERNAL;
+}
+
+static bool make_active(struct activation *a)
+{
+    if (a->activated) {
+        return true;
+    }
+    if (a->cls->memory_size > 0) {
+        if (a->memory == NULL) {
+            a->memory = mem_new(a->cls->memory_size);
+        }
+        memset(a->memory, 0, a->cls->memory_size);
+    }
+    a->activated = true;
+    if (a->cls->has_activate && run_hook(a, TURN_ACTIVATE) != PDR_OK) {
+        a->activated = false;
+        activation_fail_mailbox(a, PDR_INTERNAL, "the actor's activate hook failed");
+        return false;
+    }
+    return true;
+}
+
+/* True if the activation is gone. */
+static bool passivate(struct activation *a)
+{
+    struct core *core = a->core;
+    a->passivating = false;
+    if (a->activated && a->cls->has_passivate) {
+        run_hook(a, TURN_PASSIVATE);
+    }
+    a->activated = false;
+    core->stats.passivations++;
+    if (!list_empty(&a->mailbox) || !activation_is_clean(a)) {
+        return false; /* called meanwhile: it begins anew, with the same state */
+    }
+    activation_free(a);
+    return true;
+}
+
+void turn_run_activation(struct activation *a)
+{
+    struct core *core = a->core;
+    if (a->passivating && passivate(a)) {
+        return;
+    }
+    if (a->doomed || list_empty(&a->mailbox) || !make_active(a)) {
+        activation_rest(a);
+        return;
+    }
+    for (int n = 0; n < CALLS_A_SLOT && core->budget > 0 && !a->doomed; n++) {
+        struct call *call = mailbox_pop(a);
+        if (call == NULL) {
+            break;
+        }
+        core->budget--;
+        run_call(a, call);
+    }
+    activation_rest(a);
+}

@@ -1,0 +1,96 @@
+/* core/shard/turn.h: stage 5 of 7. Runs one call against one actor, on a fiber, and collects what it does; commit (stage
+ * 6) makes it happen. What actors/context.c gives to methods is made of these functions.
+ *
+ * A struct turn lives on its fiber's stack. Its functions are called on that fiber only. */
+#ifndef CORE_SHARD_TURN_H
+#define CORE_SHARD_TURN_H
+
+#include "core/shard/activation.h"
+#include "core/shard/shard.h"
+
+#define PDR_STATE_KEY_MAX 1024u
+#define PDR_STATE_VALUE_MAX (1u << 20)
+#define PDR_TURN_BYTES_MAX (8u << 20) /* keys and values that one turn writes: one log record */
+#define PDR_TURN_TELLS_MAX 4096u
+#define PDR_SLEEP_MS_MAX (24ull * 3600 * 1000)
+
+enum turn_kind { TURN_CALL, TURN_ACTIVATE, TURN_PASSIVATE };
+
+struct turn_memory; /* a piece that lives until the turn ends */
+
+struct turn {
+    uint64_t id; /* unique on the node: names it in chains of calls */
+    struct activation *activation;
+    struct call *call; /* NULL for hooks */
+    const struct class_method *method;
+    struct fiber *fiber;
+    enum turn_kind kind;
+    enum pdr_durability durability;
+    bool reader;
+    bool committed_part; /* an earlier part was committed, before a call left */
+    struct state writes;
+    struct list outbox;  /* tells, struct call */
+    uint32_t outbox_count;
+    struct list timer_changes;
+    struct list scans;
+    struct turn_memory *garbage; /* freed when the turn ends: values handed out, entries replaced, replies */
+    uint64_t deadline_ns;
+
+    /* waiting */
+    struct list node; /* core->waiting or core->ready */
+    bool waiting;
+    struct timer timer;
+    struct gate_wait gate;
+    enum pdr_status gate_status;
+    struct call *answer;  /* of the call that is waited for */
+    struct list answers;  /* earlier ones: their replies are valid until the turn ends */
+
+    /* the last failure */
+    char error_code[PDR_METHOD_SIZE_MAX + 1];
+    char error_text[192];
+};
+
+/** Scheduler: runs what the activation has to do, on the current fiber, until it waits for nothing more. */
+void turn_run_activation(struct activation *a);
+/** Runs the passivate hook of a clean, idle activation, then forgets it. */
+void turn_passivate(struct activation *a);
+
+/** Not on a fiber: goes on with a turn that was woken. */
+void turn_resume(struct turn *turn);
+/** core_free: frees what a turn holds whose fiber never runs again. */
+void turn_discard(struct turn *turn);
+
+/** Lets other fibers run until turn_wake. */
+void turn_wait(struct turn *turn);
+void turn_wake(struct turn *turn);
+
+/* State. */
+enum pdr_status turn_get(struct turn *turn, struct pdr_bytes key, struct pdr_bytes *value);
+enum pdr_status turn_write(struct turn *turn, struct pdr_bytes key, struct pdr_bytes value, bool deleted);
+struct turn_scan;
+struct turn_scan *turn_scan_open(struct turn *turn, struct pdr_bytes from, struct pdr_bytes to);
+enum pdr_status turn_scan_next(struct turn_scan *scan, struct pdr_bytes *key, struct pdr_bytes *value);
+
+/* Others. */
+enum pdr_status turn_call(struct turn *turn, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args,
+                          pdr_value *reply);
+enum pdr_status turn_tell(struct turn *turn, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args);
+enum pdr_status turn_sleep(struct turn *turn, uint64_t delay_ms);
+enum pdr_status turn_timer(struct turn *turn, struct pdr_bytes name, uint64_t delay_ms, uint64_t period_ms,
+                           struct pdr_bytes method, struct pdr_bytes args, bool cancel);
+
+/* For the files of stage 5 and 6. */
+void turn_close_scans(struct turn *turn);
+void turn_drop_timer_changes(struct turn *turn);
+/** The turn's effects are an entry (or need none): tells leave behind the gate, timers are set. */
+void turn_release_effects(struct turn *turn);
+/** Frees `block` when the turn ends: slices of it may be in use. NULL is fine. */
+void turn_hold(struct turn *turn, void *block);
+
+/** Notes a failure for pdr_error_code and for the caller, and returns `status`. */
+enum pdr_status turn_fail(struct turn *turn, enum pdr_status status, const char *code, const char *format, ...)
+    PDR_PRINTF(4, 5);
+/** Memory that lives until the turn ends; NULL if there is none. */
+void *turn_alloc(struct turn *turn, size_t size);
+
+#endif
