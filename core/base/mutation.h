@@ -1,0 +1,36 @@
+/* core/base/mutation.h: seeded bugs, to test the tests (docs/internals/simulation.md, "The mutation gate").
+ *
+ * Each row is a mistake one could make. Where the code does it right it asks MUTATION(n), which is a constant 0 and
+ * costs nothing, except in the program pdr-sim-mutated: there `--mutation n` turns it into the mistake, and the
+ * simulator must notice. Take a row away only together with the code it is about. */
+#ifndef CORE_BASE_MUTATION_H
+#define CORE_BASE_MUTATION_H
+
+/*    n   name                   where, and what goes wrong there */
+#define MUTATION_TABLE(X)                                                                                              \
+    X(1,  reply_before_commit,    "turn.c, answer: a write's reply does not wait for the gate (R25)")                  \
+    X(2,  ack_before_sync,        "journal.c: batches are answered when the write begins, not when it is synced (R22)") \
+    X(3,  apply_without_meta,     "apply.c, put_meta: the data goes to the store without `applied` (R24)")             \
+    X(4,  failed_turn_kept,       "turn.c, run_method: a failed turn's writes are committed all the same")             \
+    X(5,  call_before_commit,     "outbox.c, commit_part: the call leaves before what was written is durable")         \
+    X(6,  dirty_reader,           "turn.c, answer: a reader's reply does not wait for what it saw (R15)")              \
+    X(7,  evict_dirty,            "activation.c, activation_is_clean: an actor goes before the store has its writes")  \
+    X(8,  release_without_flush,  "node: segments of the log are released before the store was flushed")               \
+    X(9,  sync_error_ignored,     "journal.c: a failed sync is taken for a good one (R27)")                            \
+    X(10, replay_stops_early,     "recover.c: the last intact group is taken for a torn tail (R71)")                   \
+    X(11, torn_group_taken,       "recover.c: a group is believed without looking at its CRC")                         \
+    X(12, reply_twice,            "reply.c: an answer is written twice")                                               \
+    X(13, overload_silent,        "mailbox.c: a call that finds the mailbox full is dropped without an answer")        \
+    X(14, no_reload,              "commit.c, roll_back: actors keep what the journal had no room for (R74)")           \
+    X(15, effects_split,          "commit.c, commit_turn: one turn's writes become two entries in two batches")        \
+    X(16, deadlock_unseen,        "mailbox.c, waits_for_itself: a chain of calls that comes back waits for ever")      \
+    X(17, checkpoint_too_far,     "apply_step.c, answer_checkpoints: says applied of what is not yet in the store")
+
+#ifdef PDR_MUTATIONS
+extern int mutation_chosen; /* tests/simulation/main.c; 0: none */
+#define MUTATION(n) __builtin_expect(mutation_chosen == (n), 0)
+#else
+#define MUTATION(n) 0
+#endif
+
+#endif
