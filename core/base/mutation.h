@@ -9,7 +9,7 @@
 /*    n   name                   where, and what goes wrong there */
 #define MUTATION_TABLE(X)                                                                                              \
     X(1,  reply_before_commit,    "turn.c, answer: a write's reply does not wait for the gate (R25)")                  \
-    X(2,  ack_before_sync,        "journal.c: batches are answered when the write begins, not when it is synced (R22)") \
+    X(2,  ack_before_sync,        "journal.c: batches are answered when the write begins, not when it is synced")    \
     X(3,  apply_without_meta,     "apply.c, put_meta: the data goes to the store without `applied` (R24)")             \
     X(4,  failed_turn_kept,       "turn.c, run_method: a failed turn's writes are committed all the same")             \
     X(5,  call_before_commit,     "outbox.c, commit_part: the call leaves before what was written is durable")         \

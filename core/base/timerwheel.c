@@ -1,0 +1,113 @@
+/* core/base/timerwheel.c: hierarchical wheels of 64 slots: 64 ms, 4 s, 4 min, 4.6 h, 12 d, 2 years. */
+#include "core/base/timerwheel.h"
+
+#include <string.h>
+
+#define BITS 6
+#define MASK (TIMERWHEEL_SLOTS - 1)
+
+static uint64_t to_ms(uint64_t ns)
+{
+    return ns / 1000000 + (ns % 1000000 != 0);
+}
+
+void timerwheel_init(struct timerwheel *wheel, uint64_t now_ns)
+{
+    memset(wheel, 0, sizeof *wheel);
+    wheel->now_ms = now_ns / 1000000;
+    for (int level = 0; level < TIMERWHEEL_LEVELS; level++) {
+        for (int slot = 0; slot < TIMERWHEEL_SLOTS; slot++) {
+            list_init(&wheel->slots[level][slot]);
+        }
+    }
+}
+
+void timer_init(struct timer *timer, void (*fire)(struct timer *timer))
+{
+    list_init(&timer->node);
+    timer->at_ms = 0;
+    timer->fire = fire;
+}
+
+/* Which slot: the level is that of the highest digit (base 64) in which `at` differs from now. */
+static void place(struct timerwheel *wheel, struct timer *timer)
+{
+    uint64_t at = timer->at_ms > wheel->now_ms ? timer->at_ms : wheel->now_ms + 1;
+    uint64_t differs = at ^ wheel->now_ms;
+    int level = differs == 0 ? 0 : (63 - __builtin_clzll(differs)) / BITS;
+    if (level >= TIMERWHEEL_LEVELS) { /* over two years: as far away as it goes; it is placed again from there */
+        level = TIMERWHEEL_LEVELS - 1;
+        at = (wheel->now_ms | ((1ull << (BITS * TIMERWHEEL_LEVELS)) - 1));
+    }
+    unsigned slot = (at >> (BITS * level)) & MASK;
+    wheel->occupied[level] |= 1ull << slot;
+    list_push_back(&wheel->slots[level][slot], &timer->node);
+}
+
+void timer_set(struct timerwheel *wheel, struct timer *timer, uint64_t at_ns)
+{
+    timer_cancel(wheel, timer);
+    timer->at_ms = to_ms(at_ns);
+    wheel->count++;
+    place(wheel, timer);
+}
+
+void timer_cancel(struct timerwheel *wheel, struct timer *timer)
+{
+    if (timer_is_set(timer)) {
+        list_remove(&timer->node);
+        wheel->count--;
+    }
+}
+
+/* The next ms at which a slot must be opened: to fire (level 0) or to spread it over the lower levels. */
+static uint64_t next_ms(const struct timerwheel *wheel)
+{
+    for (int level = 0; level < TIMERWHEEL_LEVELS; level++) {
+        unsigned digit = (wheel->now_ms >> (BITS * level)) & MASK;
+        uint64_t later = digit == MASK ? 0 : wheel->occupied[level] & (~0ull << (digit + 1));
+        if (later != 0) {
+            uint64_t base = wheel->now_ms >> (BITS * (level + 1)) << (BITS * (level + 1));
+            return base + ((uint64_t)__builtin_ctzll(later) << (BITS * level));
+        }
+    }
+    return UINT64_MAX;
+}
+
+static void open_slot(struct timerwheel *wheel, int level, unsigned slot)
+{
+    struct list due;
+    list_init(&due);
+    list_splice(&due, &wheel->slots[level][slot]);
+    wheel->occupied[level] &= ~(1ull << slot);
+    struct list *node;
+    while ((node = list_pop(&due)) != NULL) {
+        struct timer *timer = LIST_ITEM(node, struct timer, node);
+        if (timer->at_ms > wheel->now_ms) {
+            place(wheel, timer);
+        } else {
+            wheel->count--;
+            timer->fire(timer);
+        }
+    }
+}
+
+void timerwheel_advance(struct timerwheel *wheel, uint64_t now_ns)
+{
+    uint64_t target = now_ns / 1000000;
+    for (uint64_t next = next_ms(wheel); next <= target; next = next_ms(wheel)) {
+        wheel->now_ms = next;
+        for (int level = TIMERWHEEL_LEVELS - 1; level >= 0; level--) { /* upper ones first: they fill the lower */
+            if (level == 0 || (next & ((1ull << (BITS * level)) - 1)) == 0) {
+                open_slot(wheel, level, (next >> (BITS * level)) & MASK);
+            }
+        }
+    }
+    wheel->now_ms = target > wheel->now_ms ? target : wheel->now_ms;
+}
+
+uint64_t timerwheel_next_ns(const struct timerwheel *wheel)
+{
+    uint64_t next = wheel->count == 0 ? UINT64_MAX : next_ms(wheel);
+    return next == UINT64_MAX ? UINT64_MAX : next * 1000000;
+}
