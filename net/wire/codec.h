@@ -1,0 +1,19 @@
+/* net/wire/codec.h: frames to bytes. Its source is the one place where msgpack-c is used.
+ *
+ * Each function appends one whole frame; if memory ends, writer->failed is set and the writer's bytes are void. Slices
+ * are copied. */
+#ifndef NET_WIRE_CODEC_H
+#define NET_WIRE_CODEC_H
+
+#include <perdure/value.h>
+
+/** `result` is one encoded value. */
+void codec_response(pdr_writer *w, uint64_t msgid, pdr_value result);
+/** The error map {"code", "message"}, with "retry_ms" unless it is 0. */
+void codec_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, struct pdr_bytes message, uint64_t retry_ms);
+/** `address` is "TYPE/KEY"; `args` an encoded array, or empty for no arguments. */
+void codec_request(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, struct pdr_bytes method,
+                   struct pdr_bytes args);
+void codec_notification(pdr_writer *w, struct pdr_bytes address, struct pdr_bytes method, struct pdr_bytes args);
+
+#endif
