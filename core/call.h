@@ -68,6 +68,7 @@ struct call {
     void (*finish)(struct call *call); /* takes the call; ends with call_free */
     void *owner;                       /* the finisher's */
     uint64_t tag;                      /* the finisher's: msgid */
+    void *owner_route;                 /* the router, on the way to the control core */
 
     void *data; /* `inline_data` or the heap's */
     uint8_t inline_data[CALL_INLINE_SIZE];

@@ -4,12 +4,18 @@
 #include <stdio.h>
 
 #include "core/base/check.h"
+#include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
 #include "core/shard/commit.h"
 #include "core/shard/mailbox.h"
 
 #define ENTRY_OVERHEAD 40u /* struct state_entry, its pointer, the heap's own */
 #define SWEEP_MAX 20000u   /* at a time, so that a sweep does not hold the tick up */
+
+uint64_t activation_hash(struct pdr_bytes address)
+{
+    return hash_bytes(address, 0);
+}
 
 struct activation *activation_find(struct core *core, struct pdr_bytes address, uint64_t hash)
 {

@@ -3,6 +3,7 @@
 #include "core/shard/commit.h"
 
 #include "core/base/check.h"
+#include "core/base/endian.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/shard/mailbox.h"
@@ -115,7 +116,7 @@ static void open_epoch(struct submission *s, struct shard *shard)
     }
     if (!shard->rid_known) {
         uint8_t *payload = append(s, RECORD_RID, shard, 0, sizeof shard->rid);
-        memcpy(payload, &shard->rid, sizeof shard->rid);
+        put_le64(payload, shard->rid);
         shard->rid_known = true;
     }
     append(s, RECORD_EPOCH, shard, shard->last_seq, 0);

@@ -91,6 +91,7 @@ struct core {
     uint32_t turns_open;  /* turns that run, wait or are ready */
     int budget;           /* calls that may still run in this tick */
     struct list loading;  /* activations to read from the store, sent as one job at the end of the tick */
+    unsigned load_jobs;
     struct list jobs;     /* at the work pool: struct core_job */
     uint64_t next_turn_id;
 

@@ -18,7 +18,8 @@ struct pending {
 };
 
 struct recovered_shard {
-    uint64_t rid, promised, last_seq;
+    uint64_t last_seq;
+    struct control control; /* rid, promised epoch */
     struct keys_meta meta;
     struct pending *pending; /* what the store lacks, by seq */
     uint32_t pending_count, pending_capacity;
@@ -75,7 +76,8 @@ enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct r
         }
         struct recovered_shard *shard = &r->shards[id];
         shard->last_seq = shard->meta.applied_seq;
-        shard->promised = shard->meta.applied_epoch;
+        shard->control.shard = id;
+        shard->control.promised = shard->meta.applied_epoch;
         apply_shard(r->apply, id, 0, &shard->meta);
     }
     return PDR_OK;
@@ -121,20 +123,6 @@ static void recover_entry(struct recovery *r, struct recovered_shard *shard, con
     add(shard, record);
 }
 
-static void promise(struct recovered_shard *shard, uint64_t epoch)
-{
-    shard->promised = epoch > shard->promised ? epoch : shard->promised;
-}
-
-static void recover_control(struct recovered_shard *shard, const struct record *record)
-{
-    struct control control;
-    if (control_decode(record->payload, &control) == PDR_OK) {
-        shard->rid = control.rid;
-        promise(shard, control.promised);
-    }
-}
-
 void recovery_record(void *user, const struct record *record, uint64_t position)
 {
     struct recovery *r = user;
@@ -148,27 +136,16 @@ void recovery_record(void *user, const struct record *record, uint64_t position)
         return;
     }
     struct recovered_shard *shard = &r->shards[record->shard];
-    switch (record->kind) {
-    case RECORD_ENTRY:
-        promise(shard, record->epoch);
+    if (!control_note(&shard->control, record)) {
+        snprintf(r->why, sizeof r->why,
+                 "a record of shard %u at position %llu of the log is malformed though its checksum is right; was it "
+                 "written by another version?",
+                 record->shard, (unsigned long long)position);
+        r->failed = true;
+    } else if (record->kind == RECORD_ENTRY) {
         recover_entry(r, shard, record);
-        break;
-    case RECORD_RID:
-        memcpy(&shard->rid, record->payload.data,
-               record->payload.size < sizeof shard->rid ? record->payload.size : sizeof shard->rid);
-        break;
-    case RECORD_CUT:
-        promise(shard, record->epoch);
+    } else if (record->kind == RECORD_CUT) {
         cut(shard, record->seq);
-        break;
-    case RECORD_EPOCH:
-        promise(shard, record->epoch);
-        break;
-    case RECORD_CONTROL:
-        recover_control(shard, record);
-        break;
-    default:
-        break; /* snapshots and hints: nothing to do for the only copy */
     }
 }
 
@@ -228,9 +205,10 @@ void recovery_install(struct recovery *r, struct core *core)
         if (shard == NULL) {
             continue;
         }
-        shard->rid_known = from->rid != 0;
-        shard->rid = shard->rid_known ? from->rid : rng_next(&core->rng) | 1;
-        shard->epoch = from->promised + 1;
+        uint64_t applied_epoch = from->meta.applied_epoch;
+        shard->rid_known = from->control.rid != 0;
+        shard->rid = shard->rid_known ? from->control.rid : rng_next(&core->rng) | 1;
+        shard->epoch = (from->control.promised > applied_epoch ? from->control.promised : applied_epoch) + 1;
         shard->last_seq = shard->durable_seq = shard->commit_seq = shard->applied_seq = from->last_seq;
         apply_shard(core->apply, id, shard->gen, apply_meta(r->apply, id));
     }

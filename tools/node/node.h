@@ -34,6 +34,8 @@ struct node_world {
 struct node_options {
     const char *name;     /* NULL: the host's name */
     const char *listen;   /* HOST:PORT */
+    const char *cluster, *id;  /* from DATA/identity; NULL: the name */
+    const char *const *labels; /* NULL-terminated, "K=V" each; borrowed for good; NULL: none */
     const struct pdr_actor_type *const *types; /* NULL-terminated; besides the builtin ones; borrowed for good */
     uint64_t idle_ms;               /* passivation of idle actors; 0: 60,000 */
     uint64_t memory_max;            /* of activations and what waits for them, bytes, all cores; 0: 1 GiB */

@@ -1,0 +1,274 @@
+/* net/conn/conn.c: stage 1 of 7 (frame after it). One connection: states, buffers, pause and resume. */
+#include "net/conn/conn.h"
+
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/shard/core.h"
+#include "net/wire/limits.h"
+
+#define LINGER_MS 2000u
+#define KEEP_BUFFER_MAX (256u << 10)
+
+void conns_init(struct conns *conns, struct core *core, struct router *router, struct transport *transport,
+                const struct conn_limits *limits, const struct conn_identity *identity)
+{
+    *conns = (struct conns){.core = core,
+                            .router = router,
+                            .transport = transport,
+                            .limits = *limits,
+                            .identity = identity};
+    list_init(&conns->all);
+    list_init(&conns->dirty);
+}
+
+static void conn_free(struct conn *conn)
+{
+    struct conns *conns = conn->conns;
+    list_remove(&conn->node);
+    list_remove(&conn->dirty_node);
+    pdr_writer_release(&conn->in);
+    pdr_writer_release(&conn->out);
+    mem_free(conn);
+    conns->count--;
+    conns->stats.closed++;
+    if (conns->closing && conns->count == 0 && conns->closed != NULL) {
+        void (*closed)(void *) = conns->closed;
+        conns->closed = NULL;
+        closed(conns->closed_user);
+    }
+}
+
+/* Pause and resume: a peer that asks for more than it takes is not read. */
+
+static void set_paused(struct conn *conn, bool paused)
+{
+    if (conn->state != CONN_OPEN || conn->paused == paused) {
+        return;
+    }
+    conn->paused = paused;
+    if (paused) {
+        conn->conns->transport->ops->pause(conn->stream);
+    } else {
+        conn->conns->transport->ops->resume(conn->stream);
+    }
+}
+
+static bool is_full(const struct conn *conn)
+{
+    const struct conns *conns = conn->conns;
+    return conn->outstanding >= conns->limits.outstanding_max ||
+           conn->out.size + conns->transport->ops->unsent(conn->stream) >= conns->limits.unsent_max;
+}
+
+/* Half of each limit, so that it does not flap. */
+static bool has_room(const struct conn *conn)
+{
+    const struct conns *conns = conn->conns;
+    return conn->outstanding <= conns->limits.outstanding_max / 2 &&
+           conn->out.size + conns->transport->ops->unsent(conn->stream) <= conns->limits.unsent_max / 2;
+}
+
+/* Frames of `bytes`, until more bytes are needed, or the connection is full or ends. Returns how many were used. */
+static size_t take_frames(struct conn *conn, struct pdr_bytes bytes)
+{
+    size_t done = 0;
+    while (conn->state == CONN_OPEN && done < bytes.size) {
+        struct frame frame;
+        size_t used;
+        const char *why;
+        if (is_full(conn)) {
+            set_paused(conn, true);
+            break;
+        }
+        enum pdr_status status = frame_decode(&conn->scan,
+                                              pdr_bytes((const uint8_t *)bytes.data + done, bytes.size - done), &frame,
+                                              &used, &why);
+        if (status != PDR_OK) {
+            conn->conns->stats.garbage++;
+            conn_end(conn, status, why);
+            break;
+        }
+        if (used == 0) {
+            break;
+        }
+        done += used;
+        if (!conn_frame(conn, &frame)) {
+            break;
+        }
+    }
+    return done;
+}
+
+static void keep_rest(struct conn *conn, struct pdr_bytes bytes, size_t done)
+{
+    pdr_writer *in = &conn->in;
+    if (bytes.data == in->data) {
+        memmove(in->data, in->data + done, in->size - done);
+        in->size -= done;
+    } else if (done < bytes.size) {
+        pdr_write_raw(in, (const uint8_t *)bytes.data + done, bytes.size - done);
+    }
+    if (in->size == 0 && in->capacity > KEEP_BUFFER_MAX) {
+        pdr_writer_release(in);
+        pdr_writer_init(in, NULL, 0, 0);
+    }
+}
+
+static void received(void *user, struct pdr_bytes data)
+{
+    struct conn *conn = user;
+    if (conn->state != CONN_OPEN) {
+        return;
+    }
+    if (conn->in.size > 0) {
+        pdr_write_raw(&conn->in, data.data, data.size);
+        data = pdr_written(&conn->in);
+    }
+    if (conn->in.failed) {
+        conn_end(conn, PDR_OVERLOADED, "the machine has no memory for this frame");
+        return;
+    }
+    keep_rest(conn, data, take_frames(conn, data));
+}
+
+static void go_on(struct conn *conn)
+{
+    if (conn->state != CONN_OPEN || !conn->paused || !has_room(conn)) {
+        return;
+    }
+    conn->paused = false;
+    struct pdr_bytes rest = pdr_written(&conn->in);
+    keep_rest(conn, rest, take_frames(conn, rest));
+    if (!conn->paused && conn->state == CONN_OPEN) {
+        conn->conns->transport->ops->resume(conn->stream);
+    }
+}
+
+static void drained(void *user)
+{
+    go_on(user);
+}
+
+static void closed(void *user, const char *why)
+{
+    struct conn *conn = user;
+    if (conn->conns->core->dead) {
+        return; /* conns_free */
+    }
+    conn->state = CONN_GONE;
+    conn->stream = NULL;
+    list_remove(&conn->dirty_node);
+    if (conn->outstanding == 0) {
+        conn_free(conn);
+    }
+}
+
+static const struct stream_handler handler = {.received = received, .drained = drained, .closed = closed};
+
+void conns_adopt(struct conns *conns, intptr_t pending)
+{
+    const struct transport_ops *ops = conns->transport->ops;
+    if (conns->closing || conns->count >= conns->limits.connections_max) {
+        conns->stats.refused++;
+        ops->discard(conns->transport, pending);
+        return;
+    }
+    struct conn *conn = mem_new(sizeof *conn);
+    conn->conns = conns;
+    conn->deadline_ms = LIMIT_DEADLINE_MS_DEFAULT;
+    list_init(&conn->node);
+    list_init(&conn->dirty_node);
+    pdr_writer_init(&conn->in, NULL, 0, 0);
+    pdr_writer_init(&conn->out, NULL, 0, 0);
+    conn->stream = ops->adopt(conns->transport, pending, &handler, conn);
+    if (conn->stream == NULL) {
+        mem_free(conn);
+        return;
+    }
+    list_push_back(&conns->all, &conn->node);
+    conns->count++;
+    conns->stats.opened++;
+}
+
+pdr_writer *conn_begin_write(struct conn *conn)
+{
+    if (conn->state == CONN_GONE) {
+        return NULL;
+    }
+    if (list_alone(&conn->dirty_node)) {
+        list_push_back(&conn->conns->dirty, &conn->dirty_node);
+    }
+    return &conn->out;
+}
+
+void conn_call_ended(struct conn *conn)
+{
+    CHECK(conn->outstanding > 0);
+    conn->outstanding--;
+    if (conn->state == CONN_GONE && conn->outstanding == 0) {
+        conn_free(conn);
+    }
+}
+
+static void flush_one(struct conn *conn)
+{
+    const struct transport_ops *ops = conn->conns->transport->ops;
+    if (conn->out.failed) {
+        LOG_WARN("conn.no_memory", "answers for a connection did not fit memory; closing it");
+        pdr_writer_clear(&conn->out);
+        conn->state = CONN_ENDING;
+    }
+    if (conn->out.size > 0) {
+        ops->write(conn->stream, pdr_written(&conn->out));
+        pdr_writer_clear(&conn->out);
+    }
+    if (conn->out.capacity > KEEP_BUFFER_MAX) {
+        pdr_writer_release(&conn->out);
+        pdr_writer_init(&conn->out, NULL, 0, 0);
+    }
+    if (conn->state == CONN_ENDING) {
+        ops->close(conn->stream, LINGER_MS);
+    } else {
+        go_on(conn);
+    }
+}
+
+void conns_flush(void *user)
+{
+    struct conns *conns = user;
+    struct list *node;
+    while ((node = list_pop(&conns->dirty)) != NULL) {
+        flush_one(LIST_ITEM(node, struct conn, dirty_node));
+    }
+}
+
+void conns_close(struct conns *conns, void (*closed_cb)(void *user), void *user)
+{
+    conns->closing = true;
+    conns->closed = closed_cb;
+    conns->closed_user = user;
+    if (conns->count == 0) {
+        conns->closed = NULL;
+        closed_cb(user);
+        return;
+    }
+    conns_flush(conns);
+    for (struct list *node = conns->all.next; node != &conns->all; node = node->next) {
+        struct conn *conn = LIST_ITEM(node, struct conn, node);
+        if (conn->state == CONN_OPEN) {
+            conn->state = CONN_ENDING;
+            conns->transport->ops->close(conn->stream, LINGER_MS);
+        }
+    }
+}
+
+void conns_free(struct conns *conns)
+{
+    conns->closed = NULL;
+    while (!list_empty(&conns->all)) {
+        struct conn *conn = LIST_ITEM(conns->all.next, struct conn, node);
+        conn->stream = NULL;
+        conn_free(conn);
+    }
+}

@@ -1,0 +1,88 @@
+/* net/conn/conn.h: stage 1 of 7. The connections of one core: bytes in, frames out; reading pauses while later stages are
+ * full. */
+#ifndef NET_CONN_CONN_H
+#define NET_CONN_CONN_H
+
+#include <perdure/value.h>
+
+#include "core/base/list.h"
+#include "net/transport/transport.h"
+#include "net/wire/frame.h"
+
+struct core;
+struct router;
+
+struct conn_limits {
+    uint32_t connections_max; /* of this core */
+    uint32_t outstanding_max; /* unanswered calls of one connection: then it is not read */
+    uint32_t unsent_max;      /* bytes the peer does not read: then it is not read either */
+};
+
+/** What hello tells about this node. Borrowed. */
+struct conn_identity {
+    const char *node, *cluster, *version;
+};
+
+struct conn_stats {
+    uint64_t opened, closed, garbage, requests, notifications, refused;
+};
+
+/** All connections of one core. */
+struct conns {
+    struct core *core;
+    struct router *router;
+    struct transport *transport;
+    struct conn_limits limits;
+    const struct conn_identity *identity;
+    struct conn_stats stats;
+    struct list all;
+    struct list dirty; /* something to write at the end of the tick */
+    uint32_t count;
+    bool closing;
+    void (*closed)(void *user);
+    void *closed_user;
+};
+
+enum conn_state {
+    CONN_OPEN,
+    CONN_ENDING, /* told why; written out, then closed; nothing is read any more */
+    CONN_GONE,   /* the stream is gone; waits for its calls to end */
+};
+
+struct conn {
+    struct list node, dirty_node;
+    struct conns *conns;
+    struct stream *stream;
+    enum conn_state state;
+    bool paused;
+    uint32_t outstanding;
+    uint64_t deadline_ms; /* of calls that give none */
+    struct frame_scan scan;
+    pdr_writer in;  /* the beginning of a frame whose end has not come */
+    pdr_writer out; /* this tick's frames */
+};
+
+void conns_init(struct conns *conns, struct core *core, struct router *router, struct transport *transport,
+                const struct conn_limits *limits, const struct conn_identity *identity);
+/** A new connection, by listener. */
+void conns_adopt(struct conns *conns, intptr_t pending);
+/** End of a tick: what was answered is written. `user` is the struct conns. */
+void conns_flush(void *user);
+/** Writes what is to be written, then closes all; `closed` fires once none is left. */
+void conns_close(struct conns *conns, void (*closed)(void *user), void *user);
+/** A world that has ended: frees everything. */
+void conns_free(struct conns *conns);
+
+/** Where to write frames; NULL if the connection is gone. */
+pdr_writer *conn_begin_write(struct conn *conn);
+/** One call fewer; may free the connection. */
+void conn_call_ended(struct conn *conn);
+
+/* requests.c */
+
+/** Stage 2 to 3: what the peer asks. False: the connection is ending, read no further frame. */
+bool conn_frame(struct conn *conn, const struct frame *frame);
+/** Tells the peer why, by the notification `_sys/conn.closed [{"code", "message"}]`, then closes. */
+void conn_end(struct conn *conn, enum pdr_status status, const char *why);
+
+#endif

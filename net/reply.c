@@ -1,0 +1,32 @@
+/* net/reply.c: stage 7 of 7 (commit before it). The position is reached: the outcome becomes a frame, which leaves at the
+ * end of the tick with all others of its connection. */
+#include "net/reply.h"
+
+#include "core/shard/core.h"
+#include "net/conn/conn.h"
+#include "net/wire/codec.h"
+
+void reply_finish(struct call *call)
+{
+    static const uint8_t nil[] = {0xc0};
+    struct conn *conn = call->owner;
+    pdr_writer *out = conn_begin_write(conn);
+    if (out == NULL) {
+        /* the connection is gone */
+    } else if (call->status == PDR_OK) {
+        codec_response(out, call->tag,
+                       call->reply.size > 0 ? pdr_written(&call->reply) : pdr_bytes(nil, sizeof nil));
+    } else {
+        const char *code = call->status == PDR_ACTOR ? call->code : pdr_status_wire(call->status);
+        codec_error(out, call->tag, pdr_str(code), pdr_str(call->text), call->retry_ms);
+    }
+    call_free(&call->home->calls, call);
+    conn_call_ended(conn);
+}
+
+void reply_none(struct call *call)
+{
+    struct conn *conn = call->owner;
+    call_free(&call->home->calls, call);
+    conn_call_ended(conn);
+}

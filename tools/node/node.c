@@ -1,0 +1,508 @@
+/* tools/node/node.c: opens the layers upwards, closes them downwards. */
+#include "tools/node/node.h"
+
+#include <perdure/version.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "actors/registry.h"
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/shard/core.h"
+#include "core/shard/recover.h"
+#include "core/store/keys.h"
+#include "net/conn/conn.h"
+#include "net/route.h"
+#include "net/wire/limits.h"
+#include "tools/node/node_parts.h"
+
+static _Thread_local char node_why[320]; /* of the last failed node_open of this thread */
+
+/* Messages of the control core to another and back. */
+struct errand {
+    struct message message;
+    struct node *node;
+    uint64_t argument;
+    void (*run)(struct node *node, uint64_t argument);
+};
+
+/* Sends `run` to every core; each ends with errand_over on the control loop. */
+static void run_errand(struct message *message)
+{
+    struct errand *errand = LIST_ITEM(message, struct errand, message);
+    struct node *node = errand->node;
+    uint64_t argument = errand->argument;
+    void (*run)(struct node *, uint64_t) = errand->run;
+    mem_free(errand);
+    if (!node->cores[0]->dead) {
+        run(node, argument);
+    }
+}
+
+static void send(struct node *node, struct loop *to, uint64_t argument, void (*run)(struct node *node, uint64_t argument))
+{
+    struct errand *errand = mem_new(sizeof *errand);
+    *errand = (struct errand){.message = {.deliver = run_errand}, .node = node, .argument = argument, .run = run};
+    loop_post(to, &errand->message);
+}
+
+static void to_core(struct node *node, uint64_t index, void (*run)(struct node *node, uint64_t argument))
+{
+    send(node, node->world.core_loops[index], index, run);
+}
+
+static void to_control(struct node *node, uint64_t argument, void (*run)(struct node *node, uint64_t argument))
+{
+    send(node, node->world.control_loop, argument, run);
+}
+
+static void to_all(struct node *node, void (*run)(struct node *node, uint64_t argument))
+{
+    node->awaited = node->world.cores;
+    for (unsigned i = 0; i < node->world.cores; i++) {
+        to_core(node, i, run);
+    }
+}
+
+/* Checkpoint: the store is flushed up to a position, so that the journal can recycle what is before it. */
+
+struct flush_job {
+    struct core_job job;
+    struct node *node;
+    enum pdr_status status;
+};
+
+static void flush_run(struct job *job)
+{
+    struct flush_job *flush = LIST_ITEM(job, struct flush_job, job.job);
+    flush->status = flush->node->store->ops->flush(flush->node->store);
+}
+
+static void flush_discard(struct core_job *job)
+{
+    mem_free(LIST_ITEM(job, struct flush_job, job));
+}
+
+static void checkpoint_over(struct node *node);
+
+static void flush_done(struct job *job)
+{
+    struct flush_job *flush = LIST_ITEM(job, struct flush_job, job.job);
+    struct node *node = flush->node;
+    list_remove(&flush->job.node);
+    if (flush->status == PDR_OK) {
+        if (node->journal != NULL) {
+            journal_release(node->journal, node->checkpoint_position);
+        }
+    } else {
+        char why[160];
+        node->store->ops->last_error(node->store, why, sizeof why);
+        LOG_ERROR("store.flush_failed", "why=\"%s\"; the log keeps growing until it works", why);
+        timer_set(&node->control->wheel, &node->checkpoint_timer, core_now_ns(node->control) + NS_PER_S);
+    }
+    mem_free(flush);
+    checkpoint_over(node);
+}
+
+static void flush_store(struct node *node)
+{
+    struct flush_job *flush = mem_new(sizeof *flush);
+    flush->job = (struct core_job){.job = {flush_run, flush_done, {0}}, .core = node->control, .discard = flush_discard};
+    flush->node = node;
+    list_push_back(&node->control->jobs, &flush->job.node);
+    work_submit(node->world.work, node->world.control_loop, &flush->job.job);
+}
+
+static void core_answered(struct node *node, uint64_t index)
+{
+    if (node->core_positions[index] < node->checkpoint_position) {
+        node->checkpoint_position = node->core_positions[index];
+    }
+    if (--node->awaited == 0) {
+        flush_store(node);
+    }
+}
+
+static void core_applied(void *user, uint64_t position)
+{
+    struct node_core *part = user;
+    part->node->core_positions[part->index] = position;
+    to_control(part->node, part->index, core_answered);
+}
+
+static void checkpoint_core(struct node *node, uint64_t index)
+{
+    core_checkpoint(node->cores[index], node->checkpoint_known, core_applied, &node->parts[index]);
+}
+
+static void start_checkpoint(struct node *node, uint64_t position)
+{
+    node->wanted_position = position;
+    if (node->checkpointing || node->stop != STOP_NO) {
+        node->checkpoint_again = true;
+        return;
+    }
+    node->checkpointing = true;
+    node->checkpoint_known = node->checkpoint_position = node->wanted_position;
+    to_all(node, checkpoint_core);
+}
+
+static void checkpoint_retry(struct timer *timer)
+{
+    struct node *node = LIST_ITEM(timer, struct node, checkpoint_timer);
+    start_checkpoint(node, node->wanted_position);
+}
+
+/* On the journal's loop: all that is durable now was reported to its core before this message is. */
+static void want_checkpoint(void *user)
+{
+    struct node *node = user;
+    struct journal_stats stats;
+    journal_stats(node->journal, &stats);
+    to_control(node, stats.position, start_checkpoint);
+}
+
+static void journal_failed(void *user, const char *why)
+{
+    struct node *node = user;
+    if (node->fatal != NULL) {
+        node->fatal(node->fatal_user, why);
+        return;
+    }
+    LOG_ERROR("journal.failed", "why=\"%s\"; ending the process: after a failed sync nothing is known of the data (R27)", why);
+    abort();
+}
+
+/* Stop: downwards. Listener, cores drain, connections close, journal ends, store closes. */
+
+static void journal_closed(void *user)
+{
+    struct node *node = user;
+    node->journal = NULL;
+    to_control(node, 0, node_stop_step);
+}
+
+static void close_journal(struct node *node, uint64_t unused)
+{
+    journal_close(node->journal, journal_closed, node);
+}
+
+static void part_over(struct node *node, uint64_t index)
+{
+    if (--node->awaited == 0) {
+        node_stop_step(node, 0);
+    }
+}
+
+static void core_idle(void *user)
+{
+    struct node_core *part = user;
+    to_control(part->node, part->index, part_over);
+}
+
+static void stop_core(struct node *node, uint64_t index)
+{
+    core_stop(node->cores[index], node->drain_ms, core_idle, &node->parts[index]);
+}
+
+static void close_conns(struct node *node, uint64_t index)
+{
+    conns_close(&node->parts[index].conns, core_idle, &node->parts[index]);
+}
+
+static void unlisten(struct node *node, uint64_t unused)
+{
+    if (node->listener != NULL) {
+        node->world.transports[0]->ops->unlisten(node->listener);
+        node->listener = NULL;
+    }
+    to_control(node, 0, node_stop_step);
+}
+
+void node_stop_step(struct node *node, uint64_t unused)
+{
+    switch (node->stop++) {
+    case STOP_NO:
+        to_core(node, 0, unlisten);
+        break;
+    case STOP_CORES:
+        to_all(node, stop_core);
+        break;
+    case STOP_CONNS:
+        to_all(node, close_conns);
+        break;
+    case STOP_FLUSH:
+        if (node->checkpointing) {
+            node->checkpoint_again = true; /* checkpoint_over comes back here */
+            node->stop--;
+        } else {
+            node->checkpointing = true;
+            node->checkpoint_position = node->wanted_position;
+            flush_store(node);
+        }
+        break;
+    case STOP_JOURNAL:
+        send(node, node->world.journal_loop, 0, close_journal);
+        break;
+    default:
+        node->stopped(node->stopped_user);
+        break;
+    }
+}
+
+static void checkpoint_over(struct node *node)
+{
+    node->checkpointing = false;
+    if (node->stop == STOP_FLUSH || node->stop == STOP_JOURNAL) {
+        node_stop_step(node, 0);
+    } else if (node->checkpoint_again) {
+        node->checkpoint_again = false;
+        start_checkpoint(node, node->wanted_position);
+    }
+}
+
+void node_stop(struct node *node, uint64_t drain_ms, void (*stopped)(void *user), void *user)
+{
+    node->drain_ms = drain_ms;
+    node->stopped = stopped;
+    node->stopped_user = user;
+    to_control(node, 0, node_stop_step);
+}
+
+/* Start */
+
+static void accept_on_core(struct message *message)
+{
+    struct accepted *accepted = LIST_ITEM(message, struct accepted, message);
+    struct conns *conns = accepted->conns;
+    intptr_t pending = accepted->pending;
+    mem_free(accepted);
+    if (conns->core->dead) {
+        conns->transport->ops->discard(conns->transport, pending);
+    } else {
+        conns_adopt(conns, pending);
+    }
+}
+
+/* Connections go round the cores. */
+static void accepted(void *user, intptr_t pending)
+{
+    struct node *node = user;
+    unsigned index = node->next_core++ % node->world.cores;
+    struct conns *conns = &node->parts[index].conns;
+    if (index == 0) {
+        conns_adopt(conns, pending);
+        return;
+    }
+    struct accepted *a = mem_new(sizeof *a);
+    *a = (struct accepted){{.deliver = accept_on_core}, conns, pending};
+    loop_post(node->world.core_loops[index], &a->message);
+}
+
+static bool tick(void *user)
+{
+    return core_tick(user);
+}
+
+static void on_timer(void *user) {}
+
+static struct core_limits limits_of(const struct node_options *o, unsigned cores)
+{
+    return (struct core_limits){
+        .idle_ms = o->idle_ms,
+        .memory_max = (o->memory_max == 0 ? 1ull << 30 : o->memory_max) / cores,
+        .mailbox_max = o->mailbox_max,
+        .queued_max = o->queued_max,
+        .fibers_max = o->fibers_max,
+    };
+}
+
+static void make_cores(struct node *node, const struct node_options *options)
+{
+    const struct node_world *world = &node->world;
+    struct core_limits limits = limits_of(options, world->cores);
+    struct conn_limits conn_limits = {
+        .connections_max = (options->connections_max == 0 ? 10000 : options->connections_max) / world->cores + 1,
+        .outstanding_max = options->outstanding_max == 0 ? LIMIT_OUTSTANDING_MAX : options->outstanding_max,
+        .unsent_max = LIMIT_UNSENT_BYTES_MAX,
+    };
+    struct core_world cw = {
+        .clock = world->clock,
+        .work = world->work,
+        .journal = node->journal,
+        .store = node->store,
+        .find_class = registry_find,
+        .registry = node->registry,
+        .route = route,
+        .router = &node->router,
+        .flush = conns_flush,
+    };
+    for (unsigned i = 0; i < world->cores; i++) {
+        struct node_core *part = &node->parts[i];
+        *part = (struct node_core){.node = node, .index = i};
+        cw.loop = world->core_loops[i];
+        cw.flush_user = &part->conns;
+        node->cores[i] = core_new(i, world->cores, CLUSTER_SHARDS, &cw, &limits, world->seed + i);
+        conns_init(&part->conns, node->cores[i], &node->router, world->transports[i], &conn_limits, &node->identity);
+        loop_own(cw.loop, node->cores[i], on_timer, tick);
+    }
+    cw.loop = world->control_loop;
+    cw.journal = NULL;
+    cw.flush = NULL;
+    node->control = core_new(world->cores, world->cores, CLUSTER_SHARDS, &cw, &limits, world->seed ^ 0x5eed);
+    loop_own(cw.loop, node->control, on_timer, tick);
+}
+
+static struct node *new_node(const struct node_world *world, const struct node_options *options)
+{
+    struct node *node = mem_new(sizeof *node);
+    node->world = *world;
+    node->store = world->store;
+    node->fatal = options->fatal;
+    node->fatal_user = options->fatal_user;
+    node->started_ns = clock_now_ns(world->clock);
+    snprintf(node->name, sizeof node->name, "%s", options->name != NULL ? options->name : "node");
+    snprintf(node->cluster, sizeof node->cluster, "%s", options->cluster != NULL ? options->cluster : node->name);
+    snprintf(node->id, sizeof node->id, "%s", options->id != NULL ? options->id : node->name);
+    node->identity = (struct conn_identity){node->name, node->cluster, PDR_VERSION};
+    node->labels = options->labels;
+    node->cores = mem_new(world->cores * sizeof *node->cores);
+    node->parts = mem_new(world->cores * sizeof *node->parts);
+    node->core_positions = mem_new(world->cores * sizeof *node->core_positions);
+    node->registry = registry_new();
+    timer_init(&node->checkpoint_timer, checkpoint_retry);
+    return node;
+}
+
+static void free_parts(struct node *node)
+{
+    registry_free(node->registry);
+    mem_free(node->core_positions);
+    mem_free(node->parts);
+    mem_free(node->cores);
+    mem_free(node);
+}
+
+static enum pdr_status add_types(struct node *node, const struct node_options *options, const char **why)
+{
+    registry_add_builtin(node->registry);
+    for (const struct pdr_actor_type *const *type = options->types; type != NULL && *type != NULL; type++) {
+        if (registry_add(node->registry, *type, why) != PDR_OK) {
+            return PDR_INVALID;
+        }
+    }
+    return PDR_OK;
+}
+
+/* Log and store to shards. */
+static enum pdr_status recover(struct node *node, const struct node_options *options, struct recovery **recovery)
+{
+    const char *why = NULL;
+    struct journal_hooks hooks = {node, journal_failed, want_checkpoint};
+    struct journal_recovery found = {0};
+    if (keys_check_format(node->store, &why) != PDR_OK ||
+        recovery_new(node->store, CLUSTER_SHARDS, recovery, &why) != PDR_OK) {
+        snprintf(node_why, sizeof node_why, "%s", why);
+        return PDR_INTERNAL;
+    }
+    if (journal_open(node->world.disk, node->world.journal_loop, &options->journal, &hooks, recovery_record, *recovery,
+                     &node->journal, &found) != PDR_OK) {
+        snprintf(node_why, sizeof node_why, "%s", found.corrupt);
+        return PDR_INTERNAL;
+    }
+    if (recovery_finish(*recovery, &why) != PDR_OK) {
+        snprintf(node_why, sizeof node_why, "%s", why);
+        return PDR_INTERNAL;
+    }
+    LOG_INFO("node.recovered", "records=%llu applied=%llu torn_tail=%s", (unsigned long long)found.records,
+             (unsigned long long)recovery_entries(*recovery), found.torn ? "cut" : "no");
+    return PDR_OK;
+}
+
+enum pdr_status node_open(const struct node_world *world, const struct node_options *options, struct node **out,
+                          const char **why)
+{
+    struct recovery *recovery = NULL;
+    struct node *node = new_node(world, options);
+    enum pdr_status status = add_types(node, options, why);
+    if (status != PDR_OK) {
+        free_parts(node);
+        return status;
+    }
+    /* first, for a port in use is the commonest fault; nobody is accepted before the loops run */
+    status = world->transports[0]->ops->listen(world->transports[0], options->listen, accepted, node, &node->listener, why);
+    if (status != PDR_OK) {
+        snprintf(node_why, sizeof node_why, "%s", *why);
+        goto failed;
+    }
+    status = recover(node, options, &recovery);
+    if (status != PDR_OK) {
+        goto failed;
+    }
+    make_cores(node, options);
+    for (unsigned i = 0; i < world->cores; i++) {
+        recovery_install(recovery, node->cores[i]);
+    }
+    recovery_free(recovery);
+    recovery = NULL;
+    node->router = (struct router){{1, CLUSTER_SHARDS, world->cores}, node->cores, node->control, node->system};
+    sys_node_init(node);
+    snprintf(node->address, sizeof node->address, "%s", options->listen);
+    *out = node;
+    return PDR_OK;
+
+failed:
+    *why = node_why;
+    if (node->listener != NULL) {
+        world->transports[0]->ops->unlisten(node->listener);
+    }
+    if (recovery != NULL) {
+        recovery_free(recovery);
+    }
+    if (node->journal != NULL) {
+        journal_free(node->journal);
+    }
+    free_parts(node);
+    return status;
+}
+
+uint16_t node_port(const struct node *node)
+{
+    return node->world.transports[0]->ops->listener_port(node->listener);
+}
+
+/* What is still on its way finds dead cores, and is freed. */
+static void drain_inboxes(struct node *node)
+{
+    bool more = true;
+    while (more) {
+        more = inbox_deliver(&node->world.control_loop->inbox) > 0;
+        for (unsigned i = 0; i < node->world.cores; i++) {
+            more |= inbox_deliver(&node->world.core_loops[i]->inbox) > 0;
+        }
+    }
+}
+
+void node_free(struct node *node)
+{
+    for (unsigned i = 0; i < node->world.cores; i++) {
+        core_kill(node->cores[i]);
+    }
+    core_kill(node->control);
+    if (node->listener != NULL) {
+        node->world.transports[0]->ops->unlisten(node->listener);
+    }
+    if (node->journal != NULL) {
+        journal_free(node->journal);
+    }
+    drain_inboxes(node);
+    for (unsigned i = 0; i < node->world.cores; i++) {
+        conns_free(&node->parts[i].conns);
+        core_free(node->cores[i]);
+    }
+    sys_node_free(node);
+    core_free(node->control);
+    node->store->ops->close(node->store);
+    free_parts(node);
+}

@@ -1,0 +1,71 @@
+/* tools/node/node_parts.h: the inside of a node, for the files of this folder. */
+#ifndef TOOLS_NODE_NODE_PARTS_H
+#define TOOLS_NODE_NODE_PARTS_H
+
+#include "actors/registry.h"
+#include "core/shard/core.h"
+#include "net/conn/conn.h"
+#include "net/route.h"
+#include "tools/node/node.h"
+
+/* What a stop has yet to do, in this order. */
+enum stop_step { STOP_NO, STOP_CORES, STOP_CONNS, STOP_FLUSH, STOP_JOURNAL, STOP_DONE };
+
+/** What the node keeps beside each core. */
+struct node_core {
+    struct node *node;
+    unsigned index;
+    struct conns conns;
+};
+
+/** A connection on its way to the core that will have it. */
+struct accepted {
+    struct message message;
+    struct conns *conns;
+    intptr_t pending;
+};
+
+struct node {
+    struct node_world world;
+    struct store *store;
+    struct journal *journal;
+    struct registry *registry;
+    struct core **cores;
+    struct node_core *parts;
+    struct core *control;
+    struct router router;
+    struct system_actor system[2];
+    struct listener *listener;
+    unsigned next_core;
+
+    char name[128], cluster[128], id[128], address[128];
+    const char *const *labels;
+    struct conn_identity identity;
+    uint64_t started_ns;
+    void (*fatal)(void *user, const char *why);
+    void *fatal_user;
+
+    /* on the control loop */
+    unsigned awaited; /* cores that have yet to answer */
+    bool checkpointing, checkpoint_again;
+    uint64_t checkpoint_known, checkpoint_position;
+    uint64_t wanted_position; /* durable when the journal last asked */
+    uint64_t *core_positions;
+    struct timer checkpoint_timer; /* after a flush that failed */
+    enum stop_step stop;
+    uint64_t drain_ms;
+    void (*stopped)(void *user);
+    void *stopped_user;
+    struct list surveys; /* sys_node.c: questions to all cores */
+};
+
+/** Goes one step on with the stop, on the control loop. */
+void node_stop_step(struct node *node, uint64_t unused);
+
+/* sys_node.c */
+
+/** `_sys/node`: status, ps, types. */
+void sys_node_init(struct node *node);
+void sys_node_free(struct node *node);
+
+#endif
