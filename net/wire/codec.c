@@ -1,0 +1,91 @@
+/* net/wire/codec.c: frames to bytes, by msgpack-c's packer over our writer. */
+#include "net/wire/codec.h"
+
+#include <msgpack.h>
+
+#include "net/wire/frame.h"
+
+static int append(void *writer, const char *data, size_t size)
+{
+    pdr_write_raw(writer, data, size);
+    return 0; /* a failure stays in the writer */
+}
+
+static msgpack_packer packer(pdr_writer *w)
+{
+    msgpack_packer p;
+    msgpack_packer_init(&p, w, append);
+    return p;
+}
+
+static void pack_str(msgpack_packer *p, struct pdr_bytes text)
+{
+    msgpack_pack_str(p, text.size);
+    msgpack_pack_str_body(p, text.data, text.size);
+}
+
+/* "TYPE/KEY.METHOD" */
+static void pack_target(msgpack_packer *p, struct pdr_bytes address, struct pdr_bytes method)
+{
+    msgpack_pack_str(p, address.size + 1 + method.size);
+    msgpack_pack_str_body(p, address.data, address.size);
+    msgpack_pack_str_body(p, ".", 1);
+    msgpack_pack_str_body(p, method.data, method.size);
+}
+
+static void pack_args(msgpack_packer *p, pdr_writer *w, struct pdr_bytes args)
+{
+    if (args.size == 0) {
+        msgpack_pack_array(p, 0);
+    } else {
+        pdr_write_value(w, args);
+    }
+}
+
+void codec_response(pdr_writer *w, uint64_t msgid, pdr_value result)
+{
+    msgpack_packer p = packer(w);
+    msgpack_pack_array(&p, 4);
+    msgpack_pack_uint8(&p, FRAME_RESPONSE);
+    msgpack_pack_uint64(&p, msgid);
+    msgpack_pack_nil(&p);
+    pdr_write_value(w, result);
+}
+
+void codec_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, struct pdr_bytes message, uint64_t retry_ms)
+{
+    msgpack_packer p = packer(w);
+    msgpack_pack_array(&p, 4);
+    msgpack_pack_uint8(&p, FRAME_RESPONSE);
+    msgpack_pack_uint64(&p, msgid);
+    msgpack_pack_map(&p, retry_ms > 0 ? 3 : 2);
+    pack_str(&p, pdr_str("code"));
+    pack_str(&p, code);
+    pack_str(&p, pdr_str("message"));
+    pack_str(&p, message);
+    if (retry_ms > 0) {
+        pack_str(&p, pdr_str("retry_ms"));
+        msgpack_pack_uint64(&p, retry_ms);
+    }
+    msgpack_pack_nil(&p);
+}
+
+void codec_request(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, struct pdr_bytes method,
+                   struct pdr_bytes args)
+{
+    msgpack_packer p = packer(w);
+    msgpack_pack_array(&p, 4);
+    msgpack_pack_uint8(&p, FRAME_REQUEST);
+    msgpack_pack_uint64(&p, msgid);
+    pack_target(&p, address, method);
+    pack_args(&p, w, args);
+}
+
+void codec_notification(pdr_writer *w, struct pdr_bytes address, struct pdr_bytes method, struct pdr_bytes args)
+{
+    msgpack_packer p = packer(w);
+    msgpack_pack_array(&p, 3);
+    msgpack_pack_uint8(&p, FRAME_NOTIFICATION);
+    pack_target(&p, address, method);
+    pack_args(&p, w, args);
+}
