@@ -16,29 +16,34 @@ struct journal;
 /** Records on their way to disk. Embed or allocate; the journal borrows it, and `records`, until `done`. */
 struct journal_batch {
     struct message message;   /* the journal's, on both ways */
+    struct journal *journal;  /* the journal's */
     struct loop *home;        /* where `done` is called */
-    const void *records;      /* encoded, one after another, 8-byte aligned sizes (record_size) */
+    const void *records;      /* encoded, one after another (record_size) */
     uint32_t size;
-    /* On `home`'s thread, in the order submitted: PDR_OK: durable up to `end`. PDR_NO_SPACE: not written, nor will be
-     * anything that this core submitted after it until journal_resume's reply; the node goes on for reads (R74). */
+    /* On `home`'s thread, in the order submitted. PDR_OK: durable. PDR_NO_SPACE (R74): not written, nor will be anything
+     * that this home submits before journal_resume: entries of a shard must not have gaps. */
     void (*done)(struct journal_batch *batch, enum pdr_status status);
-    uint64_t begin, end;      /* positions; set when durable */
+    uint64_t begin, end;      /* positions of the group it went with and of the next; set when durable */
 };
 
+/** All are needed. */
 struct journal_hooks {
     void *user;
     /** Final: R27. The node must end at once; `why` is a sentence. On the journal's loop. */
     void (*failed)(void *user, const char *why);
     /** A segment was filled, or 60 s passed since the last call with anything written: please flush the store and call
-     * journal_release, so that old segments can be recycled. On the journal's loop; one at a time. */
+     * journal_release, so that old segments can be recycled. On the journal's loop, when all that is durable was
+     * answered; not again before journal_release. */
     void (*want_checkpoint)(void *user);
 };
 
+/** Sizes are multiples of 4 KiB. */
 struct journal_options {
     uint64_t segment_bytes;       /* 0: 64 MiB */
     uint64_t first_segment_bytes; /* of an empty log, so that the first start is quick; 0: 4 MiB */
-    uint64_t bytes_max;           /* of all segments; beyond: PDR_NO_SPACE. 0: 1 GiB */
-    uint32_t group_bytes_max;     /* 0: 1 MiB. A single batch may be larger than that. */
+    uint64_t bytes_max;           /* of all segments; beyond: PDR_NO_SPACE. 0: 1 GiB; at least two segments */
+    uint32_t group_bytes_max;     /* as written; 0: 1 MiB. A single batch may be larger than that, and than a segment. */
+    uint8_t log_id[LOG_ID_SIZE];  /* of a new log: random. All zero: the operating system's choice */
 };
 
 /** What recovery found, for the log and for `perdure status`. */
@@ -46,13 +51,13 @@ struct journal_recovery {
     uint64_t records, groups, bytes;
     bool torn;               /* the last group was torn by a crash: cut off, as it may be (R71) */
     uint64_t torn_position;
-    char corrupt[256];       /* a sentence that says where and what to do, when journal_open fails with PDR_INTERNAL */
+    char corrupt[512];       /* a sentence that says where and what to do, when journal_open fails with PDR_INTERNAL */
 };
 
 /**
  * Opens the log on `disk` (taken on PDR_OK), creating it if the directory is empty, and calls `each` for every record
  * of every group in order, oldest first; `position` is its group's. Blocks; call before the loop runs, on the thread
- * that will own it. PDR_INTERNAL with recovery->corrupt set if anything but the tail is damaged (R71).
+ * that will own it: the journal takes its timer and before_sleep. PDR_INTERNAL with recovery->corrupt set if anything but the tail is damaged (R71).
  */
 enum pdr_status journal_open(struct disk *disk, struct loop *loop, const struct journal_options *options,
                              const struct journal_hooks *hooks,
@@ -62,11 +67,23 @@ enum pdr_status journal_open(struct disk *disk, struct loop *loop, const struct 
 /** Any thread. Batches of one `home` become durable, and are answered, in the order submitted. */
 void journal_submit(struct journal *journal, struct journal_batch *batch);
 
+/**
+ * On `home`'s thread. After a batch was refused with PDR_NO_SPACE so is every other that `home` submits, however much
+ * room there is by then, until it calls this. So a core can roll back: it submits nothing more, waits for the answers
+ * to what it had submitted (all refused), undoes those turns, and resumes. What it submits from then on is written if
+ * there is room. The journal tries to make room each second and with each journal_release.
+ */
+void journal_resume(struct journal *journal, struct loop *home);
+
 /** Any thread. Everything before `position` is in the store, and the store was flushed: its segments may go. */
 void journal_release(struct journal *journal, uint64_t position);
 
-/** On the journal's loop. Ends when what was submitted is durable; then `closed` fires and the journal is gone. */
+/** On the journal's loop, when nobody calls any other function of it any more. Ends when what was submitted is durable
+ * and answered; then `closed` fires and the journal and its disk are gone. After `failed` it ends at once. */
 void journal_close(struct journal *journal, void (*closed)(void *user), void *user);
+/** The simulator's crash, once the loop has stopped for good: delivers what its inbox still holds and frees it all.
+ * Nothing is written, answered or called any more. A real disk must have nothing under way. */
+void journal_free(struct journal *journal);
 
 /** Any thread; a copy of counters that may be a moment old. */
 struct journal_stats {
