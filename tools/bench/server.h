@@ -1,0 +1,30 @@
+/* tools/bench/server.h: a node of the bench's own: `perdure start` on a temporary directory, ended and cleared away. */
+#ifndef TOOLS_BENCH_SERVER_H
+#define TOOLS_BENCH_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct server_options {
+    const char *program;   /* path of perdure */
+    const char *directory; /* where the temporary directory is made */
+    unsigned threads;      /* perdure's --threads; 0: its default */
+};
+
+struct server {
+    pid_t pid;
+    int out;              /* its standard output; held open while it lives */
+    char directory[4096]; /* data/ and perdure.log below it */
+    char node[300];       /* HOST:PORT, from its ready line */
+    char version[64];
+};
+
+/** Returns when the ready line has come. False: `why` is a sentence and nothing is left behind. */
+bool server_start(const struct server_options *options, struct server *server, char *why, size_t why_size);
+/** SIGTERM, or SIGKILL after ten seconds, then removes the directory. */
+void server_stop(struct server *server);
+/** True: `directory` is in memory, so that durable figures mean nothing there. */
+bool server_directory_is_memory(const char *directory);
+
+#endif
