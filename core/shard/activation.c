@@ -136,6 +136,7 @@ void activation_reload(struct activation *a)
 {
     CHECK(a->turn == NULL);
     list_remove(&a->node);
+    actor_timers_free(a);
     a->doomed = false;
     a->activated = false;
     a->last_seq = 0;

@@ -71,7 +71,9 @@ uint64_t activation_hash(struct pdr_bytes address);
 
 /* loader.c */
 
-/** Sends what gathered in core->loading to the store, as one job. */
+/** Reads what the store has in memory of the activations in core->loading; the rest goes to core->cold. */
+void loader_probe(struct core *core);
+/** Sends what gathered in core->cold to the work pool. */
 void loader_submit(struct core *core);
 
 /* timers (core/shard/actor_timer.c) */

@@ -58,7 +58,7 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     hash_init(&core->activations);
     struct list *const heads[] = {&core->lru,  &core->runnable,  &core->ready,     &core->waiting,
                                   &core->jobs, &core->in_flight, &core->unapplied, &core->checkpoints,
-                                  &core->loading};
+                                  &core->loading, &core->cold};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         list_init(heads[i]);
     }
@@ -292,7 +292,6 @@ static void shed(struct core *core)
 
 static void run(struct core *core)
 {
-    core->budget = TICK_BUDGET;
     while (core->budget > 0) {
         struct list *node = list_pop(&core->ready);
         if (node != NULL) {
@@ -338,7 +337,12 @@ bool core_tick(struct core *core)
 {
     timerwheel_advance(&core->wheel, core_now_ns(core));
     if (core->fibers != NULL) {
+        core->budget = TICK_BUDGET;
         run(core);
+        while (!list_empty(&core->loading)) {
+            loader_probe(core);
+            run(core);
+        }
         loader_submit(core);
         commit_submit(core);
         apply_consider(core);

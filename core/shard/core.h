@@ -90,7 +90,8 @@ struct core {
     struct list waiting;  /* turns that wait */
     uint32_t turns_open;  /* turns that run, wait or are ready */
     int budget;           /* calls that may still run in this tick */
-    struct list loading;  /* activations to read from the store, sent as one job at the end of the tick */
+    struct list loading;  /* activations whose state is to be read */
+    struct list cold;     /* those of them that need the disk */
     unsigned load_jobs;
     struct list jobs;     /* at the work pool: struct core_job */
     uint64_t next_turn_id;

@@ -1,11 +1,13 @@
-/* core/shard/loader.c: cold reads. All activations that appeared in a tick are read by one job on the work pool, over one
- * iterator, so a core thread never waits for the disk and ten thousand new names cost few switches. */
+/* core/shard/loader.c: actors' state is read. First, on the core thread, from what the store has in memory (memtables,
+ * filters, cached blocks): that never waits, and is all there is to do for new names and warm data. What would need the
+ * disk is read by jobs on the work pool, many actors a job over one iterator. */
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/shard/activation.h"
 #include "core/store/keys.h"
 
 #define LOADS_A_JOB 256u
+#define PROBE_BYTES_MAX (16u << 10) /* of state: more is copied on the pool */
 #define JOBS_MAX 4u
 
 struct load_item {
@@ -133,13 +135,52 @@ static void load_done(struct job *job)
     load_discard(&load->job);
 }
 
+/* Off the core thread's own hands: false if the store would have to wait, or the state is not small. */
+static bool probe(struct activation *a, struct store_cursor *cursor, struct load_job *load)
+{
+    struct load_item *item = &load->items[0];
+    item->activation = a;
+    load->count = 1;
+    load->status = load_one(load, item, a->core->world.store, cursor);
+    if (load->status != PDR_OK || !item->whole) {
+        state_release(&item->values);
+        return false;
+    }
+    a->core->stats.loads++;
+    loaded(load, item);
+    return true;
+}
+
+void loader_probe(struct core *core)
+{
+    struct store *store = core->world.store;
+    struct store_cursor *cursor = NULL;
+    struct load_job *load = NULL;
+    struct list *node;
+    while ((node = list_pop(&core->loading)) != NULL) {
+        struct activation *a = LIST_ITEM(node, struct activation, node);
+        if (cursor == NULL && load == NULL) {
+            cursor = store->ops->cursor_new_cached(store);
+            load = mem_new(offsetof(struct load_job, items) + sizeof load->items[0]);
+            load->resident_max = PROBE_BYTES_MAX;
+        }
+        if (cursor == NULL || a->shard->applied_seq < a->shard->load_barrier || !probe(a, cursor, load)) {
+            list_push_back(&core->cold, node);
+        }
+    }
+    if (cursor != NULL) {
+        store->ops->cursor_free(cursor);
+    }
+    mem_free(load);
+}
+
 static void submit_some(struct core *core, struct list *later)
 {
     struct load_job *load = mem_new(sizeof *load);
     load->job = (struct core_job){.job = {.run = load_run, .done = load_done}, .core = core, .discard = load_discard};
     load->resident_max = core->limits.resident_state_max;
     struct list *node;
-    while (load->count < LOADS_A_JOB && (node = list_pop(&core->loading)) != NULL) {
+    while (load->count < LOADS_A_JOB && (node = list_pop(&core->cold)) != NULL) {
         struct activation *a = LIST_ITEM(node, struct activation, node);
         if (a->shard->applied_seq < a->shard->load_barrier) {
             list_push_back(later, node);
@@ -161,8 +202,8 @@ void loader_submit(struct core *core)
 {
     struct list later;
     list_init(&later);
-    while (!list_empty(&core->loading) && core->load_jobs < JOBS_MAX) {
+    while (!list_empty(&core->cold) && core->load_jobs < JOBS_MAX) {
         submit_some(core, &later);
     }
-    list_splice(&core->loading, &later);
+    list_splice(&core->cold, &later);
 }

@@ -306,6 +306,7 @@ static bool passivate(struct activation *a)
     a->activated = false;
     core->stats.passivations++;
     if (!list_empty(&a->mailbox) || !activation_is_clean(a)) {
+        actor_timers_free(a);
         return false; /* called meanwhile: it begins anew, with the same state */
     }
     activation_free(a);

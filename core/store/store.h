@@ -41,6 +41,9 @@ struct store_ops {
     /** Calls `each` for keys in [from, to) in order (`to` empty: to the end) until it returns false. */
     enum pdr_status (*cursor_scan)(struct store_cursor *cursor, struct pdr_bytes from, struct pdr_bytes to,
                                    store_each each, void *user);
+    /** Of what is in memory: it never waits for the disk, so core threads may use it. Where it would have to wait,
+     * cursor_scan returns PDR_UNAVAILABLE (`each` may have been called before). NULL: ask the other one. */
+    struct store_cursor *(*cursor_new_cached)(struct store *store);
     void (*cursor_free)(struct store_cursor *cursor);
     /** A consistent copy in `directory`, which must not exist. */
     enum pdr_status (*checkpoint)(struct store *store, const char *directory);

@@ -17,7 +17,7 @@
 #include "net/wire/limits.h"
 #include "tools/node/node_parts.h"
 
-static _Thread_local char node_why[320]; /* of the last failed node_open of this thread */
+static _Thread_local char node_why[512]; /* of the last failed node_open of this thread */
 
 /* Messages of the control core to another and back. */
 struct errand {
@@ -59,7 +59,6 @@ static void to_control(struct node *node, uint64_t argument, void (*run)(struct 
 
 static void to_all(struct node *node, void (*run)(struct node *node, uint64_t argument))
 {
-    node->awaited = node->world.cores;
     for (unsigned i = 0; i < node->world.cores; i++) {
         to_core(node, i, run);
     }
@@ -119,7 +118,7 @@ static void core_answered(struct node *node, uint64_t index)
     if (node->core_positions[index] < node->checkpoint_position) {
         node->checkpoint_position = node->core_positions[index];
     }
-    if (--node->awaited == 0) {
+    if (--node->checkpoint_awaited == 0) {
         flush_store(node);
     }
 }
@@ -145,6 +144,7 @@ static void start_checkpoint(struct node *node, uint64_t position)
     }
     node->checkpointing = true;
     node->checkpoint_known = node->checkpoint_position = node->wanted_position;
+    node->checkpoint_awaited = node->world.cores;
     to_all(node, checkpoint_core);
 }
 
@@ -190,7 +190,7 @@ static void close_journal(struct node *node, uint64_t unused)
 
 static void part_over(struct node *node, uint64_t index)
 {
-    if (--node->awaited == 0) {
+    if (--node->stop_awaited == 0) {
         node_stop_step(node, 0);
     }
 }
@@ -227,9 +227,11 @@ void node_stop_step(struct node *node, uint64_t unused)
         to_core(node, 0, unlisten);
         break;
     case STOP_CORES:
+        node->stop_awaited = node->world.cores;
         to_all(node, stop_core);
         break;
     case STOP_CONNS:
+        node->stop_awaited = node->world.cores;
         to_all(node, close_conns);
         break;
     case STOP_FLUSH:

@@ -46,7 +46,7 @@ struct node {
     void *fatal_user;
 
     /* on the control loop */
-    unsigned awaited; /* cores that have yet to answer */
+    unsigned checkpoint_awaited, stop_awaited; /* cores that have yet to answer */
     bool checkpointing, checkpoint_again;
     uint64_t checkpoint_known, checkpoint_position;
     uint64_t wanted_position; /* durable when the journal last asked */

@@ -90,7 +90,9 @@ static int compare_rows(const void *a, const void *b)
 /* Keeps the first `limit` in order, so that a core with a million actors answers with a page. */
 static void shrink(struct ps_rows *rows, uint32_t limit)
 {
-    qsort(rows->rows, rows->count, sizeof *rows->rows, compare_rows);
+    if (rows->count > 0) {
+        qsort(rows->rows, rows->count, sizeof *rows->rows, compare_rows);
+    }
     while (rows->count > limit) {
         mem_free(rows->rows[--rows->count].address);
     }
@@ -261,7 +263,9 @@ static void put_ps(pdr_writer *out, struct survey *survey)
         }
         from->count = 0;
     }
-    qsort(all.rows, all.count, sizeof *all.rows, compare_rows);
+    if (all.count > 0) {
+        qsort(all.rows, all.count, sizeof *all.rows, compare_rows);
+    }
     uint32_t kept = 0;
     for (uint32_t i = 0; i < all.count; i++) {
         if (kept > 0 && strcmp(all.rows[kept - 1].address, all.rows[i].address) == 0) {

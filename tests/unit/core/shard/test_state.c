@@ -1,0 +1,107 @@
+/* The overlay: order, replacement, tombstones, what may be dropped. */
+#include "core/base/mem.h"
+#include "core/base/rng.h"
+#include "core/shard/state.h"
+#include "tests/lib/test.h"
+
+static struct state_entry *put(struct state *s, const char *key, const char *value, uint64_t seq)
+{
+    struct state_entry *entry = state_entry_new(pdr_str(key), pdr_str(value), false);
+    entry->seq = seq;
+    return state_insert(s, entry);
+}
+
+TEST(keeps_keys_in_order)
+{
+    struct state s;
+    state_init(&s, true);
+    const char *keys[] = {"m", "a", "zz", "z", "b", "aa"};
+    for (int i = 0; i < 6; i++) {
+        EXPECT(put(&s, keys[i], "v", 1) == NULL);
+    }
+    EXPECT_INT(s.count, 6);
+    for (uint32_t i = 1; i < s.count; i++) {
+        EXPECT(pdr_bytes_compare(entry_key(s.entries[i - 1]), entry_key(s.entries[i])) < 0);
+    }
+    EXPECT(state_find(&s, pdr_str("zz")) != NULL);
+    EXPECT(state_find(&s, pdr_str("zzz")) == NULL);
+    EXPECT_INT(state_lower_bound(&s, pdr_str("aa"), false), 1);
+    EXPECT_INT(state_lower_bound(&s, pdr_str("aa"), true), 2);
+    state_release(&s);
+}
+
+TEST(replacing_hands_the_old_entry_over)
+{
+    struct state s;
+    state_init(&s, true);
+    put(&s, "k", "old", 1);
+    struct state_entry *old = put(&s, "k", "newer", 2);
+    REQUIRE(old != NULL);
+    EXPECT(pdr_bytes_equal(entry_value(old), pdr_str("old")));
+    EXPECT_INT(s.count, 1);
+    EXPECT_INT(s.bytes, 1 + 5);
+    mem_free(old);
+    old = state_remove(&s, pdr_str("k"));
+    REQUIRE(old != NULL);
+    EXPECT_INT(s.bytes, 0);
+    mem_free(old);
+    EXPECT(state_remove(&s, pdr_str("k")) == NULL);
+    state_release(&s);
+}
+
+TEST(drops_only_what_the_store_has)
+{
+    struct state s;
+    state_init(&s, false);
+    put(&s, "clean", "1", 0);
+    put(&s, "applied", "2", 5);
+    put(&s, "new", "3", 6);
+    put(&s, "volatile", "4", 0);
+    state_find(&s, pdr_str("volatile"))->is_volatile = true;
+    state_drop_applied(&s, 5);
+    EXPECT_INT(s.count, 2);
+    EXPECT(state_find(&s, pdr_str("new")) != NULL);
+    EXPECT(state_find(&s, pdr_str("volatile")) != NULL);
+    EXPECT_INT(s.bytes, 3 + 1 + 8 + 1);
+    state_release(&s);
+}
+
+/* Against a plain array of the last value of each of 64 keys. */
+TEST(agrees_with_a_model)
+{
+    struct state s;
+    struct rng rng;
+    int model[64];
+    rng_seed(&rng, test_seed());
+    state_init(&s, true);
+    memset(model, -1, sizeof model);
+    for (int step = 0; step < 20000; step++) {
+        char key[16], value[16];
+        int k = (int)rng_below(&rng, 64), v = (int)rng_below(&rng, 1000);
+        snprintf(key, sizeof key, "key%d", k);
+        snprintf(value, sizeof value, "%d", v);
+        if (rng_chance(&rng, 70)) {
+            mem_free(put(&s, key, value, 1));
+            model[k] = v;
+        } else {
+            struct state_entry *old = state_remove(&s, pdr_str(key));
+            EXPECT((old != NULL) == (model[k] >= 0));
+            mem_free(old);
+            model[k] = -1;
+        }
+    }
+    uint32_t present = 0;
+    for (int k = 0; k < 64; k++) {
+        char key[16], value[16];
+        snprintf(key, sizeof key, "key%d", k);
+        snprintf(value, sizeof value, "%d", model[k]);
+        struct state_entry *entry = state_find(&s, pdr_str(key));
+        EXPECT((entry != NULL) == (model[k] >= 0));
+        present += entry != NULL;
+        EXPECT(entry == NULL || pdr_bytes_equal(entry_value(entry), pdr_str(value)));
+    }
+    EXPECT_INT(s.count, present);
+    state_release(&s);
+}
+
+TEST_MAIN()
