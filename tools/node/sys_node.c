@@ -62,13 +62,18 @@ static bool in_page(const struct survey *survey, struct pdr_bytes address)
     return survey->cursor.size == 0 || pdr_bytes_compare(address, survey->cursor) > 0;
 }
 
-static struct ps_row *add_row(struct ps_rows *rows, struct pdr_bytes address)
+static struct ps_row *next_row(struct ps_rows *rows)
 {
     if (rows->count == rows->capacity) {
         rows->capacity = rows->capacity == 0 ? 64 : rows->capacity * 2;
         rows->rows = mem_grow(rows->rows, rows->capacity * sizeof *rows->rows);
     }
-    struct ps_row *row = &rows->rows[rows->count++];
+    return &rows->rows[rows->count++];
+}
+
+static struct ps_row *add_row(struct ps_rows *rows, struct pdr_bytes address)
+{
+    struct ps_row *row = next_row(rows);
     *row = (struct ps_row){.address = mem_new(address.size + 1)};
     memcpy(row->address, address.data, address.size);
     return row;
@@ -259,7 +264,7 @@ static void put_ps(pdr_writer *out, struct survey *survey)
     for (unsigned i = 0; i <= survey->owner->world.cores; i++) {
         struct ps_rows *from = i < survey->owner->world.cores ? &survey->answers[i].ps : &survey->passive;
         for (uint32_t k = 0; k < from->count; k++) {
-            *add_row(&all, pdr_bytes("", 0)) = from->rows[k];
+            *next_row(&all) = from->rows[k];
         }
         from->count = 0;
     }
