@@ -5,13 +5,17 @@
  *
  * Closing with linger: when all is sent we say so (shutdown) and then read, to throw away, until the peer has closed too.
  * A socket that is closed with unread bytes in it is reset, and the reset overtakes what the peer has yet to read. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/base/check.h"
 #include "core/base/mem.h"
 #include "net/transport/transport_uv.h"
 
+#define SILENCE_S 30 /* a peer that does not acknowledge for so long is gone: its machine, or the way to it */
 #define KEEP_BUFFER_MAX (16u << 10) /* a buffer larger than that is given back once it is sent */
 
 static struct stream_uv *self(const struct stream *stream) { return (struct stream_uv *)stream; }
@@ -112,6 +116,21 @@ void stream_uv_resume(struct stream *stream)
 
 /* Beginning. */
 
+static void set(int fd, int level, int option, int value)
+{
+    setsockopt(fd, level, option, &value, sizeof value); /* without it the stream works, only not as well */
+}
+
+static void set_options(int fd)
+{
+    set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* whole frames are written, so waiting for more gains nothing */
+    set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(fd, IPPROTO_TCP, TCP_KEEPIDLE, SILENCE_S);
+    set(fd, IPPROTO_TCP, TCP_KEEPINTVL, SILENCE_S / 3);
+    set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+    set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, SILENCE_S * 1000);
+}
+
 void stream_uv_start(struct stream_uv *s, int fd)
 {
     int error = uv_tcp_open(&s->tcp, fd);
@@ -120,7 +139,7 @@ void stream_uv_start(struct stream_uv *s, int fd)
         stream_uv_break(s, uv_strerror(error));
         return;
     }
-    uv_tcp_nodelay(&s->tcp, 1);
+    set_options(fd);
     s->state = STREAM_OPEN;
     error = uv_read_start(tcp_of(s), give_buffer, on_read);
     if (error != 0) {
