@@ -2,6 +2,7 @@
  * end of the tick with all others of its connection. */
 #include "net/reply.h"
 
+#include "core/base/mutation.h"
 #include "core/shard/core.h"
 #include "net/conn/conn.h"
 #include "net/wire/codec.h"
@@ -19,6 +20,9 @@ void reply_finish(struct call *call)
     } else {
         const char *code = call->status == PDR_ACTOR ? call->code : pdr_status_wire(call->status);
         codec_error(out, call->tag, pdr_str(code), pdr_str(call->text), call->retry_ms);
+    }
+    if (out != NULL && MUTATION(12)) {
+        codec_response(out, call->tag, pdr_bytes(nil, sizeof nil));
     }
     call_free(&call->home->calls, call);
     conn_call_ended(conn);

@@ -4,6 +4,7 @@
 #include "core/base/check.h"
 #include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
+#include "core/base/mutation.h"
 #include "core/shard/effects.h"
 
 struct fold {
@@ -150,7 +151,7 @@ static void put_meta(struct apply *apply, struct store *store, struct store_batc
 {
     for (uint32_t id = 0; id < apply->shard_count; id++) {
         const struct apply_shard *shard = &apply->shards[id];
-        if (!shard->changed) {
+        if (!shard->changed || MUTATION(3)) {
             continue;
         }
         uint8_t key[KEYS_HEAD_SIZE], value[KEYS_META_SIZE_MAX];

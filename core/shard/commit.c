@@ -6,6 +6,7 @@
 #include "core/base/endian.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/mutation.h"
 #include "core/shard/mailbox.h"
 
 #define RECORDS_MIN (16u << 10)
@@ -146,8 +147,33 @@ static void merge(struct turn *turn, uint64_t seq, bool final)
     state_forget(writes);
 }
 
+#ifdef PDR_MUTATIONS
+/* The mistake of MUTATION(15): the first write goes ahead, as an entry and a batch of its own. */
+static void split(struct turn *turn)
+{
+    struct state *writes = &turn->writes;
+    struct state_entry *first = writes->entries[0];
+    uint32_t rest = writes->count - 1;
+    struct state_entry **others = mem_new(rest * sizeof *others);
+    memcpy(others, writes->entries + 1, rest * sizeof *others);
+    writes->entries[0] = first;
+    writes->count = 1;
+    if (commit_turn(turn, false) == PDR_OK) {
+        commit_submit(turn->activation->core);
+    }
+    memcpy(writes->entries + writes->count, others, rest * sizeof *others);
+    writes->count += rest;
+    mem_free(others);
+}
+#else
+static void split(struct turn *turn) {}
+#endif
+
 enum pdr_status commit_turn(struct turn *turn, bool final)
 {
+    if (MUTATION(15) && turn->writes.count > 1) {
+        split(turn);
+    }
     struct activation *a = turn->activation;
     struct core *core = a->core;
     struct shard *shard = a->shard;
@@ -291,7 +317,9 @@ static void roll_back(struct core *core)
         submission_free(s);
     }
     /* activations first: a gate that opens may run nothing, but the next tick must not see undone state */
-    hash_each(&core->activations, roll_back_activation, NULL);
+    if (!MUTATION(14)) {
+        hash_each(&core->activations, roll_back_activation, NULL);
+    }
     for (uint32_t id = 0; id < core->shard_count; id++) {
         if (core->shards[id] != NULL) {
             roll_back_shard(core->shards[id]);

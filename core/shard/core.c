@@ -4,6 +4,7 @@
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/mutation.h"
 #include "core/shard/activation.h"
 #include "core/shard/apply.h"
 #include "core/shard/commit.h"
@@ -263,6 +264,9 @@ void core_deliver(struct core *core, struct call *call)
         }
     }
     if (mailbox_push(a, call) != PDR_OK) {
+        if (call->status == PDR_OVERLOADED && MUTATION(13)) {
+            return;
+        }
         call_finish(call);
         return;
     }

@@ -47,6 +47,10 @@
 #define FIBER_WATCHED_MAX ((size_t)-1)
 #endif
 
+/* Inlined at every level of optimisation: TSan notes each function's entry and exit on the stack it thinks it is on, so
+ * a function can't be entered on one and left on the other. */
+#define FIBER_WATCH __attribute__((always_inline)) static inline
+
 /** What the watchers want to know of a fiber. */
 struct fiber_watch {
     char *stack; /* its lowest byte */
@@ -65,7 +69,7 @@ struct fiber_watch {
 
 /* A stack comes and goes. */
 
-static inline void watch_mapped(struct fiber_watch *watch, char *stack, size_t size)
+FIBER_WATCH void watch_mapped(struct fiber_watch *watch, char *stack, size_t size)
 {
     watch->stack = stack;
     watch->size = size;
@@ -74,7 +78,7 @@ static inline void watch_mapped(struct fiber_watch *watch, char *stack, size_t s
 #endif
 }
 
-static inline void watch_unmapping(struct fiber_watch *watch)
+FIBER_WATCH void watch_unmapping(struct fiber_watch *watch)
 {
 #ifdef FIBER_VALGRIND
     VALGRIND_STACK_DEREGISTER(watch->valgrind_id);
@@ -86,7 +90,7 @@ static inline void watch_unmapping(struct fiber_watch *watch)
 
 /* A fiber on it begins, or is given up while it waits. */
 
-static inline void watch_begin(struct fiber_watch *watch)
+FIBER_WATCH void watch_begin(struct fiber_watch *watch)
 {
 #ifdef FIBER_ASAN
     watch->fake_stack = NULL;
@@ -97,7 +101,7 @@ static inline void watch_begin(struct fiber_watch *watch)
 #endif
 }
 
-static inline void watch_abandoned(struct fiber_watch *watch)
+FIBER_WATCH void watch_abandoned(struct fiber_watch *watch)
 {
 #ifdef FIBER_ASAN
     /* ASan frees a fake stack only for who leaves it forever; so enter that of an abandoned fiber, by word alone. */
@@ -119,7 +123,7 @@ static inline void watch_abandoned(struct fiber_watch *watch)
 
 /* Switches: *_leaving just before, *_arrived just after, on the other stack. */
 
-static inline void watch_runner_leaving(struct fiber_watch *watch)
+FIBER_WATCH void watch_runner_leaving(struct fiber_watch *watch)
 {
 #ifdef FIBER_ASAN
     __sanitizer_start_switch_fiber(&watch->runner_fake_stack, watch->stack, watch->size);
@@ -130,14 +134,14 @@ static inline void watch_runner_leaving(struct fiber_watch *watch)
 #endif
 }
 
-static inline void watch_fiber_arrived(struct fiber_watch *watch)
+FIBER_WATCH void watch_fiber_arrived(struct fiber_watch *watch)
 {
 #ifdef FIBER_ASAN
     __sanitizer_finish_switch_fiber(watch->fake_stack, &watch->runner_stack, &watch->runner_size);
 #endif
 }
 
-static inline void watch_fiber_leaving(struct fiber_watch *watch, bool forever)
+FIBER_WATCH void watch_fiber_leaving(struct fiber_watch *watch, bool forever)
 {
 #ifdef FIBER_ASAN
     __sanitizer_start_switch_fiber(forever ? NULL : &watch->fake_stack, watch->runner_stack, watch->runner_size);
@@ -150,7 +154,7 @@ static inline void watch_fiber_leaving(struct fiber_watch *watch, bool forever)
 #endif
 }
 
-static inline void watch_runner_arrived(struct fiber_watch *watch, bool ended)
+FIBER_WATCH void watch_runner_arrived(struct fiber_watch *watch, bool ended)
 {
 #ifdef FIBER_ASAN
     __sanitizer_finish_switch_fiber(watch->runner_fake_stack, NULL, NULL);

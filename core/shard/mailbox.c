@@ -1,6 +1,7 @@
 /* core/shard/mailbox.c: stage 4 of 7 (route before it, turn after it). */
 #include "core/shard/mailbox.h"
 
+#include "core/base/mutation.h"
 #include "core/shard/turn.h"
 
 static void take_out(struct activation *a, struct call *call)
@@ -32,7 +33,7 @@ static void deadline_passed(struct timer *timer)
 /* The chain names every turn that waits for this call; if the actor's own turn is among them it can never come up. */
 static bool waits_for_itself(const struct activation *a, const struct call *call)
 {
-    if (a->turn == NULL) {
+    if (a->turn == NULL || MUTATION(16)) {
         return false;
     }
     for (uint32_t i = 0; i < call->chain_count; i++) {

@@ -1,6 +1,7 @@
 /* core/shard/outbox.c: what a turn asks of others: calls it waits for, tells, timers, sleep. A call commits what was
  * written so far before it leaves; tells and timers wait for the end of the turn. */
 #include "core/base/mem.h"
+#include "core/base/mutation.h"
 #include "core/shard/commit.h"
 #include "core/shard/turn.h"
 
@@ -27,7 +28,7 @@ static enum pdr_status commit_part(struct turn *turn)
         return status;
     }
     turn_release_effects(turn);
-    if (turn->durability != PDR_DURABILITY_SYNC) {
+    if (turn->durability != PDR_DURABILITY_SYNC || MUTATION(5)) {
         return PDR_OK;
     }
     turn->gate.open = part_committed;

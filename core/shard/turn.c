@@ -7,6 +7,7 @@
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/mutation.h"
 #include "core/shard/commit.h"
 #include "core/shard/mailbox.h"
 
@@ -159,9 +160,10 @@ static void gate_opened(struct gate_wait *wait, enum pdr_status status)
     call_finish(call);
 }
 
-static void answer(struct activation *a, struct call *call, enum pdr_durability durability)
+static void answer(struct activation *a, struct call *call, const struct turn *turn)
 {
-    if (durability != PDR_DURABILITY_SYNC || a->last_seq <= a->shard->commit_seq) {
+    if (turn->durability != PDR_DURABILITY_SYNC || a->last_seq <= a->shard->commit_seq ||
+        MUTATION(turn->reader ? 6 : 1)) {
         call_finish(call);
         return;
     }
@@ -224,7 +226,7 @@ static enum pdr_status run_method(struct turn *turn)
     if (status == PDR_OK && a->doomed) {
         return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk is full: what this call built on was undone");
     }
-    return status == PDR_OK ? commit_turn(turn, true) : (enum pdr_status)status;
+    return status == PDR_OK || MUTATION(4) ? commit_turn(turn, true) : (enum pdr_status)status;
 }
 
 static void run_call(struct activation *a, struct call *call)
@@ -255,7 +257,7 @@ static void run_call(struct activation *a, struct call *call)
     }
     a->turns++;
     turn_end(&turn);
-    answer(a, call, turn.durability);
+    answer(a, call, &turn);
 }
 
 /* Hooks. */
