@@ -194,9 +194,10 @@ static enum pdr_status search(struct scan *scan, uint64_t offset)
             segment_name(bad, segment_of(scan, scan->end_index)->number);
             segment_name(witness, group.segment);
             return damaged(recover,
-                           "the log is damaged: %s holds no valid group at byte %llu (position %llu), but byte %llu of "
+                           "the log is damaged: no valid group at position %llu (byte %llu of %s%s), but byte %llu of "
                            "%s proves that there was one",
-                           bad, (unsigned long long)scan->end_offset, (unsigned long long)scan->position,
+                           (unsigned long long)scan->position, (unsigned long long)scan->end_offset, bad,
+                           group.segment == segment_of(scan, scan->end_index)->number ? "" : ", or the next file",
                            (unsigned long long)offset, witness);
         }
     }
@@ -254,7 +255,7 @@ enum pdr_status recover_log(struct recover *recover)
     if (status == PDR_OK && !scan.any && recover->segments->count > 0 && recover->segments->all[0].number != 1) {
         char name[SEGMENT_NAME_SIZE];
         segment_name(name, recover->segments->all[0].number);
-        status = damaged(recover, "the log is damaged: its first file %s holds no valid group at byte 0", name);
+        status = damaged(recover, "the log is damaged: its first file %s has no valid group at byte 0", name);
     }
     recover->position = scan.position;
     recover->found->torn_position = recover->found->torn ? scan.position : 0;

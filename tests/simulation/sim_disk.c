@@ -380,7 +380,7 @@ struct disk *sim_disk_disk(struct sim_disk *sim)
     return &sim->disk;
 }
 
-/* The crash. */
+/* The end of the process, and of the power. */
 
 /* Sectors reach the platter one by one, from either end. */
 static void tear(struct sim_disk *sim, uint8_t *durable, const uint8_t *now)
@@ -406,7 +406,7 @@ static void crash_block(struct sim_disk *sim, struct sim_file *file, uint64_t bl
     file->unsynced[block] = 0;
 }
 
-void sim_disk_crash(struct sim_disk *sim)
+void sim_disk_kill(struct sim_disk *sim)
 {
     struct list ops;
     list_init(&ops);
@@ -419,6 +419,12 @@ void sim_disk_crash(struct sim_disk *sim)
         void_op(op);
         list_push_back(&sim->ops, &op->node);
     }
+    sim->fail_next_sync = false;
+}
+
+void sim_disk_crash(struct sim_disk *sim)
+{
+    sim_disk_kill(sim);
     for (struct list *node = sim->files.next; node != &sim->files; node = node->next) {
         struct sim_file *file = file_of(node);
         for (uint64_t block = 0; block * DISK_BLOCK < file->size; block++) {
@@ -427,7 +433,6 @@ void sim_disk_crash(struct sim_disk *sim)
             }
         }
     }
-    sim->fail_next_sync = false;
 }
 
 /* Faults and hand work. */

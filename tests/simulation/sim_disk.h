@@ -27,6 +27,9 @@ struct disk *sim_disk_disk(struct sim_disk *sim);
 /** The node's power is gone. After journal_free; the disk is then ready for the next journal_open. */
 void sim_disk_crash(struct sim_disk *sim);
 
+/** Only the process is gone (kill -9): what it wrote can be read, synced or not. After journal_free, as above. */
+void sim_disk_kill(struct sim_disk *sim);
+
 /* Faults. */
 
 /** How long a sync typically takes; creates take longer, by their size. 0: 100 us. */

@@ -187,8 +187,8 @@ static void world_forget_sent(struct world *world)
     world->sent_count = 0;
 }
 
-/* The power goes; answers that had left arrive. */
-static void world_crash(struct world *world)
+/* The process ends, by a power cut or by itself; answers that had left arrive. */
+static void world_end(struct world *world, bool power_cut)
 {
     sim_loop_stop(&world->loop);
     if (world->journal != NULL) {
@@ -196,10 +196,19 @@ static void world_crash(struct world *world)
         world->journal = NULL;
     }
     world_forget_laters(world);
-    sim_disk_crash(world->disk);
+    if (power_cut) {
+        sim_disk_crash(world->disk);
+    } else {
+        sim_disk_kill(world->disk);
+    }
     for (unsigned i = 0; i < WORLD_HOMES; i++) {
         inbox_deliver(&world->homes[i].loop.inbox);
     }
+}
+
+static void world_crash(struct world *world)
+{
+    world_end(world, true);
 }
 
 static void world_free(struct world *world)
