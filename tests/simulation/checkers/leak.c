@@ -1,0 +1,46 @@
+/* tests/simulation/checkers/leak.c: counts what is left. */
+#include "tests/simulation/checkers/leak.h"
+
+#include "core/shard/core.h"
+#include "core/shard/shard.h"
+#include "tools/node/node_parts.h"
+
+static void check_core(struct sim *sim, const struct core *core)
+{
+    SIM_CHECK(sim, core->calls.live == 0, "core %u stopped with %llu calls", core->index,
+              (unsigned long long)core->calls.live);
+    SIM_CHECK(sim, core->turns_open == 0 && core->queued == 0, "core %u stopped with %u turns and %u queued calls",
+              core->index, core->turns_open, core->queued);
+    SIM_CHECK(sim, core->fibers == NULL || fiber_pool_busy(core->fibers) == 0, "core %u stopped with %zu fibers",
+              core->index, core->fibers == NULL ? 0 : fiber_pool_busy(core->fibers));
+    SIM_CHECK(sim, list_empty(&core->jobs), "core %u stopped with a job at the work pool", core->index);
+    SIM_CHECK(sim, list_empty(&core->in_flight) && list_empty(&core->unapplied) && core->open == NULL,
+              "core %u stopped with entries that are not in the store", core->index);
+    SIM_CHECK(sim, core->uncommitted_bytes == 0 && core->unapplied_bytes == 0,
+              "core %u stopped with %llu uncommitted and %llu unapplied bytes", core->index,
+              (unsigned long long)core->uncommitted_bytes, (unsigned long long)core->unapplied_bytes);
+}
+
+static void check_shard(struct sim *sim, const struct shard *shard)
+{
+    SIM_CHECK(sim, list_empty(&shard->gate), "shard %u stopped with somebody at its gate", shard->id);
+    SIM_CHECK(sim, shard->applied_seq == shard->commit_seq && shard->commit_seq == shard->last_seq,
+              "shard %u stopped at last=%llu commit=%llu applied=%llu", shard->id, (unsigned long long)shard->last_seq,
+              (unsigned long long)shard->commit_seq, (unsigned long long)shard->applied_seq);
+}
+
+void leak_check(struct sim *sim, const struct node *node)
+{
+    for (unsigned i = 0; i < node->world.cores; i++) {
+        const struct core *core = node->cores[i];
+        check_core(sim, core);
+        for (uint32_t id = 0; id < core->shard_count; id++) {
+            if (core->shards[id] != NULL) {
+                check_shard(sim, core->shards[id]);
+            }
+        }
+        SIM_CHECK(sim, node->parts[i].conns.count == 0, "core %u stopped with %u connections", i,
+                  node->parts[i].conns.count);
+    }
+    check_core(sim, node->control);
+}

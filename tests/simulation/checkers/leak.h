@@ -1,0 +1,11 @@
+/* tests/simulation/checkers/leak.h: a node that has stopped holds nothing: no call, no turn, no fiber, no entry that the
+ * store does not have. Looks inside, with the node's own structures. */
+#ifndef TESTS_SIMULATION_CHECKERS_LEAK_H
+#define TESTS_SIMULATION_CHECKERS_LEAK_H
+
+#include "tests/simulation/sim_node.h"
+
+/** Between `stopped` and node_free. */
+void leak_check(struct sim *sim, const struct node *node);
+
+#endif

@@ -1,0 +1,357 @@
+/* tests/simulation/main.c: pdr-sim: runs seeds, and says how to run one again.
+ *
+ * Each batch of seeds runs in a child process, so that a run that crashes (a CHECK, a sanitizer) fails alone; a single
+ * seed runs in this process, for a debugger. Ends with "N passed, N failed". */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/mutation.h"
+#include "tests/simulation/run.h"
+
+#define JOBS_MAX 64
+#define SECONDS_MAX 120 /* of real time for one seed */
+
+#ifdef PDR_MUTATIONS
+int mutation_chosen;
+static const struct {
+    const char *name, *text;
+} mutations[] = {
+#define MUTATION_ROW(n, name, text) [n] = {#name, text},
+    MUTATION_TABLE(MUTATION_ROW)
+#undef MUTATION_ROW
+};
+#define MUTATION_COUNT (int)(sizeof mutations / sizeof *mutations)
+#endif
+
+struct settings {
+    const char *program, *workload;
+    uint64_t seed, runs;
+    int jobs, mutation;
+    bool trace, twice, no_faults;
+};
+
+struct totals {
+    uint64_t passed, failed, first_failed, steps, simulated_ns, done, not_done, unknown, crashes, fatals, stops,
+        failed_starts, starts, calls, answers;
+    char first_why[640];
+};
+
+/* What a child says after each seed; it fits a pipe whole. */
+struct report {
+    uint64_t seed;
+    struct run_result result;
+};
+
+static const char usage[] =
+    "usage: %s [--seed N] [--runs K] [--jobs J] [--workload W] [--trace] [--twice] [--no-faults]%s\n"
+    "\n"
+    "  --seed N      the first seed; default 1\n"
+    "  --runs K      how many seeds; default 1\n"
+    "  --jobs J      processes at a time; default 1\n"
+    "  --workload W  every client has this workload alone; default: drawn\n"
+    "  --trace       tell the story of each event (of one seed)\n"
+    "  --twice       run each seed twice: both must have the same trace\n"
+    "  --no-faults   nothing goes wrong\n";
+
+static bool run_one(const struct settings *s, uint64_t seed, struct run_result *result)
+{
+    struct run_options options = {
+        .seed = seed, .workload = s->workload, .story = s->trace ? stdout : NULL, .no_faults = s->no_faults};
+    bool passed = run_seed(&options, result);
+    if (passed && s->twice) {
+        struct run_result again;
+        options.story = NULL;
+        run_seed(&options, &again);
+        if (again.trace != result->trace || again.steps != result->steps) {
+            result->passed = passed = false;
+            snprintf(result->why, sizeof result->why,
+                     "two runs differ: trace %016llx after %llu events, then %016llx after %llu",
+                     (unsigned long long)result->trace, (unsigned long long)result->steps,
+                     (unsigned long long)again.trace, (unsigned long long)again.steps);
+        }
+    }
+    return passed;
+}
+
+static void count(const struct settings *s, struct totals *t, uint64_t seed, const struct run_result *r)
+{
+    t->passed += r->passed;
+    t->steps += r->steps;
+    t->simulated_ns += r->simulated_ns;
+    t->done += r->done;
+    t->not_done += r->not_done;
+    t->unknown += r->unknown;
+    t->starts += r->starts;
+    t->crashes += r->crashes;
+    t->fatals += r->fatals;
+    t->stops += r->stops;
+    t->failed_starts += r->failed_starts;
+    t->calls += r->calls;
+    t->answers += r->answers;
+    if (r->passed) {
+        return;
+    }
+    if (t->failed++ == 0) {
+        t->first_failed = seed;
+        memcpy(t->first_why, r->why, sizeof t->first_why);
+    }
+    printf("FAILED seed %llu: %s\n", (unsigned long long)seed, r->why);
+    printf("  again: %s --seed %llu%s%s%s --trace\n", s->program, (unsigned long long)seed,
+           s->workload != NULL ? " --workload " : "", s->workload != NULL ? s->workload : "",
+           s->no_faults ? " --no-faults" : "");
+    fflush(stdout);
+}
+
+/* Children: child j runs the seeds first + j, first + j + jobs, ... */
+
+struct child {
+    pid_t pid;
+    int pipe;
+    uint64_t next; /* the seed it is at */
+};
+
+static void child_main(const struct settings *s, uint64_t from, int out)
+{
+    for (uint64_t seed = from; seed < s->seed + s->runs; seed += (uint64_t)s->jobs) {
+        struct report report = {.seed = seed};
+        alarm(SECONDS_MAX);
+        run_one(s, seed, &report.result);
+        if (write(out, &report, sizeof report) != (ssize_t)sizeof report) {
+            _exit(3);
+        }
+    }
+    _exit(0);
+}
+
+static void child_start(const struct settings *s, struct child *child)
+{
+    int ends[2];
+    fflush(stdout);
+    if (pipe(ends) != 0) {
+        perror("pdr-sim: pipe");
+        exit(2);
+    }
+    child->pid = fork();
+    if (child->pid < 0) {
+        perror("pdr-sim: fork");
+        exit(2);
+    }
+    if (child->pid == 0) {
+        close(ends[0]);
+        child_main(s, child->next, ends[1]);
+    }
+    close(ends[1]);
+    child->pipe = ends[0];
+}
+
+static void child_died(const struct settings *s, struct totals *t, struct child *child)
+{
+    int status = 0;
+    waitpid(child->pid, &status, 0);
+    close(child->pipe);
+    child->pid = 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        return;
+    }
+    struct run_result result = {0};
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+        snprintf(result.why, sizeof result.why, "the run took more than %d s of real time", SECONDS_MAX);
+    } else {
+        snprintf(result.why, sizeof result.why, "the process died of %s %d",
+                 WIFSIGNALED(status) ? "signal" : "exit status",
+                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    }
+    count(s, t, child->next, &result);
+    child->next += (uint64_t)s->jobs;
+    if (child->next < s->seed + s->runs) {
+        child_start(s, child);
+    }
+}
+
+static void child_stop(struct child *child)
+{
+    kill(child->pid, SIGKILL);
+    waitpid(child->pid, NULL, 0);
+    close(child->pipe);
+    child->pid = 0;
+}
+
+static void listen_to(const struct settings *s, struct totals *t, struct child *child)
+{
+    struct report report;
+    ssize_t size = read(child->pipe, &report, sizeof report);
+    if (size == (ssize_t)sizeof report) {
+        count(s, t, report.seed, &report.result);
+        child->next = report.seed + (uint64_t)s->jobs;
+    } else if (size <= 0) {
+        child_died(s, t, child);
+    }
+}
+
+/* Reports are taken in order of the seeds, so that the first failure is the same in every run. */
+static void run_children(const struct settings *s, struct totals *t)
+{
+    struct child children[JOBS_MAX] = {0};
+    for (int j = 0; j < s->jobs; j++) {
+        children[j].next = s->seed + (uint64_t)j;
+        if ((uint64_t)j < s->runs) {
+            child_start(s, &children[j]);
+        }
+    }
+    for (bool any = true; any;) {
+        any = false;
+        for (int j = 0; j < s->jobs; j++) {
+            if (children[j].pid == 0) {
+                continue;
+            }
+            if (s->mutation != 0 && t->failed > 0) {
+                child_stop(&children[j]);
+                continue;
+            }
+            listen_to(s, t, &children[j]);
+            any = any || children[j].pid != 0;
+        }
+    }
+}
+
+static void summarize(const struct totals *t)
+{
+    printf("%.0f simulated s, %llu M events; calls done %llu, not done %llu, unknown %llu; "
+           "starts %llu (%llu failed), crashes %llu, R27 stops %llu, stops %llu\n",
+           (double)t->simulated_ns / 1e9, (unsigned long long)(t->steps / 1000000), (unsigned long long)t->done,
+           (unsigned long long)t->not_done, (unsigned long long)t->unknown, (unsigned long long)t->starts,
+           (unsigned long long)t->failed_starts, (unsigned long long)t->crashes, (unsigned long long)t->fatals,
+           (unsigned long long)t->stops);
+    printf("%llu passed, %llu failed\n", (unsigned long long)t->passed, (unsigned long long)t->failed);
+}
+
+/* A mistake was built in: the run is good if it was noticed. */
+static int judge_mutation(const struct settings *s, const struct totals *t)
+{
+#ifdef PDR_MUTATIONS
+    const char *name = mutations[s->mutation].name;
+    if (t->failed == 0) {
+        printf("mutation %d (%s: %s) was NOT noticed in %llu seeds\n", s->mutation, name, mutations[s->mutation].text,
+               (unsigned long long)s->runs);
+        return 1;
+    }
+    printf("mutation %d (%s) was noticed by seed %llu: %s\n", s->mutation, name, (unsigned long long)t->first_failed,
+           t->first_why);
+#endif
+    return 0;
+}
+
+static uint64_t number(const char *text, const char *what)
+{
+    char *end;
+    errno = 0;
+    uint64_t n = strtoull(text, &end, 0);
+    if (*text == 0 || *end != 0 || errno != 0) {
+        fprintf(stderr, "pdr-sim: %s takes a number, not \"%s\"\n", what, text);
+        exit(2);
+    }
+    return n;
+}
+
+static void check_workload(const char *name)
+{
+    for (uint32_t i = 0; workload_classes[i] != NULL; i++) {
+        if (strcmp(workload_classes[i]->name, name) == 0) {
+            return;
+        }
+    }
+    fprintf(stderr, "pdr-sim: there is no workload \"%s\"; there are:", name);
+    for (uint32_t i = 0; workload_classes[i] != NULL; i++) {
+        fprintf(stderr, " %s", workload_classes[i]->name);
+    }
+    fprintf(stderr, "\n");
+    exit(2);
+}
+
+static void choose_mutation(struct settings *s, const char *text)
+{
+#ifdef PDR_MUTATIONS
+    s->mutation = (int)number(text, "--mutation");
+    if (s->mutation < 1 || s->mutation >= MUTATION_COUNT || mutations[s->mutation].name == NULL) {
+        fprintf(stderr, "pdr-sim: mutations are 1 to %d; core/base/mutation.h lists them\n", MUTATION_COUNT - 1);
+        exit(2);
+    }
+    mutation_chosen = s->mutation;
+#else
+    fprintf(stderr, "pdr-sim: no mutations in this build; run pdr-sim-mutated\n");
+    exit(2);
+#endif
+}
+
+static struct settings read_settings(int argc, char **argv)
+{
+    enum { SEED = 1, RUNS, JOBS, WORKLOAD, TRACE, TWICE, NO_FAULTS, MUTATE, HELP };
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, SEED},         {"runs", required_argument, NULL, RUNS},
+        {"jobs", required_argument, NULL, JOBS},         {"workload", required_argument, NULL, WORKLOAD},
+        {"trace", no_argument, NULL, TRACE},             {"twice", no_argument, NULL, TWICE},
+        {"no-faults", no_argument, NULL, NO_FAULTS},     {"mutation", required_argument, NULL, MUTATE},
+        {"help", no_argument, NULL, HELP},               {NULL, 0, NULL, 0}};
+    struct settings s = {.program = argv[0], .seed = 1, .runs = 1, .jobs = 1};
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case SEED:
+            s.seed = number(optarg, "--seed");
+            break;
+        case RUNS:
+            s.runs = number(optarg, "--runs");
+            break;
+        case JOBS:
+            s.jobs = (int)number(optarg, "--jobs");
+            s.jobs = s.jobs < 1 ? 1 : s.jobs > JOBS_MAX ? JOBS_MAX : s.jobs;
+            break;
+        case WORKLOAD:
+            check_workload(optarg);
+            s.workload = optarg;
+            break;
+        case TRACE:
+            s.trace = true;
+            break;
+        case TWICE:
+            s.twice = true;
+            break;
+        case NO_FAULTS:
+            s.no_faults = true;
+            break;
+        case MUTATE:
+            choose_mutation(&s, optarg);
+            break;
+        default:
+            fprintf(option == HELP ? stdout : stderr, usage, argv[0], " [--mutation M]");
+            exit(option == HELP ? 0 : 2);
+        }
+    }
+    return s;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings s = read_settings(argc, argv);
+    struct totals t = {0};
+    log_set_level(s.trace ? LOG_INFO : (enum log_level)(LOG_ERROR + 1));
+    if (s.runs == 1 && s.mutation == 0) {
+        struct run_result result;
+        run_one(&s, s.seed, &result);
+        count(&s, &t, s.seed, &result);
+        printf("seed %llu: trace %016llx\n", (unsigned long long)s.seed, (unsigned long long)result.trace);
+    } else {
+        run_children(&s, &t);
+    }
+    summarize(&t);
+    if (s.mutation != 0) {
+        return judge_mutation(&s, &t);
+    }
+    return t.failed > 0;
+}

@@ -1,0 +1,56 @@
+/* tests/simulation/sim_node.h: one simulated machine with one node on it: started, crashed, stopped and started again.
+ * What survives a life is in sim_media. */
+#ifndef TESTS_SIMULATION_SIM_NODE_H
+#define TESTS_SIMULATION_SIM_NODE_H
+
+#include "tests/simulation/sim_media.h"
+#include "tests/simulation/sim_net.h"
+#include "tests/simulation/sim_work.h"
+#include "tools/node/node.h"
+
+#define SIM_CORES_MAX 4u
+
+enum sim_node_state { SIM_NODE_DOWN, SIM_NODE_UP, SIM_NODE_STOPPING };
+
+struct sim_node {
+    struct sim *sim;
+    struct sim_net *net;
+    uint32_t host;
+    char address[48];
+    enum sim_node_state state;
+    unsigned cores;
+    struct node_options options;
+    struct sim_clock clock;
+    struct sim_media media;
+    struct sim_work work;
+    struct sim_loop core_loops[SIM_CORES_MAX], control_loop, journal_loop;
+    struct transport *transports[SIM_CORES_MAX];
+    struct loop *loops[SIM_CORES_MAX]; /* as node_world wants them */
+    struct node *node; /* NULL: down */
+    struct sim_event fatal, stopped;
+    bool expects_fatal; /* a fault was ordered that ends the node by itself (R27) */
+    bool power_went;    /* how the machine went down the last time */
+    uint64_t starts, crashes, fatals, stops, failed_starts;
+    /** Called when the node has ended by itself, after node_free. May be NULL. */
+    void (*ended)(void *user, struct sim_node *node);
+    /** Called when the node has stopped gracefully, before node_free. May be NULL. */
+    void (*on_stopped)(void *user, struct sim_node *node);
+    void *user;
+};
+
+/** `name` becomes the host's. `options` is copied; listen and fatal are set here. */
+void sim_node_init(struct sim_node *n, struct sim *sim, struct sim_net *net, const char *name, unsigned cores,
+                   const struct node_options *options);
+/** Ends it as it is: crashed if need be. */
+void sim_node_release(struct sim_node *n);
+
+/** False if it did not start: it died on the way (media.dies_at), or the run has failed. */
+bool sim_node_start(struct sim_node *n);
+/** kill -9 of the process, or the power of the machine. */
+void sim_node_crash(struct sim_node *n, bool power);
+/** node_stop; when it has ended, the node is down and `ended` is called. */
+void sim_node_stop(struct sim_node *n, uint64_t drain_ms);
+/** All threads of it stand still until then; its clock does not. */
+void sim_node_pause(struct sim_node *n, uint64_t until_ns);
+
+#endif

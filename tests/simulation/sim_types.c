@@ -1,0 +1,330 @@
+/* tests/simulation/sim_types.c: actor types whose state says whether turns are atomic, calls come after commits, tells
+ * arrive once and in order, and memory agrees with state. */
+#include "tests/simulation/sim_types.h"
+
+#include <stdio.h>
+
+static int read_int(pdr_turn *turn, const char *key, int64_t *n)
+{
+    *n = 0;
+    int status = pdr_get_int(turn, key, n);
+    return status == PDR_NOT_FOUND ? PDR_OK : status;
+}
+
+static int add_int(pdr_turn *turn, const char *key, int64_t by)
+{
+    int64_t n;
+    int status = read_int(turn, key, &n);
+    return status == PDR_OK ? pdr_put_int(turn, key, n + by) : status;
+}
+
+/* sim_bank: accounts whose sum is 0 and whose stamps are equal, between any two turns. */
+
+static const char *account(char *key, size_t size, int64_t n)
+{
+    snprintf(key, size, "account-%lld", (long long)n);
+    return key;
+}
+
+/* A row long enough that a few of them fill more than one block of the log. */
+static int pad(pdr_turn *turn, const char *key, int64_t stamp, int64_t bytes)
+{
+    uint8_t row[4000];
+    size_t size = bytes < 8 ? 8 : bytes > (int64_t)sizeof row ? sizeof row : (size_t)bytes;
+    memset(row, (int)(stamp & 0xff), size);
+    return pdr_put(turn, pdr_str(key), pdr_bytes(row, size));
+}
+
+/* move [from, to, amount, stamp, bytes] -> stamp */
+static int bank_move(pdr_turn *turn, const pdr_args *args)
+{
+    char key[32];
+    int64_t amount = pdr_arg_int(args, 2, 0), stamp = pdr_arg_int(args, 3, 0), bytes = pdr_arg_int(args, 4, 0);
+    int status = pdr_put_int(turn, "stamp-first", stamp);
+    if (status == PDR_OK) {
+        status = pad(turn, "pad-first", stamp, bytes);
+    }
+    if (status == PDR_OK) {
+        status = add_int(turn, account(key, sizeof key, pdr_arg_int(args, 0, 0)), -amount);
+    }
+    if (status == PDR_OK) {
+        status = add_int(turn, account(key, sizeof key, pdr_arg_int(args, 1, 0)), amount);
+    }
+    if (status == PDR_OK) {
+        status = pad(turn, "pad-last", stamp, bytes);
+    }
+    if (status == PDR_OK) {
+        status = pdr_put_int(turn, "stamp-last", stamp);
+    }
+    return status == PDR_OK ? pdr_reply_int(turn, stamp) : status;
+}
+
+/* spoil [account, amount, stamp]: breaks every rule, then fails. */
+static int bank_spoil(pdr_turn *turn, const pdr_args *args)
+{
+    char key[32];
+    int status = pdr_put_int(turn, "stamp-first", pdr_arg_int(args, 2, 0));
+    if (status == PDR_OK) {
+        status = add_int(turn, account(key, sizeof key, pdr_arg_int(args, 0, 0)), pdr_arg_int(args, 1, 0));
+    }
+    if (status == PDR_OK) {
+        status = pdr_delete(turn, pdr_str("pad-first"));
+    }
+    return status == PDR_OK ? pdr_fail(turn, "spoiled", "as agreed") : status;
+}
+
+static int read_pad(pdr_turn *turn, const char *key, int64_t *first_byte)
+{
+    struct pdr_bytes row;
+    *first_byte = -1;
+    int status = pdr_get(turn, pdr_str(key), &row);
+    if (status == PDR_OK) {
+        const uint8_t *bytes = row.data;
+        *first_byte = bytes[0] == bytes[row.size - 1] ? bytes[0] : -2;
+    }
+    return status == PDR_NOT_FOUND ? PDR_OK : status;
+}
+
+/* audit -> [sum, stamp-first, stamp-last, pad-first, pad-last] */
+static int bank_audit(pdr_turn *turn, const pdr_args *args)
+{
+    int64_t found[5] = {0}, n;
+    char key[32];
+    int status = PDR_OK;
+    for (int i = 0; i < SIM_BANK_ACCOUNTS && status == PDR_OK; i++) {
+        status = read_int(turn, account(key, sizeof key, i), &n);
+        found[0] += n;
+    }
+    status = status == PDR_OK ? read_int(turn, "stamp-first", &found[1]) : status;
+    status = status == PDR_OK ? read_int(turn, "stamp-last", &found[2]) : status;
+    status = status == PDR_OK ? read_pad(turn, "pad-first", &found[3]) : status;
+    status = status == PDR_OK ? read_pad(turn, "pad-last", &found[4]) : status;
+    if (status != PDR_OK) {
+        return status;
+    }
+    uint8_t room[64];
+    pdr_writer reply;
+    pdr_writer_init(&reply, room, sizeof room, sizeof room);
+    pdr_write_array(&reply, 5);
+    for (int i = 0; i < 5; i++) {
+        pdr_write_int(&reply, found[i]);
+    }
+    return pdr_reply(turn, pdr_written(&reply));
+}
+
+PDR_ACTOR(sim_bank, PDR_METHOD("move", bank_move), PDR_METHOD("spoil", bank_spoil), PDR_READER("audit", bank_audit))
+
+/* sim_step: writes, calls another, writes. What the other has seen is on disk here. */
+
+static struct pdr_bytes one_int(pdr_writer *writer, uint8_t *room, size_t size, int64_t n)
+{
+    pdr_writer_init(writer, room, size, size);
+    pdr_write_array(writer, 1);
+    pdr_write_int(writer, n);
+    return pdr_written(writer);
+}
+
+/* Tokens grow; one that a lost connection delayed comes too late. */
+static int put_token(pdr_turn *turn, const char *key, int64_t token)
+{
+    int64_t last;
+    int status = read_int(turn, key, &last);
+    if (status == PDR_OK && token <= last) {
+        return pdr_fail(turn, "stale", "token %lld comes after %lld", (long long)token, (long long)last);
+    }
+    return status == PDR_OK ? pdr_put_int(turn, key, token) : status;
+}
+
+/* step [token, other, fails] -> token */
+static int step_step(pdr_turn *turn, const pdr_args *args)
+{
+    uint8_t room[16];
+    pdr_writer note;
+    int64_t token = pdr_arg_int(args, 0, 0);
+    struct pdr_bytes other = pdr_arg_bytes(args, 1, pdr_str("sim_step/none"));
+    int status = put_token(turn, "before", token);
+    if (status == PDR_OK) {
+        status = pdr_call(turn, other, "note", one_int(&note, room, sizeof room, token), NULL);
+    }
+    if (status == PDR_OK) {
+        status = pdr_put_int(turn, "after", token);
+    }
+    if (status == PDR_OK && pdr_arg_int(args, 2, 0) != 0) {
+        return pdr_fail(turn, "asked_to_fail", "as agreed");
+    }
+    return status == PDR_OK ? pdr_reply_int(turn, token) : status;
+}
+
+/* note [token]: kept, and never goes back. */
+static int step_note(pdr_turn *turn, const pdr_args *args)
+{
+    int64_t seen, token = pdr_arg_int(args, 0, 0);
+    int status = read_int(turn, "seen", &seen);
+    if (status == PDR_OK && token > seen) {
+        status = pdr_put_int(turn, "seen", token);
+    }
+    return status == PDR_OK ? pdr_reply_nil(turn) : status;
+}
+
+/* pass [token, other] -> token: tells the other, after its own write. */
+static int step_pass(pdr_turn *turn, const pdr_args *args)
+{
+    uint8_t room[16];
+    pdr_writer taken;
+    int64_t token = pdr_arg_int(args, 0, 0);
+    struct pdr_bytes other = pdr_arg_bytes(args, 1, pdr_str("sim_step/none"));
+    int status = put_token(turn, "passed", token);
+    if (status == PDR_OK) {
+        status = pdr_tell(turn, other, "take", one_int(&taken, room, sizeof room, token));
+    }
+    return status == PDR_OK ? pdr_reply_int(turn, token) : status;
+}
+
+/* take [token]: told by one actor whose tokens grow; so each comes once, and in order. */
+static int step_take(pdr_turn *turn, const pdr_args *args)
+{
+    int64_t taken, token = pdr_arg_int(args, 0, 0);
+    int status = read_int(turn, "taken", &taken);
+    if (status == PDR_OK && token <= taken) {
+        status = add_int(turn, "disorder", 1);
+    } else if (status == PDR_OK) {
+        status = pdr_put_int(turn, "taken", token);
+    }
+    return status;
+}
+
+/* look -> [before, after, seen, passed, taken, disorder] */
+static int step_look(pdr_turn *turn, const pdr_args *args)
+{
+    static const char *const keys[] = {"before", "after", "seen", "passed", "taken", "disorder"};
+    uint8_t room[64];
+    pdr_writer reply;
+    int64_t n;
+    pdr_writer_init(&reply, room, sizeof room, sizeof room);
+    pdr_write_array(&reply, 6);
+    for (int i = 0; i < 6; i++) {
+        int status = read_int(turn, keys[i], &n);
+        if (status != PDR_OK) {
+            return status;
+        }
+        pdr_write_int(&reply, n);
+    }
+    return pdr_reply(turn, pdr_written(&reply));
+}
+
+PDR_ACTOR(sim_step, PDR_METHOD("step", step_step), PDR_METHOD("note", step_note), PDR_METHOD("pass", step_pass),
+          PDR_METHOD("take", step_take), PDR_READER("look", step_look))
+
+/* sim_chain: calls that cause calls. */
+
+/* walk [names, at] -> how many links there were: calls names[at + 1], and so on. */
+static int chain_walk(pdr_turn *turn, const pdr_args *args)
+{
+    uint8_t room[1024];
+    pdr_writer next;
+    pdr_value names = pdr_arg(args, 0), reply;
+    int64_t at = pdr_arg_int(args, 1, 0), links = 0;
+    int status = pdr_put_int(turn, "visits", at + 1);
+    if (status != PDR_OK) {
+        return status;
+    }
+    if (at + 1 >= (int64_t)pdr_value_count(names)) {
+        return pdr_reply_int(turn, 1);
+    }
+    struct pdr_bytes name;
+    if (!pdr_value_bytes(pdr_value_at(names, (uint32_t)at + 1), &name)) {
+        return pdr_fail_status(turn, PDR_INVALID, "walk takes a list of addresses");
+    }
+    pdr_writer_init(&next, room, sizeof room, sizeof room);
+    pdr_write_array(&next, 2);
+    pdr_write_value(&next, names);
+    pdr_write_int(&next, at + 1);
+    status = pdr_call(turn, name, "walk", pdr_written(&next), &reply);
+    if (status != PDR_OK) {
+        return status;
+    }
+    pdr_value_int(reply, &links);
+    return pdr_reply_int(turn, links + 1);
+}
+
+PDR_ACTOR(sim_chain, PDR_METHOD("walk", chain_walk))
+
+/* sim_slow: waits. */
+
+/* wait [ms] -> ms */
+static int slow_wait(pdr_turn *turn, const pdr_args *args)
+{
+    int64_t ms = pdr_arg_int(args, 0, 0);
+    int status = pdr_sleep(turn, (uint64_t)ms);
+    return status == PDR_OK ? pdr_reply_int(turn, ms) : status;
+}
+
+PDR_ACTOR_WITH(sim_slow, 0, NULL, NULL, PDR_DURABILITY_VOLATILE, PDR_READER("wait", slow_wait))
+
+/* sim_cached: its memory mirrors its state, from activation to passivation. */
+
+struct cached {
+    int64_t n;
+    uint64_t awake; /* AWAKE between the two hooks */
+};
+#define AWAKE 0x6177616b65ull
+
+static int cached_activate(pdr_turn *turn)
+{
+    struct cached *memory = pdr_memory(turn);
+    if (memory->awake != 0) {
+        return pdr_fail(turn, "not_zeroed", "activated with memory in use");
+    }
+    int status = read_int(turn, "n", &memory->n);
+    memory->awake = status == PDR_OK ? AWAKE : 0;
+    return status;
+}
+
+static int cached_passivate(pdr_turn *turn)
+{
+    struct cached *memory = pdr_memory(turn);
+    memory->awake = 0;
+    return PDR_OK;
+}
+
+/* Memory that disagrees with state is told as a result, so that the checker hears of it. */
+static int cached_check(pdr_turn *turn, int64_t *n, bool *agrees)
+{
+    const struct cached *memory = pdr_memory(turn);
+    int status = read_int(turn, "n", n);
+    *agrees = memory->awake == AWAKE && memory->n == *n;
+    return status;
+}
+
+/* add -> the new value, or -1 */
+static int cached_add(pdr_turn *turn, const pdr_args *args)
+{
+    struct cached *memory = pdr_memory(turn);
+    int64_t n;
+    bool agrees;
+    int status = cached_check(turn, &n, &agrees);
+    if (status != PDR_OK || !agrees) {
+        return status != PDR_OK ? status : pdr_reply_int(turn, -1);
+    }
+    status = pdr_put_int(turn, "n", n + 1);
+    if (status == PDR_OK) {
+        memory->n = n + 1;
+        status = pdr_reply_int(turn, n + 1);
+    }
+    return status;
+}
+
+/* get -> the value, or -1 */
+static int cached_get(pdr_turn *turn, const pdr_args *args)
+{
+    int64_t n;
+    bool agrees;
+    int status = cached_check(turn, &n, &agrees);
+    return status != PDR_OK ? status : pdr_reply_int(turn, agrees ? n : -1);
+}
+
+PDR_ACTOR_WITH(sim_cached, sizeof(struct cached), cached_activate, cached_passivate, PDR_DURABILITY_DEFAULT,
+               PDR_METHOD("add", cached_add), PDR_READER("get", cached_get))
+
+const struct pdr_actor_type *const sim_types[] = {&pdr_type_sim_bank, &pdr_type_sim_step, &pdr_type_sim_chain,
+                                                  &pdr_type_sim_slow, &pdr_type_sim_cached, NULL};
