@@ -337,10 +337,22 @@ static void stop_step(struct core *core)
     idle(core->idle_user);
 }
 
+static void settled(struct journal_batch *batch, enum pdr_status status)
+{
+    LIST_ITEM(batch, struct core, settling)->settled = true; /* also without room: reads go on (R74) */
+}
+
+void core_start(struct core *core)
+{
+    static const uint64_t nothing;
+    core->settling = (struct journal_batch){.home = core->world.loop, .records = &nothing, .done = settled};
+    journal_submit(core->world.journal, &core->settling);
+}
+
 bool core_tick(struct core *core)
 {
     timerwheel_advance(&core->wheel, core_now_ns(core));
-    if (core->fibers != NULL) {
+    if (core->settled) {
         core->budget = TICK_BUDGET;
         run(core);
         while (!list_empty(&core->loading)) {
@@ -358,7 +370,7 @@ bool core_tick(struct core *core)
         stop_step(core);
     }
     loop_set_timer(core->world.loop, timerwheel_next_ns(&core->wheel));
-    return !list_empty(&core->runnable) || !list_empty(&core->ready);
+    return core->settled && (!list_empty(&core->runnable) || !list_empty(&core->ready));
 }
 
 void core_stop(struct core *core, uint64_t drain_ms, void (*idle)(void *user), void *user)

@@ -97,6 +97,8 @@ struct core {
     uint64_t next_turn_id;
 
     /* commit.c */
+    struct journal_batch settling; /* an empty one: the first answer of the journal */
+    bool settled;                  /* what recovery found is durable (R71): before that nothing runs */
     struct submission *open;       /* gathers this tick's records */
     struct list in_flight;         /* submissions at the journal, in order */
     struct list unapplied;         /* durable, not yet in the store, in order */
@@ -128,6 +130,8 @@ void core_kill(struct core *core);
 /** Frees everything. After core_kill of all cores of the node, and after their inboxes were delivered. */
 void core_free(struct core *core);
 
+/** Once, before the loop runs and after recovery_install. */
+void core_start(struct core *core);
 /** Call it from the loop's on_before_sleep. True: more to do. */
 bool core_tick(struct core *core);
 

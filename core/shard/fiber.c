@@ -1,7 +1,7 @@
 /* core/shard/fiber.c: stacks from the pool, and who runs on which. fiber_*.S makes the switch itself.
  *
- * A mapping, from its lowest byte: GUARD_SIZE that nobody may touch, the stack, and at the top the struct fiber, so that
- * a fiber with shallow frames has touched one page in all. */
+ * A mapping, from its lowest byte: GUARD_SIZE that nobody may touch, the stack, and at the top the struct fiber, so
+ * that a fiber with shallow frames has touched one page in all. */
 #include "core/shard/fiber.h"
 
 #include <stdint.h>
@@ -44,17 +44,17 @@ struct fiber_pool {
     const void *thread; /* that uses the pool: the address of its `current`. NULL: none yet */
 };
 
-/* Which stack this thread's CPU stands on: the thread's own, or that of a fiber. That is a fact about the thread and not
- * about a node, so nodes that share a process, or even the thread, can't meet in it: it is NULL again whenever one of
- * them gives the thread back. A fiber never moves to another thread, so no compiler can be wrong to remember where this
- * variable is across a switch. */
+/* Which stack this thread's CPU stands on: the thread's own (NULL), or that of a fiber. That is a fact about the thread
+ * and not about a node, so nodes that share a process, or even the thread, can't meet in it: it is NULL again whenever
+ * one of them gives the thread back. A fiber never moves to another thread, so no compiler can be wrong to remember
+ * across a switch where this variable is. */
 static _Thread_local struct fiber *current;
 
-/* fiber_*.S */
-/* Saves this stack's pointer, goes on with the other; there it returns `ended`. */
+/* fiber_*.S. Saves this stack's pointer and goes on with the other one; there it returns `ended`. */
 bool fiber_switch(void **save, void *to, bool ended);
+/* The saved pointer of a stack that begins with fiber_main(fiber). */
 void *fiber_prepare(void *top, struct fiber *fiber);
-/* Called there. */
+/* Called by fiber_*.S. */
 _Noreturn void fiber_main(struct fiber *fiber);
 
 /* Stacks. */
@@ -177,14 +177,14 @@ static void drop_spare(struct fiber_pool *pool)
     }
 }
 
-/* Switches. In a build that nobody watches, nothing is left to do after one: so fiber_run and fiber_wait end with a jump
- * to fiber_switch, and it jumps to their caller. With a `ret` in between, each would be mispredicted. */
+/* Switches. In a build that nobody watches, nothing is left to do after one: so fiber_run and fiber_wait end with a
+ * jump to fiber_switch, and it jumps to their caller. With a `ret` in between, each would be mispredicted. */
 
 bool fiber_run(struct fiber *fiber)
 {
     struct fiber_pool *pool = fiber->pool;
-    CHECK(current == NULL);           /* not on a fiber */
-    CHECK(pool->thread == &current);  /* on the thread that it began on */
+    CHECK(current == NULL);          /* not on a fiber */
+    CHECK(pool->thread == &current); /* on the thread that it began on */
     CHECK(!fiber->ended);
     if (pool->spare_count > pool->spare_max) {
         drop_spare(pool);

@@ -117,7 +117,7 @@ fiber_prepare:
     sub x0, x0, 176
     adrp x9, fiber_start
     add x9, x9, :lo12:fiber_start
-    stp xzr, x9, [x0, 0]    /* x29: the end for who follows frame pointers */
+    stp xzr, x9, [x0, 0]    /* x29: the end for those that follow frame pointers */
     str x1, [x0, 16]        /* x19: what fiber_start hands on */
     str xzr, [x0, 160]
     ret

@@ -25,6 +25,7 @@
 #ifdef FIBER_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
 #endif
 #ifdef FIBER_TSAN
 #include <sanitizer/tsan_interface.h>
@@ -76,6 +77,9 @@ FIBER_WATCH void watch_mapped(struct fiber_watch *watch, char *stack, size_t siz
 #ifdef FIBER_VALGRIND
     watch->valgrind_id = VALGRIND_STACK_REGISTER(stack, stack + size);
 #endif
+#ifdef FIBER_ASAN
+    __lsan_register_root_region(stack, size); /* what a waiting fiber alone points to has not leaked */
+#endif
 }
 
 FIBER_WATCH void watch_unmapping(struct fiber_watch *watch)
@@ -84,6 +88,7 @@ FIBER_WATCH void watch_unmapping(struct fiber_watch *watch)
     VALGRIND_STACK_DEREGISTER(watch->valgrind_id);
 #endif
 #ifdef FIBER_ASAN
+    __lsan_unregister_root_region(watch->stack, watch->size);
     __asan_unpoison_memory_region(watch->stack, watch->size);
 #endif
 }

@@ -6,9 +6,9 @@
  *      8  r15 r14 r13 r12 rbx rbp
  *     56  where to go on
  *
- * A switch leaves by a jump, not by `ret`: the CPU predicts `ret` from the calls it has seen, and none of them led here.
- * `notrack` lets the jump land behind a call under indirect branch tracking. A shadow stack (SHSTK) would need a switch
- * of its own, so this object doesn't claim to work with one, and the linker then marks the program likewise. */
+ * A switch leaves by a jump, not by `ret`: the CPU predicts `ret` from the calls it has seen, and none of them led
+ * here. `notrack` lets the jump land behind a call under indirect branch tracking. A shadow stack (SHSTK) would need a
+ * switch of its own, so this object doesn't claim to work with one, and the linker then marks the program likewise. */
     .text
 
 /* bool fiber_switch(void **save, void *to, bool ended): returns `ended` on the other stack. */
@@ -85,12 +85,13 @@ fiber_prepare:
     .cfi_startproc
     endbr64
     leaq fiber_start(%rip), %rax
-    movq %rax, -8(%rdi)
-    movq $0, -16(%rdi)      /* rbp: the end for who follows frame pointers */
-    movq %rsi, -24(%rdi)    /* rbx: what fiber_start hands on */
-    movl $0x1f80, -64(%rdi)
-    movl $0x037f, -60(%rdi)
-    leaq -64(%rdi), %rax
+    movq $0, -16(%rdi)      /* fiber_start's caller: the end for unwinders without .cfi_undefined */
+    movq %rax, -24(%rdi)
+    movq $0, -32(%rdi)      /* rbp: the end for those that follow frame pointers */
+    movq %rsi, -40(%rdi)    /* rbx: what fiber_start hands on */
+    movl $0x1f80, -80(%rdi)
+    movl $0x037f, -76(%rdi)
+    leaq -80(%rdi), %rax
     ret
     .cfi_endproc
     .size fiber_prepare, . - fiber_prepare

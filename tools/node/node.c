@@ -446,6 +446,7 @@ enum pdr_status node_open(const struct node_world *world, const struct node_opti
     make_cores(node, options);
     for (unsigned i = 0; i < world->cores; i++) {
         recovery_install(recovery, node->cores[i]);
+        core_start(node->cores[i]);
     }
     recovery_free(recovery);
     recovery = NULL;
