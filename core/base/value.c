@@ -4,24 +4,40 @@
 #include "core/base/endian.h"
 #include "core/base/mem.h"
 
-/* What the first byte says: bytes of the length or count that follow it, bytes of payload besides. Of 0xc0 to 0xdf. */
-static const uint8_t length_bytes[32] = {0, 0, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0,
-                                         0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4};
-static const uint8_t fixed_bytes[32] = {0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 4, 8, 1, 2, 4, 8,
-                                        1, 2, 4, 8, 2, 3, 5, 9, 17, 0, 0, 0, 0, 0, 0, 0};
+/* What the first byte of 0xc0 to 0xdf says: bytes of head and fixed payload, and how many of the head are a length or
+ * a count. 0xc1 begins nothing. */
+struct form {
+    uint8_t fixed, length;
+};
+static const struct form forms[32] = {
+    [0x00] = {1, 0}, [0x02] = {1, 0}, [0x03] = {1, 0},                                     /* nil, false, true */
+    [0x04] = {2, 1}, [0x05] = {3, 2}, [0x06] = {5, 4},                                     /* bin */
+    [0x07] = {3, 1}, [0x08] = {4, 2}, [0x09] = {6, 4},                                     /* ext: a byte of type */
+    [0x0a] = {5, 0}, [0x0b] = {9, 0},                                                      /* float */
+    [0x0c] = {2, 0}, [0x0d] = {3, 0}, [0x0e] = {5, 0}, [0x0f] = {9, 0},                    /* uint */
+    [0x10] = {2, 0}, [0x11] = {3, 0}, [0x12] = {5, 0}, [0x13] = {9, 0},                    /* int */
+    [0x14] = {3, 0}, [0x15] = {4, 0}, [0x16] = {6, 0}, [0x17] = {10, 0}, [0x18] = {18, 0}, /* fixext */
+    [0x19] = {2, 1}, [0x1a] = {3, 2}, [0x1b] = {5, 4},                                     /* str */
+    [0x1c] = {3, 2}, [0x1d] = {5, 4}, [0x1e] = {3, 2}, [0x1f] = {5, 4},                    /* array, map */
+};
 
 struct head {
     uint64_t size;     /* of the value without what it contains: head and payload */
     uint64_t elements; /* it contains */
 };
 
-static uint64_t read_be(const uint8_t *at, unsigned bytes)
+static inline uint64_t read_be(const uint8_t *at, unsigned bytes)
 {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++) {
-        value = value << 8 | at[i];
+    switch (bytes) {
+    case 1:
+        return *at;
+    case 2:
+        return get_be16(at);
+    case 4:
+        return get_be32(at);
+    default:
+        return get_be64(at);
     }
-    return value;
 }
 
 /* 1: read; 0: more bytes are needed; -1: not MessagePack. */
@@ -41,19 +57,19 @@ static inline int read_head(const uint8_t *at, size_t size, struct head *head)
         head->size += b & 31u;
         return 1;
     }
-    if (b == 0xc1) {
-        return -1;
+    struct form form = forms[b & 31u];
+    head->size = form.fixed;
+    if (form.length == 0) {
+        return form.fixed == 0 ? -1 : 1;
     }
-    unsigned lengths = length_bytes[b - 0xc0];
-    if (size < 1 + lengths) {
+    if (size < 1u + form.length) {
         return 0;
     }
-    uint64_t n = read_be(at + 1, lengths);
-    head->size += lengths;
+    uint64_t n = read_be(at + 1, form.length);
     if (b >= 0xdc) {
         head->elements = b >= 0xde ? 2 * n : n;
     } else {
-        head->size += n + fixed_bytes[b - 0xc0];
+        head->size += n;
     }
     return 1;
 }
@@ -61,13 +77,13 @@ static inline int read_head(const uint8_t *at, size_t size, struct head *head)
 int64_t pdr_value_skip(const void *data, size_t size, int depth_max)
 {
     const uint8_t *bytes = data;
-    uint64_t left[PDR_VALUE_DEPTH_MAX + 1]; /* values still to come, by depth */
+    uint64_t outer[PDR_VALUE_DEPTH_MAX]; /* values still to come in each container around this one */
+    uint64_t left = 1;                   /* and in this one: apart from the others, so that it stays in a register */
     int depth = 0;
     size_t at = 0;
     if (depth_max > PDR_VALUE_DEPTH_MAX) {
         depth_max = PDR_VALUE_DEPTH_MAX;
     }
-    left[0] = 1;
     for (;;) {
         struct head head;
         if (at >= size) {
@@ -81,18 +97,19 @@ int64_t pdr_value_skip(const void *data, size_t size, int depth_max)
             return 0;
         }
         at += head.size;
-        left[depth]--;
+        left--;
         if (head.elements > 0) {
-            if (depth == depth_max) {
+            if (depth >= depth_max) {
                 return -1;
             }
-            left[++depth] = head.elements;
+            outer[depth++] = left;
+            left = head.elements;
         }
-        while (left[depth] == 0) {
+        while (left == 0) {
             if (depth == 0) {
                 return (int64_t)at;
             }
-            depth--;
+            left = outer[--depth];
         }
     }
 }
@@ -203,7 +220,7 @@ bool pdr_value_bytes(pdr_value value, struct pdr_bytes *out)
     if (kind != PDR_KIND_STR && kind != PDR_KIND_BIN) {
         return false;
     }
-    unsigned head = 1 + (*at < 0xc0 ? 0 : length_bytes[*at - 0xc0]);
+    unsigned head = 1 + (*at < 0xc0 ? 0 : forms[*at & 31u].length);
     if (value.size < head) {
         return false;
     }
@@ -229,7 +246,7 @@ static unsigned container_head(pdr_value value, uint32_t *count)
         *count = *at & 15u;
         return 1;
     }
-    unsigned head = 1 + length_bytes[*at - 0xc0];
+    unsigned head = 1 + forms[*at & 31u].length;
     if (value.size < head) {
         return 0;
     }
@@ -273,9 +290,9 @@ pdr_value pdr_value_at(pdr_value array, uint32_t k)
     if (pdr_value_kind(array) != PDR_KIND_ARRAY || k >= pdr_value_count(array)) {
         return value;
     }
-    for (uint32_t i = 0; i <= k; i++) {
+    do { /* ends with the bytes, whatever count was claimed */
         value = pdr_value_next(&rest);
-    }
+    } while (k-- > 0 && value.size > 0);
     return value;
 }
 
@@ -283,7 +300,7 @@ pdr_value pdr_value_get(pdr_value map, const char *key)
 {
     struct pdr_bytes rest = pdr_value_items(map), name, want = pdr_str(key);
     if (pdr_value_kind(map) == PDR_KIND_MAP) {
-        for (uint32_t i = pdr_value_count(map); i > 0; i--) {
+        for (uint32_t i = pdr_value_count(map); i > 0 && rest.size > 0; i--) {
             pdr_value k = pdr_value_next(&rest), v = pdr_value_next(&rest);
             if (pdr_value_kind(k) == PDR_KIND_STR && pdr_value_bytes(k, &name) && pdr_bytes_equal(name, want)) {
                 return v;
@@ -308,11 +325,15 @@ void pdr_writer_release(pdr_writer *writer)
     *writer = (pdr_writer){0};
 }
 
+/* Makes room for `size` bytes more, of which the limit has been asked. */
 static bool grow(pdr_writer *writer, size_t size)
 {
-    size_t capacity = writer->capacity < 128 ? 256 : writer->capacity * 2;
-    while (capacity - writer->size < size) {
+    size_t need = writer->size + size, capacity = writer->capacity < 128 ? 256 : writer->capacity * 2;
+    while (capacity < need) {
         capacity *= 2;
+    }
+    if (writer->limit > 0 && capacity > writer->limit) {
+        capacity = writer->limit;
     }
     uint8_t *data = mem_try(capacity);
     if (data == NULL) {
@@ -334,10 +355,8 @@ static bool grow(pdr_writer *writer, size_t size)
 /* Room for `size` bytes more, at the end; NULL once failed. */
 static inline uint8_t *reserve(pdr_writer *writer, size_t size)
 {
-    if (writer->failed) {
-        return NULL;
-    }
-    if (writer->limit > 0 && (size > writer->limit || writer->size > writer->limit - size)) {
+    size_t limit = writer->limit > 0 ? writer->limit : SIZE_MAX / 4; /* so that doubling never wraps */
+    if (writer->failed || writer->size > limit || size > limit - writer->size) {
         writer->failed = true;
         return NULL;
     }
@@ -351,8 +370,8 @@ static inline uint8_t *reserve(pdr_writer *writer, size_t size)
 
 void pdr_write_raw(pdr_writer *writer, const void *data, size_t size)
 {
-    uint8_t *at = reserve(writer, size);
-    if (at != NULL && size > 0) {
+    uint8_t *at = size > 0 ? reserve(writer, size) : NULL;
+    if (at != NULL) {
         memcpy(at, data, size);
     }
 }
@@ -365,15 +384,27 @@ static void write_byte(pdr_writer *writer, uint8_t byte)
     }
 }
 
-/* A head byte and a big-endian number. */
-static void write_head(pdr_writer *writer, uint8_t byte, uint64_t number, unsigned bytes)
+/* A first byte and a big-endian number of `bytes` bytes; returns what comes behind. */
+static inline uint8_t *put_head(uint8_t *at, uint8_t first, uint64_t number, unsigned bytes)
+{
+    *at = first;
+    if (bytes == 1) {
+        at[1] = (uint8_t)number;
+    } else if (bytes == 2) {
+        put_be16(at + 1, (uint16_t)number);
+    } else if (bytes == 4) {
+        put_be32(at + 1, (uint32_t)number);
+    } else if (bytes == 8) {
+        put_be64(at + 1, number);
+    }
+    return at + 1 + bytes;
+}
+
+static void write_head(pdr_writer *writer, uint8_t first, uint64_t number, unsigned bytes)
 {
     uint8_t *at = reserve(writer, 1 + bytes);
     if (at != NULL) {
-        *at = byte;
-        for (unsigned i = 0; i < bytes; i++) {
-            at[1 + i] = (uint8_t)(number >> (8 * (bytes - 1 - i)));
-        }
+        put_head(at, first, number, bytes);
     }
 }
 
@@ -419,18 +450,33 @@ void pdr_write_float(pdr_writer *writer, double value)
     write_head(writer, 0xcb, raw, 8);
 }
 
+/* A string or binary: first byte and the bytes that say how long it is, then what it holds; all of it or nothing. */
+static inline void write_blob(pdr_writer *writer, uint8_t first, unsigned bytes, struct pdr_bytes content)
+{
+    if (content.size > UINT32_MAX) {
+        writer->failed = true;
+        return;
+    }
+    uint8_t *at = reserve(writer, 1 + bytes + content.size);
+    if (at != NULL) {
+        at = put_head(at, first, content.size, bytes);
+        if (content.size > 0) {
+            memcpy(at, content.data, content.size);
+        }
+    }
+}
+
 void pdr_write_str(pdr_writer *writer, struct pdr_bytes text)
 {
     if (text.size < 32) {
-        write_byte(writer, (uint8_t)(0xa0 | text.size));
+        write_blob(writer, (uint8_t)(0xa0 | text.size), 0, text);
     } else if (text.size <= UINT8_MAX) {
-        write_head(writer, 0xd9, text.size, 1);
+        write_blob(writer, 0xd9, 1, text);
     } else if (text.size <= UINT16_MAX) {
-        write_head(writer, 0xda, text.size, 2);
+        write_blob(writer, 0xda, 2, text);
     } else {
-        write_head(writer, 0xdb, text.size, 4);
+        write_blob(writer, 0xdb, 4, text);
     }
-    pdr_write_raw(writer, text.data, text.size);
 }
 
 void pdr_write_cstr(pdr_writer *writer, const char *text)
@@ -441,13 +487,12 @@ void pdr_write_cstr(pdr_writer *writer, const char *text)
 void pdr_write_bin(pdr_writer *writer, struct pdr_bytes bytes)
 {
     if (bytes.size <= UINT8_MAX) {
-        write_head(writer, 0xc4, bytes.size, 1);
+        write_blob(writer, 0xc4, 1, bytes);
     } else if (bytes.size <= UINT16_MAX) {
-        write_head(writer, 0xc5, bytes.size, 2);
+        write_blob(writer, 0xc5, 2, bytes);
     } else {
-        write_head(writer, 0xc6, bytes.size, 4);
+        write_blob(writer, 0xc6, 4, bytes);
     }
-    pdr_write_raw(writer, bytes.data, bytes.size);
 }
 
 void pdr_write_array(pdr_writer *writer, uint32_t count)

@@ -61,7 +61,8 @@ uint64_t test_seed(void);
         const char *got_ = (got), *want_ = (want);                                                                     \
         if (got_ == NULL || strcmp(got_, want_) != 0) {                                                                \
             char what_[1024];                                                                                          \
-            snprintf(what_, sizeof what_, "%s is \"%s\", not \"%s\"", #got, got_ ? got_ : "(null)", want_);           \
+            snprintf(what_, sizeof what_, "%s is \"%.400s\", not \"%.400s\"", #got, got_ ? got_ : "(null)",            \
+                     want_);                                                                                           \
             test_failed(__FILE__, __LINE__, what_);                                                                    \
         }                                                                                                              \
     } while (0)
