@@ -1,6 +1,7 @@
 /* core/base/hash.h: an intrusive hash table. The caller hashes and compares; the table never asks for more than a link
  * and a number in each item. It doubles by moving a few buckets with each insertion, so that no insertion among ten
- * million takes long. Iteration goes by bucket: its order depends on hashes alone, never on addresses. */
+ * million takes long, and never shrinks. Iteration goes by bucket: its order depends on the hashes and on the order of
+ * insertion, never on addresses. */
 #ifndef CORE_BASE_HASH_H
 #define CORE_BASE_HASH_H
 
@@ -15,8 +16,8 @@ struct hash_node {
 
 struct hash {
     struct hash_node **buckets;
-    uint64_t mask;   /* of the table being filled; buckets 0..mask exist */
-    uint64_t split;  /* while growing: buckets below it are split already; 0: not growing */
+    uint64_t mask;  /* buckets 0..mask have room */
+    uint64_t split; /* buckets below it have given half of their items to their twin in the upper half */
     uint64_t count;
 };
 
@@ -24,7 +25,7 @@ void hash_init(struct hash *table);
 /** The items are the caller's. */
 void hash_release(struct hash *table);
 
-/* Linear hashing (Litwin 1980): with `split`, a bucket of the lower half below it is addressed by one bit more. */
+/* Linear hashing (Litwin 1980): a bucket of the lower half that is split already is addressed by one bit more. */
 static inline uint64_t hash_bucket(const struct hash *table, uint64_t hash)
 {
     uint64_t bucket = hash & (table->mask >> 1);

@@ -1,4 +1,9 @@
-/* core/base/timerwheel.c: hierarchical wheels of 64 slots: 64 ms, 4 s, 4 min, 4.6 h, 12 d, 2 years. */
+/* core/base/timerwheel.c: hierarchical wheels of 64 slots: 64 ms, 4 s, 4 min, 4.6 h, 12 d, 2 years, 139, 8,900.
+ *
+ * A timer waits on the level of the highest digit (base 64) in which its time differs from now, in the slot of that
+ * digit; so what is on a level comes before all that is on a higher one, and the slot of now's own digit is empty. When
+ * time reaches the first ms of a slot, its timers move to lower levels, and from level 0 they fire. They move before
+ * anything can be set there directly, and to the end of a list, which keeps equal times in order. */
 #include "core/base/timerwheel.h"
 
 #include <string.h>
@@ -29,16 +34,10 @@ void timer_init(struct timer *timer, void (*fire)(struct timer *timer))
     timer->fire = fire;
 }
 
-/* Which slot: the level is that of the highest digit (base 64) in which `at` differs from now. */
 static void place(struct timerwheel *wheel, struct timer *timer)
 {
     uint64_t at = timer->at_ms > wheel->now_ms ? timer->at_ms : wheel->now_ms + 1;
-    uint64_t differs = at ^ wheel->now_ms;
-    int level = differs == 0 ? 0 : (63 - __builtin_clzll(differs)) / BITS;
-    if (level >= TIMERWHEEL_LEVELS) { /* over two years: as far away as it goes; it is placed again from there */
-        level = TIMERWHEEL_LEVELS - 1;
-        at = (wheel->now_ms | ((1ull << (BITS * TIMERWHEEL_LEVELS)) - 1));
-    }
+    int level = (63 - __builtin_clzll(at ^ wheel->now_ms)) / BITS;
     unsigned slot = (at >> (BITS * level)) & MASK;
     wheel->occupied[level] |= 1ull << slot;
     list_push_back(&wheel->slots[level][slot], &timer->node);
@@ -52,11 +51,24 @@ void timer_set(struct timerwheel *wheel, struct timer *timer, uint64_t at_ns)
     place(wheel, timer);
 }
 
+/* The slot that `head` is the head of has become empty: nobody need wake up for it. */
+static void forget_slot(struct timerwheel *wheel, const struct list *head)
+{
+    size_t n = ((uintptr_t)head - (uintptr_t)wheel->slots) / sizeof *head;
+    if (n < TIMERWHEEL_LEVELS * TIMERWHEEL_SLOTS) { /* else it is open_slot's own list */
+        wheel->occupied[n / TIMERWHEEL_SLOTS] &= ~(1ull << n % TIMERWHEEL_SLOTS);
+    }
+}
+
 void timer_cancel(struct timerwheel *wheel, struct timer *timer)
 {
     if (timer_is_set(timer)) {
+        const struct list *next = timer->node.next;
         list_remove(&timer->node);
         wheel->count--;
+        if (list_empty(next)) {
+            forget_slot(wheel, next);
+        }
     }
 }
 
