@@ -1,199 +1,349 @@
-/* tools/node/process_uv.c: threads and loops around a node. */
+/* tools/node/process_uv.c: a node on the real world. Opened from the directory upwards, closed downwards. */
 #include "tools/node/process_uv.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/check.h"
+#include "core/base/list.h"
 #include "core/base/mem.h"
 #include "core/env/loop_uv.h"
 
-#define CORES_MAX 64u
+static _Thread_local char process_why[1024]; /* of the last failed process_open of this thread */
+
+/* A loop, and the thread that runs it. */
+struct runner {
+    struct loop_uv *loop;
+    pthread_t thread;
+    bool running;
+    struct message stop; /* on its way once all is over */
+};
 
 struct process {
     struct node *node;
-    struct node_world world;
-    struct loop_uv *cores[CORES_MAX], *control, *journal;
-    struct loop *core_loops[CORES_MAX];
-    struct transport *transports[CORES_MAX];
-    pthread_t threads[CORES_MAX + 1]; /* the last one is the journal's */
-    bool started;
+    struct disk *disk;   /* until the node has them */
+    struct store *store;
+    struct identity identity;
+    int lock; /* -1: not locked */
+    unsigned threads;
+    struct runner *cores;
+    struct transport **transports;
+    struct runner journal, control;
+    /* Relaxed: only tells the first process_stop from later ones; what it leads to travels by an inbox. */
+    atomic_bool stopping;
+    char name[64];
 };
 
-/* Told to a loop so that its thread ends. */
-struct farewell {
-    struct message message;
-    struct loop_uv *loop;
-};
-
-static _Thread_local char process_why[512];
-
-static enum pdr_status make_directory(const char *data, const char *name, char *path, size_t size)
+PDR_PRINTF(2, 3) static enum pdr_status fail(enum pdr_status status, const char *format, ...)
 {
-    snprintf(path, size, "%s/%s", data, name);
-    if (mkdir(path, 0750) != 0 && errno != EEXIST) {
-        snprintf(process_why, sizeof process_why, "can't make %.200s: %s", path, strerror(errno));
-        return PDR_INTERNAL;
+    char text[sizeof process_why];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    memcpy(process_why, text, sizeof process_why);
+    return status;
+}
+
+/* Loops and threads */
+
+static void stop_loop(struct message *message)
+{
+    loop_uv_stop(LIST_ITEM(message, struct runner, stop)->loop);
+}
+
+static void *run_loop(void *user)
+{
+    loop_uv_run(((struct runner *)user)->loop);
+    return NULL;
+}
+
+static enum pdr_status start_thread(struct runner *runner, const char *name)
+{
+    int error = pthread_create(&runner->thread, NULL, run_loop, runner);
+    if (error != 0) {
+        return fail(PDR_OVERLOADED, "cannot start a thread: %s", strerror(error));
     }
+    runner->running = true;
+    pthread_setname_np(runner->thread, name);
     return PDR_OK;
 }
 
-static enum pdr_status open_storage(struct process *p, const struct process_options *options, const char **why)
+static void ask_to_stop(struct runner *runner)
 {
-    char path[1024];
-    enum pdr_status status = make_directory(options->data, "log", path, sizeof path);
-    if (status != PDR_OK) {
-        *why = process_why;
-        return status;
+    if (runner->running) {
+        runner->stop.deliver = stop_loop;
+        loop_post(loop_uv_loop(runner->loop), &runner->stop);
     }
-    status = disk_linux_open(path, p->world.journal_loop, p->world.work, &p->world.disk, why);
-    if (status != PDR_OK) {
-        return status;
+}
+
+static void join(struct runner *runner)
+{
+    if (runner->running) {
+        pthread_join(runner->thread, NULL);
+        runner->running = false;
     }
-    snprintf(path, sizeof path, "%s/store", options->data);
-    status = store_rocks_open(path, &options->store, &p->world.store, why);
-    if (status != PDR_OK) {
-        p->world.disk->ops->close(p->world.disk);
+}
+
+static void stop_threads(struct process *process)
+{
+    for (unsigned i = 0; i < process->threads; i++) {
+        ask_to_stop(&process->cores[i]);
+    }
+    ask_to_stop(&process->journal);
+    for (unsigned i = 0; i < process->threads; i++) {
+        join(&process->cores[i]);
+    }
+    join(&process->journal);
+}
+
+static enum pdr_status start_threads(struct process *process)
+{
+    enum pdr_status status = start_thread(&process->journal, "pdr-journal");
+    for (unsigned i = 0; i < process->threads && status == PDR_OK; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "pdr-core-%u", i);
+        status = start_thread(&process->cores[i], name);
     }
     return status;
 }
 
-static bool open_loops(struct process *p)
+static enum pdr_status new_loop(struct runner *runner)
 {
-    p->control = loop_uv_new(p->world.clock);
-    p->journal = loop_uv_new(p->world.clock);
-    if (p->control == NULL || p->journal == NULL) {
-        return false;
+    runner->loop = loop_uv_new(clock_os());
+    if (runner->loop == NULL) {
+        return fail(PDR_OVERLOADED, "cannot make an event loop: %s; is the limit of open files (ulimit -n) too low?",
+                    strerror(errno));
     }
-    p->world.control_loop = loop_uv_loop(p->control);
-    p->world.journal_loop = loop_uv_loop(p->journal);
-    for (unsigned i = 0; i < p->world.cores; i++) {
-        p->cores[i] = loop_uv_new(p->world.clock);
-        if (p->cores[i] == NULL) {
-            return false;
+    return PDR_OK;
+}
+
+static enum pdr_status new_loops(struct process *process)
+{
+    enum pdr_status status = new_loop(&process->control);
+    if (status == PDR_OK) {
+        status = new_loop(&process->journal);
+    }
+    for (unsigned i = 0; i < process->threads && status == PDR_OK; i++) {
+        status = new_loop(&process->cores[i]);
+        if (status == PDR_OK) {
+            process->transports[i] = transport_uv_new(loop_uv_loop(process->cores[i].loop));
+            if (process->transports[i] == NULL) {
+                status = fail(PDR_OVERLOADED, "cannot make a network transport: out of memory");
+            }
         }
-        p->core_loops[i] = loop_uv_loop(p->cores[i]);
-        p->transports[i] = transport_uv_new(p->core_loops[i]);
     }
-    return true;
+    return status;
 }
 
-static unsigned choose_threads(unsigned asked)
+static void free_runner(struct runner *runner)
 {
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads = asked > 0 ? asked : cpus > 1 ? (unsigned)cpus - 1 : 1; /* one for the log and the store */
-    return threads > CORES_MAX ? CORES_MAX : threads;
+    if (runner->loop != NULL) {
+        loop_uv_free(runner->loop);
+    }
 }
 
-static uint64_t random_seed(struct clock *clock)
+/* Files */
+
+static enum pdr_status subdirectory(const char *directory, const char *name, char *path, size_t size)
 {
-    uint64_t seed = clock_now_ns(clock) ^ ((uint64_t)clock_wall_ms(clock) << 20) ^ (uint64_t)getpid();
-    uv_random(NULL, NULL, &seed, sizeof seed, 0, NULL);
-    return seed;
+    if ((size_t)snprintf(path, size, "%s/%s", directory, name) >= size) {
+        return fail(PDR_INVALID, "%.60s...: the name of the data directory is too long", directory);
+    }
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        return fail(PDR_INTERNAL, "%s: cannot be made: %s", path, strerror(errno));
+    }
+    return PDR_OK;
+}
+
+static enum pdr_status open_files(struct process *process, const struct process_options *options)
+{
+    char path[4200];
+    const char *why = "";
+    enum pdr_status status = identity_lock(options->data, &process->lock, process_why, sizeof process_why);
+    if (status == PDR_OK) {
+        status = identity_next(options->data, &process->identity, process_why, sizeof process_why);
+    }
+    if (status == PDR_OK) {
+        status = subdirectory(options->data, "log", path, sizeof path);
+    }
+    if (status == PDR_OK) {
+        status = disk_linux_open(path, loop_uv_loop(process->journal.loop), work_uv(), &process->disk, &why);
+        if (status != PDR_OK) {
+            return fail(status, "%s", why);
+        }
+        status = subdirectory(options->data, "store", path, sizeof path);
+    }
+    if (status == PDR_OK) {
+        status = store_rocks_open(path, &options->store, &process->store, &why);
+        if (status != PDR_OK) {
+            return fail(status, "%s", why);
+        }
+    }
+    return status;
+}
+
+/* The node */
+
+static void host_name(char *name, size_t size)
+{
+    if (gethostname(name, size) != 0 || *name == 0) {
+        snprintf(name, size, "node");
+    }
+    name[size - 1] = 0;
+}
+
+static enum pdr_status open_node(struct process *process, const struct process_options *options)
+{
+    struct loop *loops[PROCESS_THREADS_MAX];
+    struct node_options node = options->node;
+    const char *why = "";
+    uint64_t seed = 0;
+    for (unsigned i = 0; i < process->threads; i++) {
+        loops[i] = loop_uv_loop(process->cores[i].loop);
+    }
+    while (getrandom(&seed, sizeof seed, 0) != sizeof seed) {
+    }
+    node.name = process->name;
+    node.cluster = process->identity.cluster;
+    node.id = process->identity.node;
+    struct node_world world = {
+        .clock = clock_os(),
+        .work = work_uv(),
+        .cores = process->threads,
+        .core_loops = loops,
+        .transports = process->transports,
+        .control_loop = loop_uv_loop(process->control.loop),
+        .journal_loop = loop_uv_loop(process->journal.loop),
+        .disk = process->disk,
+        .store = process->store,
+        .seed = seed,
+    };
+    process->disk = NULL;
+    process->store = NULL;
+    enum pdr_status status = node_open(&world, &node, &process->node, &why);
+    return status == PDR_OK ? PDR_OK : fail(status, "%s", why);
+}
+
+static unsigned default_threads(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return processors <= 2 ? 1 : processors > (long)PROCESS_THREADS_MAX ? PROCESS_THREADS_MAX : (unsigned)processors - 1;
+}
+
+static struct process *new_process(const struct process_options *options)
+{
+    struct process *process = mem_new(sizeof *process);
+    process->lock = -1;
+    process->threads = options->threads == 0 ? default_threads() : options->threads;
+    CHECK(process->threads <= PROCESS_THREADS_MAX);
+    process->cores = mem_new(process->threads * sizeof *process->cores);
+    process->transports = mem_new(process->threads * sizeof(struct transport *));
+    if (options->node.name != NULL) {
+        snprintf(process->name, sizeof process->name, "%s", options->node.name);
+    } else {
+        host_name(process->name, sizeof process->name);
+    }
+    return process;
 }
 
 enum pdr_status process_open(const struct process_options *options, struct process **out, const char **why)
 {
-    struct process *p = mem_new(sizeof *p);
-    p->world = (struct node_world){
-        .clock = clock_os(),
-        .work = work_uv(),
-        .cores = choose_threads(options->threads),
-        .core_loops = p->core_loops,
-        .transports = p->transports,
-        .seed = random_seed(clock_os()),
-    };
-    enum pdr_status status = PDR_OVERLOADED;
-    *why = "the process has no descriptors left for its event loops; raise the limit (ulimit -n)";
-    if (open_loops(p)) {
-        status = open_storage(p, options, why);
-        if (status == PDR_OK) {
-            status = node_open(&p->world, &options->node, &p->node, why);
-        }
+    struct process *process = new_process(options);
+    enum pdr_status status = new_loops(process);
+    *why = process_why;
+    if (status == PDR_OK) {
+        status = open_files(process, options);
+    }
+    if (status == PDR_OK) {
+        status = open_node(process, options);
+    }
+    if (status == PDR_OK) {
+        status = start_threads(process);
     }
     if (status != PDR_OK) {
-        snprintf(process_why, sizeof process_why, "%s", *why);
-        *why = process_why;
-        process_free(p);
+        stop_threads(process);
+        process_free(process);
         return status;
     }
-    *out = p;
+    *out = process;
     return PDR_OK;
 }
 
-uint16_t process_port(const struct process *p) { return node_port(p->node); }
-unsigned process_threads(const struct process *p) { return p->world.cores; }
-uv_loop_t *process_control_uv(struct process *p) { return loop_uv_raw(p->control); }
-
-static void *run_loop(void *loop)
+uint16_t process_port(const struct process *process)
 {
-    loop_uv_run(loop);
-    return NULL;
+    return node_port(process->node);
 }
 
-void process_run(struct process *p)
+unsigned process_threads(const struct process *process)
 {
-    for (unsigned i = 0; i < p->world.cores; i++) {
-        CHECK(pthread_create(&p->threads[i], NULL, run_loop, p->cores[i]) == 0);
-    }
-    CHECK(pthread_create(&p->threads[CORES_MAX], NULL, run_loop, p->journal) == 0);
-    p->started = true;
-    loop_uv_run(p->control);
-    for (unsigned i = 0; i < p->world.cores; i++) {
-        pthread_join(p->threads[i], NULL);
-    }
-    pthread_join(p->threads[CORES_MAX], NULL);
+    return process->threads;
 }
 
-static void end_loop(struct message *message)
+const char *process_name(const struct process *process)
 {
-    struct farewell *farewell = (struct farewell *)message;
-    loop_uv_stop(farewell->loop);
-    mem_free(farewell);
+    return process->name;
 }
 
-static void say_farewell(struct loop_uv *loop)
+const struct identity *process_identity(const struct process *process)
 {
-    struct farewell *farewell = mem_new(sizeof *farewell);
-    *farewell = (struct farewell){{.deliver = end_loop}, loop};
-    loop_post(loop_uv_loop(loop), &farewell->message);
+    return &process->identity;
+}
+
+struct uv_loop_s *process_control_uv(struct process *process)
+{
+    return loop_uv_raw(process->control.loop);
+}
+
+void process_run(struct process *process)
+{
+    loop_uv_run(process->control.loop);
+    stop_threads(process);
 }
 
 static void stopped(void *user)
 {
-    struct process *p = user;
-    for (unsigned i = 0; i < p->world.cores; i++) {
-        say_farewell(p->cores[i]);
-    }
-    say_farewell(p->journal);
-    loop_uv_stop(p->control);
+    loop_uv_stop(((struct process *)user)->control.loop);
 }
 
-void process_stop(struct process *p, uint64_t drain_ms)
+void process_stop(struct process *process, uint64_t drain_ms)
 {
-    node_stop(p->node, drain_ms, stopped, p);
+    if (!atomic_exchange_explicit(&process->stopping, true, memory_order_relaxed)) {
+        node_stop(process->node, drain_ms, stopped, process);
+    }
 }
 
-void process_free(struct process *p)
+void process_free(struct process *process)
 {
-    if (p->node != NULL) {
-        node_free(p->node);
+    if (process->node != NULL) {
+        node_free(process->node);
     }
-    for (unsigned i = 0; i < p->world.cores; i++) {
-        if (p->cores[i] != NULL) {
-            loop_uv_free(p->cores[i]);
-            p->transports[i]->ops->free(p->transports[i]);
+    if (process->disk != NULL) {
+        process->disk->ops->close(process->disk);
+    }
+    if (process->store != NULL) {
+        process->store->ops->close(process->store);
+    }
+    for (unsigned i = 0; i < process->threads; i++) {
+        if (process->transports[i] != NULL) {
+            process->transports[i]->ops->free(process->transports[i]);
         }
+        free_runner(&process->cores[i]);
     }
-    if (p->control != NULL) {
-        loop_uv_free(p->control);
+    free_runner(&process->journal);
+    free_runner(&process->control);
+    if (process->lock >= 0) {
+        close(process->lock);
     }
-    if (p->journal != NULL) {
-        loop_uv_free(p->journal);
-    }
-    mem_free(p);
+    mem_free(process->transports);
+    mem_free(process->cores);
+    mem_free(process);
 }

@@ -1,33 +1,48 @@
-/* tools/node/process_uv.h: a node in the real world: loops on threads, TCP, RocksDB, files.
+/* tools/node/process_uv.h: a node on the real world: directory, threads, loops on libuv, TCP, the log's disk, RocksDB.
  *
- * DATA/log is the journal's, DATA/store RocksDB's. Whoever opens a process holds the lock on DATA (cmd_start does). */
+ *     core threads     one loop and transport each
+ *     journal thread   writes and syncs the log
+ *     control thread   `_sys`, checkpoints; `perdure start` lends its main thread
+ *     libuv's pool     what blocks: the store, big chores of the disk
+ *
+ * Several may live in one process (tests do), each on a directory of its own. */
 #ifndef TOOLS_NODE_PROCESS_UV_H
 #define TOOLS_NODE_PROCESS_UV_H
 
-#include <uv.h>
-
+#include "tools/node/identity.h"
 #include "tools/node/node.h"
 
+#define PROCESS_THREADS_MAX 64u
+
 struct process;
+struct uv_loop_s;
 
 struct process_options {
-    const char *data;   /* an existing directory */
-    unsigned threads;   /* core threads; 0: one fewer than the machine has, at least one */
+    const char *data;   /* the directory; made if it is not there */
+    unsigned threads;   /* core threads; 0: one fewer than the processors, at least 1 */
     struct store_rocks_options store;
-    struct node_options node;
+    struct node_options node; /* name NULL: the host's; cluster and id are the directory's */
 };
 
-/** Opens a node and its world; nothing runs yet. On failure *why is a sentence, valid until the thread's next call. */
+/**
+ * Locks the directory, recovers what is in it, and listens; the core and journal threads run when it returns. Calls are
+ * answered from then on, `_sys` once process_run is called. On failure *why is a sentence, valid until the thread's next
+ * call, and nothing is left but files.
+ */
 enum pdr_status process_open(const struct process_options *options, struct process **out, const char **why);
+
 uint16_t process_port(const struct process *process);
 unsigned process_threads(const struct process *process);
-/** The loop of the control thread, for signal handlers; before process_run. */
-uv_loop_t *process_control_uv(struct process *process);
-/** Starts the other threads and runs the control loop on this one, until process_stop is over. */
+const char *process_name(const struct process *process);
+const struct identity *process_identity(const struct process *process);
+/** The control loop, for signals and timers of the program's own, before process_run. */
+struct uv_loop_s *process_control_uv(struct process *process);
+
+/** Runs the control loop on the calling thread. Returns when process_stop has done all it does. */
 void process_run(struct process *process);
-/** Any thread, once: drains (at most drain_ms), commits, flushes; then process_run returns. */
+/** Any thread; the first call counts. Ends it in good order, as node_stop says. */
 void process_stop(struct process *process, uint64_t drain_ms);
-/** After process_run has returned, or instead of it. */
+/** After process_run has returned. Gives everything back. */
 void process_free(struct process *process);
 
 #endif

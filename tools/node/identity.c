@@ -1,0 +1,198 @@
+/* tools/node/identity.c: who a data directory belongs to, and that one process at a time has it. */
+#include "tools/node/identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_SIZE 4200u
+#define HEAD "perdure identity 1\n"
+
+static enum pdr_status fail(enum pdr_status status, char *why, size_t why_size, const char *format, ...)
+    PDR_PRINTF(4, 5);
+static enum pdr_status fail(enum pdr_status status, char *why, size_t why_size, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, why_size, format, args);
+    va_end(args);
+    return status;
+}
+
+/* Lock */
+
+static enum pdr_status in_use(const char *directory, int lock, char *why, size_t why_size)
+{
+    char pid[24] = "";
+    ssize_t size = pread(lock, pid, sizeof pid - 1, 0);
+    pid[size > 0 ? size : 0] = 0;
+    pid[strspn(pid, "0123456789")] = 0;
+    return fail(PDR_UNAVAILABLE, why, why_size,
+                "%s is in use by another node%s%s: stop that one, or choose another directory with --data", directory,
+                *pid != 0 ? ", process " : "", pid);
+}
+
+static enum pdr_status write_pid(int lock)
+{
+    char pid[24];
+    int size = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    return ftruncate(lock, 0) == 0 && pwrite(lock, pid, (size_t)size, 0) == size ? PDR_OK : PDR_INTERNAL;
+}
+
+enum pdr_status identity_lock(const char *directory, int *lock, char *why, size_t why_size)
+{
+    char path[PATH_SIZE];
+    if ((size_t)snprintf(path, sizeof path, "%s/LOCK", directory) >= sizeof path) {
+        return fail(PDR_INVALID, why, why_size, "%.60s...: the name of the data directory is too long", directory);
+    }
+    if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
+        return fail(PDR_INTERNAL, why, why_size, "%s: cannot make the data directory: %s", directory, strerror(errno));
+    }
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return fail(PDR_INTERNAL, why, why_size, "%s: cannot be opened: %s", path, strerror(errno));
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        enum pdr_status status = errno == EWOULDBLOCK
+                                     ? in_use(directory, fd, why, why_size)
+                                     : fail(PDR_INTERNAL, why, why_size, "%s: cannot be locked: %s", path, strerror(errno));
+        close(fd);
+        return status;
+    }
+    if (write_pid(fd) != PDR_OK) {
+        fail(PDR_INTERNAL, why, why_size, "%s: cannot be written: %s", path, strerror(errno));
+        close(fd);
+        return PDR_INTERNAL;
+    }
+    *lock = fd;
+    return PDR_OK;
+}
+
+/* Identity */
+
+static bool is_id(const char *text)
+{
+    return strlen(text) == IDENTITY_ID_SIZE - 1 && strspn(text, "0123456789abcdef") == IDENTITY_ID_SIZE - 1;
+}
+
+static bool parse(const char *text, struct identity *out)
+{
+    char again[256];
+    if (sscanf(text, HEAD "cluster %32s node %32s incarnation %" SCNu64, out->cluster, out->node, &out->incarnation) != 3) {
+        return false;
+    }
+    snprintf(again, sizeof again, HEAD "cluster %s\nnode %s\nincarnation %" PRIu64 "\n", out->cluster, out->node,
+             out->incarnation);
+    return strcmp(text, again) == 0 && is_id(out->cluster) && is_id(out->node) && out->incarnation > 0 &&
+           out->incarnation < UINT64_MAX;
+}
+
+static enum pdr_status load(const char *path, struct identity *out, char *why, size_t why_size)
+{
+    char text[512];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT ? PDR_NOT_FOUND
+                               : fail(PDR_INTERNAL, why, why_size, "%s: cannot be opened: %s", path, strerror(errno));
+    }
+    ssize_t size = read(fd, text, sizeof text - 1);
+    int error = errno;
+    close(fd);
+    if (size < 0) {
+        return fail(PDR_INTERNAL, why, why_size, "%s: cannot be read: %s", path, strerror(error));
+    }
+    text[size] = 0;
+    if (!parse(text, out)) {
+        return fail(PDR_INTERNAL, why, why_size,
+                    "%s is damaged: put it back from a backup of this directory; without it nobody can tell whose data "
+                    "this is", path);
+    }
+    return PDR_OK;
+}
+
+static void new_id(char *id)
+{
+    uint8_t bytes[16];
+    while (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) {
+    }
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+    }
+}
+
+static bool exists(const char *directory, const char *name)
+{
+    char path[PATH_SIZE];
+    struct stat stat_of;
+    return (size_t)snprintf(path, sizeof path, "%s/%s", directory, name) < sizeof path && stat(path, &stat_of) == 0;
+}
+
+static bool write_synced(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return false;
+    }
+    bool fine = write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fsync(fd) == 0;
+    int error = errno;
+    fine = close(fd) == 0 && fine;
+    errno = error;
+    return fine;
+}
+
+static bool sync_directory(const char *directory)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool fine = fd >= 0 && fsync(fd) == 0;
+    int error = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    errno = error;
+    return fine;
+}
+
+/* A new file beside it, then renamed over it. */
+static enum pdr_status save(const char *directory, const char *path, const struct identity *identity, char *why,
+                            size_t why_size)
+{
+    char beside[PATH_SIZE + 8], text[256];
+    snprintf(beside, sizeof beside, "%s.new", path);
+    snprintf(text, sizeof text, HEAD "cluster %s\nnode %s\nincarnation %" PRIu64 "\n", identity->cluster, identity->node,
+             identity->incarnation);
+    if (!write_synced(beside, text) || rename(beside, path) != 0 || !sync_directory(directory)) {
+        return fail(errno == ENOSPC ? PDR_NO_SPACE : PDR_INTERNAL, why, why_size, "%s: cannot be written: %s", path,
+                    strerror(errno));
+    }
+    return PDR_OK;
+}
+
+enum pdr_status identity_next(const char *directory, struct identity *out, char *why, size_t why_size)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "%s/identity", directory);
+    memset(out, 0, sizeof *out);
+    enum pdr_status status = load(path, out, why, why_size);
+    if (status == PDR_NOT_FOUND) {
+        if (exists(directory, "log") || exists(directory, "store")) {
+            return fail(PDR_INTERNAL, why, why_size,
+                        "%s is missing, and there is data beside it: put it back from a backup of this directory; without "
+                        "it nobody can tell whose data this is", path);
+        }
+        new_id(out->cluster);
+        new_id(out->node);
+    } else if (status != PDR_OK) {
+        return status;
+    }
+    out->incarnation++;
+    return save(directory, path, out, why, why_size);
+}

@@ -1,0 +1,112 @@
+/* tools/perdure/cmd_cluster.c: `perdure status`. */
+#include <inttypes.h>
+
+#include "tools/node/units.h"
+#include "tools/perdure/remote.h"
+#include "tools/perdure/table.h"
+
+const struct flag status_flags[] = {JSON_FLAG, REMOTE_FLAGS, {NULL, NULL, NULL}};
+
+static int64_t int_of(pdr_value map, const char *key)
+{
+    int64_t number = 0;
+    pdr_value_int(pdr_value_get(map, key), &number);
+    return number;
+}
+
+static struct pdr_bytes text_of(pdr_value map, const char *key)
+{
+    struct pdr_bytes text = {"", 0};
+    pdr_value_bytes(pdr_value_get(map, key), &text);
+    return text;
+}
+
+/* {"zone": "a", "gpu": "h100"} as zone=a gpu=h100. */
+static void put_labels(struct table *table, pdr_value labels)
+{
+    struct pdr_bytes items = pdr_value_items(labels), text;
+    pdr_writer line = {0};
+    for (uint32_t i = pdr_value_count(labels) * 2; i > 0; i--) {
+        if (pdr_value_bytes(pdr_value_next(&items), &text)) {
+            pdr_write_raw(&line, text.data, text.size);
+            pdr_write_raw(&line, i % 2 == 0 ? "=" : " ", i > 1);
+        }
+    }
+    table_text(table, pdr_written(&line));
+    pdr_writer_release(&line);
+}
+
+static void print_members(pdr_value members)
+{
+    static const char *const titles[] = {"NAME", "ID", "ADDRESS", "ROLE", "STATE", "LABELS", NULL};
+    static const char *const keys[] = {"name", "id", "address", "role", "state", NULL};
+    struct pdr_bytes items = pdr_value_items(members);
+    struct table table;
+    table_init(&table, titles);
+    for (uint32_t i = pdr_value_count(members); i > 0; i--) {
+        pdr_value member = pdr_value_next(&items);
+        for (unsigned k = 0; keys[k] != NULL; k++) {
+            table_text(&table, text_of(member, keys[k]));
+        }
+        put_labels(&table, pdr_value_get(member, "labels"));
+    }
+    table_print(&table, 0, stdout);
+    table_release(&table);
+}
+
+static void print_line(struct table *table, const char *name, const char *text)
+{
+    table_text(table, pdr_str(name));
+    table_text(table, pdr_str(text));
+}
+
+static void print_status(pdr_value status)
+{
+    static const char *const no_titles[] = {"", "", NULL};
+    struct pdr_bytes cluster = text_of(status, "cluster"), node = text_of(status, "node"),
+                     leader = text_of(status, "leader"), version = text_of(status, "version");
+    char text[400], up[48], memory[48], log[48];
+    struct table table;
+    units_print_duration_about((uint64_t)int_of(status, "uptime_ms"), up, sizeof up);
+    units_print_bytes_about((uint64_t)int_of(status, "memory_bytes"), memory, sizeof memory);
+    units_print_bytes_about((uint64_t)int_of(status, "log_bytes"), log, sizeof log);
+    table_init(&table, no_titles);
+    snprintf(text, sizeof text, "%.*s, leader %.*s", (int)cluster.size, (const char *)cluster.data, (int)leader.size,
+             (const char *)leader.data);
+    print_line(&table, "cluster", text);
+    snprintf(text, sizeof text, "%.*s, perdure %.*s, up %s", (int)node.size, (const char *)node.data, (int)version.size,
+             (const char *)version.data, up);
+    print_line(&table, "node", text);
+    snprintf(text, sizeof text, "%" PRId64 ", lag %" PRId64, int_of(status, "shards"), int_of(status, "lag"));
+    print_line(&table, "shards", text);
+    snprintf(text, sizeof text, "%" PRId64 " in memory, %s", int_of(status, "actors"), memory);
+    print_line(&table, "actors", text);
+    snprintf(text, sizeof text, "%" PRId64 " answered, %" PRId64 " waiting, %" PRId64 " refused", int_of(status, "calls"),
+             int_of(status, "waiting"), int_of(status, "overloaded"));
+    print_line(&table, "calls", text);
+    snprintf(text, sizeof text, "%s written in %" PRId64 " syncs", log, int_of(status, "log_syncs"));
+    print_line(&table, "log", text);
+    table_print(&table, 0, stdout);
+    table_release(&table);
+}
+
+int cmd_status(const struct words *words)
+{
+    struct remote remote;
+    struct pdr_outcome outcome;
+    struct pdr_bytes none = {NULL, 0};
+    int status = remote_open(&remote, command_find("status"), words);
+    if (status != EXIT_DONE) {
+        return status;
+    }
+    status = remote_call(&remote, "_sys/node", "status", none, &outcome);
+    if (status == EXIT_DONE && remote_for_people(words)) {
+        print_status(outcome.result);
+        printf("\n");
+        print_members(pdr_value_get(outcome.result, "members"));
+    } else if (status == EXIT_DONE) {
+        status = remote_print(outcome.result);
+    }
+    remote_close(&remote);
+    return status;
+}

@@ -1,0 +1,137 @@
+/* tools/perdure/cmd_start.c: `perdure start`: a node from its flags, until a signal ends it. */
+#include <perdure/version.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "actors/native/plugin.h"
+#include "core/base/log.h"
+#include "tools/node/config.h"
+#include "tools/node/process_uv.h"
+#include "tools/perdure/commands.h"
+
+const struct flag start_flags[] = {
+#define START_FLAG(field, flag, kind, argument, otherwise, least, most, text)                                          \
+    {flag, argument, (otherwise)[0] != 0 ? text " (default: " otherwise ")" : text},
+    CONFIG_TABLE(START_FLAG)
+#undef START_FLAG
+    {NULL, NULL, NULL}};
+
+/* What SIGINT and SIGTERM do. */
+struct ending {
+    uv_signal_t interrupt, terminate;
+    struct process *process;
+    uint64_t drain_ms;
+    bool begun;
+};
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct ending *ending = handle->data;
+    if (ending->begun) {
+        LOG_WARN("node.ended", "signal=%d; at once: what was answered is safe", number);
+        _exit(128 + number);
+    }
+    ending->begun = true;
+    LOG_INFO("node.stopping", "signal=%d drain_ms=%llu", number, (unsigned long long)ending->drain_ms);
+    process_stop(ending->process, ending->drain_ms);
+}
+
+static void end_on_signals(struct ending *ending, struct process *process, uint64_t drain_ms)
+{
+    *ending = (struct ending){.process = process, .drain_ms = drain_ms};
+    ending->interrupt.data = ending->terminate.data = ending;
+    uv_signal_init(process_control_uv(process), &ending->interrupt);
+    uv_signal_init(process_control_uv(process), &ending->terminate);
+    uv_signal_start(&ending->interrupt, on_signal, SIGINT);
+    uv_signal_start(&ending->terminate, on_signal, SIGTERM);
+}
+
+/* Every connection is a descriptor, and so is every file of the store. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int read_flags(const struct words *words, struct config *config)
+{
+    const struct command *command = command_find("start");
+    char why[256];
+    config_init(config);
+    for (size_t i = 0; i < words->flag_count; i++) {
+        const struct word_flag *given = &words->flags[i];
+        if (config_set(config, given->flag->name, given->value, why, sizeof why) != PDR_OK) {
+            return command_misused(command, "%s", why);
+        }
+    }
+    if (config_check(config, why, sizeof why) != PDR_OK) {
+        return command_misused(command, "%s", why);
+    }
+    return EXIT_DONE;
+}
+
+static int load_plugins(const struct config *config, struct plugins *plugins)
+{
+    const char *why;
+    for (size_t i = 0; i < config->plugin.count; i++) {
+        if (plugins_load(plugins, config->plugin.items[i], &why) != PDR_OK) {
+            fprintf(stderr, "perdure start: %s\n", why);
+            return EXIT_FAILED;
+        }
+    }
+    return EXIT_DONE;
+}
+
+/* The ready line: scripts read it, so its form stays. */
+static void print_ready(const struct process *process, const struct config *config)
+{
+    int host = (int)(strrchr(config->listen, ':') - config->listen);
+    printf("perdure %s: node %s listens on %.*s:%u, data in %s\n", PDR_VERSION, process_name(process), host,
+           config->listen, (unsigned)process_port(process), config->data);
+    fflush(stdout);
+}
+
+static int run_node(const struct config *config, const struct plugins *plugins)
+{
+    struct process_options options;
+    struct process *process;
+    struct ending ending;
+    const char *why;
+    config_process(config, plugins_types(plugins), &options);
+    if (process_open(&options, &process, &why) != PDR_OK) {
+        fprintf(stderr, "perdure start: %s\n", why);
+        return EXIT_FAILED;
+    }
+    end_on_signals(&ending, process, config->drain);
+    print_ready(process, config);
+    process_run(process);
+    process_free(process);
+    LOG_INFO("node.stopped", "data=%s", config->data);
+    return EXIT_DONE;
+}
+
+int cmd_start(const struct words *words)
+{
+    struct config config;
+    int status = read_flags(words, &config);
+    if (status != EXIT_DONE) {
+        return status;
+    }
+    log_set_level((enum log_level)config.log_level);
+    signal(SIGPIPE, SIG_IGN);
+    raise_file_limit();
+    struct plugins *plugins = plugins_new();
+    status = load_plugins(&config, plugins);
+    if (status == EXIT_DONE) {
+        status = run_node(&config, plugins);
+    }
+    plugins_free(plugins);
+    return status;
+}

@@ -1,0 +1,195 @@
+/* tools/perdure/commands.c: the table of the commands, help, and the way from argv to one of them. */
+#include "tools/perdure/commands.h"
+
+#include <perdure/version.h>
+#include <stdarg.h>
+#include <string.h>
+
+static const struct flag no_flags[] = {{NULL, NULL, NULL}};
+
+const struct command commands[] = {
+    {"start", "start [FLAG...]", "run a node",
+     "With nothing else it is a whole platform: one node, ./perdure-data, 127.0.0.1:7077, the builtin types.\n"
+     "\n"
+     "Prints one line on standard output when it can be called; its log goes to standard error.\n"
+     "SIGTERM and SIGINT end it in good order: what runs may end, up to --drain. A second one ends it at once,\n"
+     "which loses nothing that was answered: neither does SIGKILL.\n",
+     start_flags, 0, 0, cmd_start},
+    {"call", "call TYPE/KEY METHOD [ARG...] [FLAG...]", "call an actor; print its answer as JSON",
+     "An ARG is JSON where it is JSON, else a string: 5, true, null, '\"5\"', '{\"a\": [1, 2]}', hello. Flags begin\n"
+     "with --, so -5 is a number; -- ends the flags. What JSON has no word for is in docs/reference/json.md.\n"
+     "\n"
+     "    perdure call counter/visits add\n"
+     "    perdure call kv/settings put colour '{\"r\": 255}'\n",
+     call_flags, 2, 66, cmd_call},
+    {"tell", "tell TYPE/KEY METHOD [ARG...] [FLAG...]", "send an actor a message without waiting for an answer",
+     "The message is sent at most once, and nobody hears what becomes of it. ARGs are as in `perdure call`.\n",
+     tell_flags, 2, 66, cmd_tell},
+    {"status", "status [FLAG...]", "how the cluster is: members, leader, counters",
+     "A table on a terminal, JSON anywhere else.\n", status_flags, 0, 0, cmd_status},
+    {"ps", "ps [TYPE/PREFIX] [FLAG...]", "list actors, in memory or on disk",
+     "Those whose address begins with TYPE/PREFIX, or all, in order of their addresses. A table on a terminal,\n"
+     "one JSON object a line anywhere else: address, state (active: in memory; passive: on disk), mailbox (calls\n"
+     "that wait), turns (since it became active), bytes (of its state).\n",
+     ps_flags, 0, 1, cmd_ps},
+    {"help", "help [COMMAND]", "tell about a command", "The same as `perdure COMMAND --help`.\n", no_flags, 0, 1, cmd_help},
+    {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        if (strcmp(c->name, name) == 0) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+const struct command *command_near(const char *name)
+{
+    const struct command *near = NULL;
+    unsigned best = 99;
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        unsigned distance = words_distance(name, c->name);
+        if (distance < best && words_near(name, distance)) {
+            best = distance;
+            near = c;
+        }
+    }
+    return near;
+}
+
+void commands_print_help(FILE *out)
+{
+    fprintf(out, "perdure %s: actors that are called by name and outlive their processes\n\n", PDR_VERSION);
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        fprintf(out, "  perdure %-8s %s\n", c->name, c->summary);
+    }
+    fprintf(out, "\nperdure COMMAND --help tells all about one; perdure --version names the version.\n\nExit status\n");
+#define EXIT_LINE(name, status, when) fprintf(out, "  %d  %s\n", status, when);
+    EXIT_TABLE(EXIT_LINE)
+#undef EXIT_LINE
+}
+
+/* A sentence in lines of at most 100 columns, the first of which has begun at `column`. */
+static void print_wrapped(FILE *out, const char *text, int column)
+{
+    int at = column;
+    while (*text != 0) {
+        int size = (int)strcspn(text, " ");
+        if (at > column && at + 1 + size > 100) {
+            fprintf(out, "\n%*s", column, "");
+            at = column;
+        } else if (at > column) {
+            at += fprintf(out, " ");
+        }
+        at += fprintf(out, "%.*s", size, text);
+        text += size;
+        text += strspn(text, " ");
+    }
+    fprintf(out, "\n");
+}
+
+void command_print_help(const struct command *command, FILE *out)
+{
+    fprintf(out, "usage: perdure %s\n\n%s: %s.\n\n%s", command->usage, command->name, command->summary, command->text);
+    if (command->flags->name != NULL) {
+        fprintf(out, "\nFlags\n");
+    }
+    for (const struct flag *f = command->flags; f->name != NULL; f++) {
+        char left[64];
+        snprintf(left, sizeof left, "--%s%s%s", f->name, f->argument != NULL ? " " : "",
+                 f->argument != NULL ? f->argument : "");
+        fprintf(out, "  %-22s ", left);
+        print_wrapped(out, f->help, 25);
+    }
+}
+
+int command_misused(const struct command *command, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "perdure%s%s: ", command != NULL ? " " : "", command != NULL ? command->name : "");
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\n");
+    if (command != NULL) {
+        fprintf(stderr, "usage: perdure %s; perdure %s --help tells all\n", command->usage, command->name);
+    } else {
+        fprintf(stderr, "perdure --help lists the commands\n");
+    }
+    return EXIT_MISUSE;
+}
+
+static int unknown_command(const char *name)
+{
+    const struct command *near = command_near(name);
+    if (near != NULL) {
+        return command_misused(NULL, "there is no command \"%s\"; did you mean \"%s\"?", name, near->name);
+    }
+    return command_misused(NULL, "there is no command \"%s\"", name);
+}
+
+int cmd_help(const struct words *words)
+{
+    const struct command *command = words->count == 0 ? NULL : command_find(words->arguments[0]);
+    if (words->count > 0 && command == NULL) {
+        return unknown_command(words->arguments[0]);
+    }
+    if (command == NULL) {
+        commands_print_help(stdout);
+    } else {
+        command_print_help(command, stdout);
+    }
+    return EXIT_DONE;
+}
+
+static int run(const struct command *command, const struct words *words)
+{
+    if (words->help) {
+        command_print_help(command, stdout);
+        return EXIT_DONE;
+    }
+    if (words->count < command->arguments_min) {
+        return command_misused(command, "something is missing");
+    }
+    if (words->count > command->arguments_max) {
+        return command_misused(command, "\"%s\" is too much", words->arguments[command->arguments_max]);
+    }
+    return command->run(words);
+}
+
+int perdure_main(int argc, char **argv)
+{
+    if (argc < 2) {
+        commands_print_help(stderr);
+        return EXIT_MISUSE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("perdure %s\n", PDR_VERSION);
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        commands_print_help(stdout);
+        return EXIT_DONE;
+    }
+    const struct command *command = command_find(argv[1]);
+    if (command == NULL) {
+        return unknown_command(argv[1]);
+    }
+    struct words words;
+    char why[256];
+    int status = EXIT_MISUSE;
+    if (words_parse(&words, command->flags, argc - 2, argv + 2, why, sizeof why)) {
+        status = run(command, &words);
+    } else {
+        command_misused(command, "%s", why);
+    }
+    words_release(&words);
+    if (fflush(stdout) != 0 && status == EXIT_DONE) {
+        perror("perdure: standard output");
+        status = EXIT_FAILED;
+    }
+    return status;
+}

@@ -1,0 +1,33 @@
+/* tools/perdure/remote.h: what every command that talks to a node shares: its flags, its connection, its failures. */
+#ifndef TOOLS_PERDURE_REMOTE_H
+#define TOOLS_PERDURE_REMOTE_H
+
+#include <perdure/client.h>
+
+#include "tools/perdure/commands.h"
+
+#define REMOTE_FLAGS                                                                                                   \
+    {"node", "HOST:PORT", "the node to talk to (default: $PERDURE_NODE, else 127.0.0.1:7077)"},                        \
+        {"deadline", "TIME", "how long the answer may take, such as 500ms or 2min (default: 30s)"}
+#define JSON_FLAG {"json", NULL, "print JSON on a terminal too"}
+
+struct remote {
+    pdr_blocking *client;
+    char node[300];
+};
+
+/** Connects to what the flags say. Anything but EXIT_DONE has been told on standard error. */
+int remote_open(struct remote *remote, const struct command *command, const struct words *words);
+void remote_close(struct remote *remote);
+
+/** Calls, and tells a failure on standard error. `outcome` lives until the next call. */
+int remote_call(struct remote *remote, const char *to, const char *method, struct pdr_bytes args,
+                struct pdr_outcome *outcome);
+
+/** Prints a value as one line of JSON on standard output. */
+int remote_print(pdr_value value);
+
+/** Whether to print tables: on a terminal, and not asked for JSON. */
+bool remote_for_people(const struct words *words);
+
+#endif

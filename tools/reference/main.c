@@ -1,0 +1,156 @@
+/* tools/reference/main.c: writes pages of docs/reference from the tables that the code itself uses, so that they can't
+ * disagree. `pdr-reference PAGE` prints one; the ctest cases docs.reference.PAGE compare, and the target `reference`
+ * writes them anew. */
+#include <perdure/status.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "net/wire/limits.h"
+#include "tools/node/config.h"
+#include "tools/node/units.h"
+#include "tools/perdure/commands.h"
+
+#define WRITTEN "<!-- Written by tools/reference from %s; change it there, then: cmake --build BUILD --target reference -->\n"
+
+/* In a table's cell a bar would end it, and <...> and _..._ would vanish. */
+static void print_cell(const char *text)
+{
+    for (; *text != 0; text++) {
+        if (strchr("|<_", *text) != NULL) {
+            putchar('\\');
+        }
+        putchar(*text);
+    }
+}
+
+/* commands.md */
+
+static void print_flags(const struct command *command)
+{
+    if (command->flags->name == NULL) {
+        return;
+    }
+    printf("\n| flag | |\n|---|---|\n");
+    for (const struct flag *f = command->flags; f->name != NULL; f++) {
+        printf("| `--%s%s%s` | ", f->name, f->argument != NULL ? " " : "", f->argument != NULL ? f->argument : "");
+        print_cell(f->help);
+        printf(" |\n");
+    }
+}
+
+/* Help text as Markdown: what is indented by four is code there too. */
+static void print_commands(void)
+{
+    printf("# Commands\n\n" WRITTEN "\n", "tools/perdure/commands.c");
+    printf("One binary, `perdure`. Flags begin with `--` and may stand anywhere; `--flag VALUE` and `--flag=VALUE` are the\n"
+           "same. `perdure COMMAND --help` prints what is here. How JSON stands for values: [json.md](json.md).\n");
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        printf("\n## perdure %s\n\n", c->name);
+        printf("`perdure %s`: ", c->usage);
+        print_cell(c->summary);
+        printf(".\n\n%s", c->text);
+        print_flags(c);
+    }
+    printf("\n## Exit status\n\n| status | when |\n|---|---|\n");
+#define EXIT_LINE(name, status, when)                                                                                  \
+    printf("| %d | ", status);                                                                                         \
+    print_cell(when);                                                                                                  \
+    printf(" |\n");
+    EXIT_TABLE(EXIT_LINE)
+#undef EXIT_LINE
+}
+
+/* config.md */
+
+static void print_config(void)
+{
+    printf("# Settings of a node\n\n" WRITTEN "\n", "tools/node/config_table.h");
+    printf("Flags of `perdure start`. Sizes have units (512KiB, 64MiB, 2GiB, or bytes), and so have times (500ms, 30s,\n"
+           "5min, 2h, 1d). A value out of its range is refused with a sentence; nothing is silently cut.\n\n"
+           "| flag | default | from | to | |\n|---|---|---|---|---|\n");
+    for (size_t i = 0; i < config_row_count; i++) {
+        const struct config_row *row = &config_rows[i];
+        printf("| `--%s %s` | %s | %s | %s | ", row->flag, row->argument, row->otherwise, row->least, row->most);
+        print_cell(row->text);
+        printf(" |\n");
+    }
+    printf("\n`PERDURE_NODE` (HOST:PORT) says which node the other commands talk to when `--node` does not.\n");
+}
+
+/* errors.md */
+
+static const char *again(enum pdr_retry retry)
+{
+    switch (retry) {
+    case PDR_RETRY_LATER:
+        return "yes, after a pause (`retry_ms`, where the error has it)";
+    case PDR_RETRY_REROUTE:
+        return "yes, at once, elsewhere";
+    default:
+        return "no: it would fail the same way";
+    }
+}
+
+static void print_errors(void)
+{
+    printf("# Errors\n\n" WRITTEN "\n", "include/perdure/status.h");
+    printf("A call that fails is answered with a map: `{\"code\": ..., \"message\": ...}`, with `\"retry_ms\"` where waiting\n"
+           "helps. The platform's codes are below; any other code is an actor's own (`enum pdr_status` has PDR_ACTOR for it).\n\n"
+           "| code | in C | HTTP | again? | |\n|---|---|---|---|---|\n");
+#define ERROR_LINE(name, wire, http, retry, text)                                                                      \
+    if (PDR_##name != PDR_OK && PDR_##name != PDR_ACTOR) {                                                             \
+        printf("| `%s` | PDR\\_", wire);                                                                               \
+        print_cell(#name);                                                                                             \
+        printf(" | %d | %s | %s |\n", http, again(PDR_RETRY_##retry), text);                                           \
+    }
+    PDR_STATUS_TABLE(ERROR_LINE)
+#undef ERROR_LINE
+    printf("\nAfter `deadline_exceeded` and `unavailable` nobody can say whether the call was applied: to call again is safe\n"
+           "when the method may run twice, and always under a session (a later version).\n");
+}
+
+/* limits.md */
+
+static void print_limit(const char *name, unsigned long long value, const char *unit, const char *text)
+{
+    char size[48];
+    if (strcmp(unit, "bytes") == 0) {
+        units_print_bytes(value, size, sizeof size);
+    } else {
+        snprintf(size, sizeof size, "%llu", value);
+    }
+    printf("| ");
+    print_cell(name);
+    printf(" | %s %s | ", size, strcmp(unit, "bytes") == 0 && strpbrk(size, "iB") != NULL ? "" : unit);
+    print_cell(text);
+    printf(" |\n");
+}
+
+static void print_limits(void)
+{
+    printf("# Limits\n\n" WRITTEN "\n", "net/wire/limits.h");
+    printf("Everything that could grow is bounded. What a node can be told is in [config.md](config.md); what is fixed is\n"
+           "here. At a limit the answer is an error that says which, or the connection ends with\n"
+           "`_sys/conn.closed [{\"code\", \"message\"}]`.\n\n"
+           "| limit | value | what it bounds, and what happens at it |\n|---|---|---|\n");
+#define LIMIT_LINE(name, value, unit, text) print_limit(#name, (unsigned long long)(value), unit, text);
+    LIMIT_TABLE(LIMIT_LINE)
+#undef LIMIT_LINE
+}
+
+static const struct page {
+    const char *name;
+    void (*print)(void);
+} pages[] = {{"commands", print_commands}, {"config", print_config}, {"errors", print_errors}, {"limits", print_limits}};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc == 2 && i < sizeof pages / sizeof *pages; i++) {
+        if (strcmp(argv[1], pages[i].name) == 0) {
+            pages[i].print();
+            return fflush(stdout) == 0 ? 0 : 1;
+        }
+    }
+    fprintf(stderr, "usage: pdr-reference commands|config|errors|limits\n");
+    return 2;
+}
