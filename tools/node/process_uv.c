@@ -36,6 +36,7 @@ struct process {
     unsigned threads;
     struct runner *cores;
     struct transport **transports;
+    struct loop **loops; /* of the cores; the node keeps the array */
     struct runner journal, control;
     /* Relaxed: only tells the first process_stop from later ones; what it leads to travels by an inbox. */
     atomic_bool stopping;
@@ -203,12 +204,11 @@ static void host_name(char *name, size_t size)
 
 static enum pdr_status open_node(struct process *process, const struct process_options *options)
 {
-    struct loop *loops[PROCESS_THREADS_MAX];
     struct node_options node = options->node;
     const char *why = "";
     uint64_t seed = 0;
     for (unsigned i = 0; i < process->threads; i++) {
-        loops[i] = loop_uv_loop(process->cores[i].loop);
+        process->loops[i] = loop_uv_loop(process->cores[i].loop);
     }
     while (getrandom(&seed, sizeof seed, 0) != sizeof seed) {
     }
@@ -219,7 +219,7 @@ static enum pdr_status open_node(struct process *process, const struct process_o
         .clock = clock_os(),
         .work = work_uv(),
         .cores = process->threads,
-        .core_loops = loops,
+        .core_loops = process->loops,
         .transports = process->transports,
         .control_loop = loop_uv_loop(process->control.loop),
         .journal_loop = loop_uv_loop(process->journal.loop),
@@ -247,6 +247,7 @@ static struct process *new_process(const struct process_options *options)
     CHECK(process->threads <= PROCESS_THREADS_MAX);
     process->cores = mem_new(process->threads * sizeof *process->cores);
     process->transports = mem_new(process->threads * sizeof(struct transport *));
+    process->loops = mem_new(process->threads * sizeof(struct loop *));
     if (options->node.name != NULL) {
         snprintf(process->name, sizeof process->name, "%s", options->node.name);
     } else {
@@ -344,6 +345,7 @@ void process_free(struct process *process)
         close(process->lock);
     }
     mem_free(process->transports);
+    mem_free(process->loops);
     mem_free(process->cores);
     mem_free(process);
 }
