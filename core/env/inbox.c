@@ -1,4 +1,5 @@
-/* core/env/inbox.c: a Treiber stack (1986) of which the consumer takes all, turned round. */
+/* core/env/inbox.c: a Treiber stack (1986) of which the consumer takes all, turned round. Taking all is what makes it
+ * simple: no single node is ever popped, so there is no ABA and nothing to reclaim. */
 #include "core/env/inbox.h"
 
 void inbox_init(struct inbox *inbox)
@@ -8,10 +9,12 @@ void inbox_init(struct inbox *inbox)
 
 bool inbox_push(struct inbox *inbox, struct message *message)
 {
+    /* relaxed: `head` is only compared and stored, never followed; the consumer alone looks inside */
     struct message *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
     do {
         message->next = head;
-        /* release: what the sender wrote is seen by who takes the message; pairs with acquire in inbox_deliver */
+        /* release: what this thread wrote to the message is seen by who takes it; pairs with the acquire in
+         * inbox_deliver. Failing is relaxed: nothing was published, and the next try publishes. */
     } while (!atomic_compare_exchange_weak_explicit(&inbox->head, &head, message, memory_order_release,
                                                     memory_order_relaxed));
     return head == NULL;
@@ -19,7 +22,9 @@ bool inbox_push(struct inbox *inbox, struct message *message)
 
 size_t inbox_deliver(struct inbox *inbox)
 {
-    /* acquire: pairs with the release of every push in the list, each of which read the one before */
+    /* acquire: pairs with the release of every push whose message is in the list, not with the last alone: each push is
+     * a read-modify-write of what the one before it wrote, so all of them are one release sequence (C11 5.1.2.4).
+     * The wake: a push that finds NULL comes after this exchange, or was the first of all; its sender wakes us. */
     struct message *taken = atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire);
     struct message *in_order = NULL;
     size_t count = 0;

@@ -24,6 +24,12 @@ void inbox_init(struct inbox *inbox);
 /** Any thread. True if the inbox was empty: then, and only then, the consumer must be woken. */
 bool inbox_push(struct inbox *inbox, struct message *message);
 
+/** Consumer only: true if nothing waits. A message may come right after. */
+static inline bool inbox_empty(struct inbox *inbox)
+{
+    return atomic_load_explicit(&inbox->head, memory_order_relaxed) == NULL; /* relaxed: nothing is read through it */
+}
+
 /** Consumer only: takes all there is, calls each message's deliver in order, and returns how many there were. */
 size_t inbox_deliver(struct inbox *inbox);
 

@@ -5,8 +5,6 @@
  * is more to do. */
 #include "core/env/loop_uv.h"
 
-#include <stdlib.h>
-
 #include "core/base/check.h"
 #include "core/base/mem.h"
 
@@ -50,7 +48,9 @@ static void on_timer(uv_timer_t *timer)
         return;
     }
     l->timer_at_ns = LOOP_NEVER;
-    l->loop.on_timer(l->loop.user);
+    if (l->loop.on_timer != NULL) {
+        l->loop.on_timer(l->loop.user);
+    }
 }
 
 static void arm(struct loop_uv *l)
@@ -73,7 +73,7 @@ static void set_timer(struct loop *loop, uint64_t at_ns)
         uv_timer_stop(&l->timer);
     } else if (!later || !uv_is_active((uv_handle_t *)&l->timer)) {
         arm(l);
-    } /* else it fires early once, and arms itself anew: cheaper than moving it each turn */
+    } /* else it fires early once, and arms itself anew: cheaper than moving it each time that a deadline is met */
 }
 
 static const struct loop_ops ops = {now_ns, wake, set_timer};
@@ -85,11 +85,15 @@ static void on_async(uv_async_t *async)
 
 static void no_idle(uv_idle_t *idle) {}
 
+static bool before_sleep(struct loop_uv *l)
+{
+    return l->loop.on_before_sleep != NULL && l->loop.on_before_sleep(l->loop.user);
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct loop_uv *l = prepare->data;
-    bool more = l->loop.on_before_sleep != NULL && l->loop.on_before_sleep(l->loop.user);
-    if (more) {
+    if (before_sleep(l)) {
         uv_idle_start(&l->idle, no_idle);
     } else {
         uv_idle_stop(&l->idle);
@@ -130,7 +134,10 @@ void loop_uv_run(struct loop_uv *l)
     l->stopping = false;
     while (!l->stopping && uv_run(&l->uv, UV_RUN_DEFAULT) != 0) {
     }
-    inbox_deliver(&l->loop.inbox);
+    do { /* the last turn ends like every other: what happened in it is committed and flushed */
+        inbox_deliver(&l->loop.inbox);
+        before_sleep(l);
+    } while (!inbox_empty(&l->loop.inbox));
 }
 
 void loop_uv_stop(struct loop_uv *l)
@@ -148,8 +155,10 @@ static void close_handle(uv_handle_t *handle, void *unused)
 
 void loop_uv_free(struct loop_uv *l)
 {
-    uv_walk(&l->uv, close_handle, NULL);
-    uv_run(&l->uv, UV_RUN_DEFAULT);
+    do { /* what a late message starts is closed too */
+        uv_walk(&l->uv, close_handle, NULL);
+        uv_run(&l->uv, UV_RUN_DEFAULT);
+    } while (inbox_deliver(&l->loop.inbox) > 0);
     CHECK(uv_loop_close(&l->uv) == 0);
     mem_free(l);
 }

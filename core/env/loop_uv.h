@@ -16,11 +16,12 @@ struct loop *loop_uv_loop(struct loop_uv *loop);
 uv_loop_t *loop_uv_raw(struct loop_uv *loop);
 /** The libuv loop under a `struct loop` made by loop_uv_new. */
 uv_loop_t *loop_uv_of(struct loop *loop);
-/** Runs on the calling thread until loop_uv_stop; delivers what is left in the inbox before it returns. */
+/** Runs on the calling thread until loop_uv_stop; then delivers what is left in the inbox and calls on_before_sleep,
+ * until nothing more is posted, and returns. */
 void loop_uv_run(struct loop_uv *loop);
-/** On the loop's own thread: loop_uv_run returns after this turn. */
+/** On the loop's own thread, while it runs: loop_uv_run returns after this turn. */
 void loop_uv_stop(struct loop_uv *loop);
-/** After loop_uv_run has returned; closes every handle that is left. */
+/** After loop_uv_run has returned: waits for jobs, closes every handle that is left, delivers what that posted. */
 void loop_uv_free(struct loop_uv *loop);
 
 #endif
