@@ -174,6 +174,11 @@ static enum pdr_status linux_open(struct disk *disk, const char *name, struct di
         close(fd);
         return failed(d, "examine", name, error);
     }
+    if (!d->direct) {
+        /* An earlier process may have failed to write (R27): the cache then has what the disk lacks, marked as written.
+         * Without it we read what is there. */
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    }
     struct linux_file *f = mem_new(sizeof *f);
     f->file.disk = disk;
     f->fd = fd;

@@ -38,6 +38,9 @@ static struct journal *new_journal(struct disk *disk, struct loop *loop, const s
     segments->segment_bytes = options->segment_bytes != 0 ? options->segment_bytes : SEGMENT_BYTES;
     segments->first_segment_bytes =
         options->first_segment_bytes != 0 ? options->first_segment_bytes : FIRST_SEGMENT_BYTES;
+    if (segments->first_segment_bytes > segments->segment_bytes) {
+        segments->first_segment_bytes = segments->segment_bytes; /* or it would be all that bytes_max allows */
+    }
     segments->bytes_max = options->bytes_max != 0 ? options->bytes_max : BYTES_MAX;
     CHECK(segments->segment_bytes % DISK_BLOCK == 0 && segments->first_segment_bytes % DISK_BLOCK == 0 &&
           j->group_bytes_max % DISK_BLOCK == 0);

@@ -92,7 +92,8 @@ void group_seal(void *at, const struct group *group, uint32_t records_size)
 enum pdr_status group_decode(struct pdr_bytes bytes, struct group *out)
 {
     const uint8_t *from = bytes.data;
-    if (bytes.size < GROUP_BLOCK || get_le32(from) != GROUP_MAGIC || get_le32(from + 56) != GROUP_VERSION) {
+    if (bytes.size < GROUP_BLOCK || get_le32(from) != GROUP_MAGIC || get_le32(from + 56) != GROUP_VERSION ||
+        get_le32(from + 60) != 0) {
         return PDR_INVALID;
     }
     uint32_t records_size = get_le32(from + 52);

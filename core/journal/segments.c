@@ -128,7 +128,7 @@ static void start_create(struct segments *segments)
     if (size < segments->needed) {
         size = segments->needed;
     }
-    if (segments->bytes + size > segments->bytes_max) {
+    if (segments->count > 1 && segments->bytes + size > segments->bytes_max) { /* a single one is never released */
         segments->no_space = true;
         return;
     }
@@ -169,6 +169,12 @@ static bool oldest_is_free(const struct segments *segments)
            segments->all[1].begin < segments->durable;
 }
 
+/* A new log's first segment is small and soon full, so the second is made along with it. */
+static bool wants_another(const struct segments *segments)
+{
+    return ready_count(segments) == 0 || (segments->current < 0 && segments->count == 1);
+}
+
 void segments_work(struct segments *segments)
 {
     if (segments->chore != SEGMENTS_IDLE || segments->closing) {
@@ -184,7 +190,7 @@ void segments_work(struct segments *segments)
         }
     } else if (ready != NULL && ready->size < segments->needed) {
         start_remove(segments, segments->count - 1); /* make room for one that is larger than usual */
-    } else if (ready == NULL && (!segments->no_space || segments->retry)) {
+    } else if (wants_another(segments) && (!segments->no_space || segments->retry)) {
         segments->retry = false;
         start_create(segments);
     }

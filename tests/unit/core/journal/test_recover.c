@@ -53,9 +53,9 @@ TEST(crash_before_anything_was_written)
 {
     struct world *w = world_new(test_seed());
     REQUIRE(world_open(w) == PDR_OK);
-    world_run_ms(w, 100); /* a segment, no group */
+    world_run_ms(w, 100); /* two segments, no group */
     world_crash(w);
-    REQUIRE(sim_disk_bytes(w->disk, FIRST, NULL) != NULL);
+    REQUIRE(sim_disk_bytes(w->disk, SECOND, NULL) != NULL);
     REQUIRE(world_open(w) == PDR_OK);
     struct sent *sent = world_send(w, 0, 1, 10);
     world_settle(w);
