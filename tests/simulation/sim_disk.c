@@ -23,6 +23,9 @@ struct sim_file {
     uint8_t *unsynced; /* one byte a block: they differ, or might */
 };
 
+/* What `unsynced` says of a block. What a sync failed for, no later one of this process makes durable (R27). */
+enum { SYNCED, WRITTEN, GIVEN_UP };
+
 enum op_kind { OP_SYNC, OP_CREATE, OP_RENAME, OP_REMOVE };
 
 struct op {
@@ -105,9 +108,18 @@ static struct sim_file *file_new(struct sim_disk *sim, const char *name, uint64_
 static void sync_file(struct sim_file *file)
 {
     for (uint64_t block = 0; block * DISK_BLOCK < file->size; block++) {
-        if (file->unsynced[block]) {
+        if (file->unsynced[block] == WRITTEN) {
             memcpy(file->durable + block * DISK_BLOCK, file->now + block * DISK_BLOCK, DISK_BLOCK);
-            file->unsynced[block] = 0;
+            file->unsynced[block] = SYNCED;
+        }
+    }
+}
+
+static void give_up(struct sim_file *file)
+{
+    for (uint64_t block = 0; block * DISK_BLOCK < file->size; block++) {
+        if (file->unsynced[block] != SYNCED) {
+            file->unsynced[block] = GIVEN_UP;
         }
     }
 }
@@ -189,6 +201,8 @@ static void fire(void *arg)
     enum pdr_status status = outcome(op);
     if (status == PDR_OK) {
         carry_out(op);
+    } else if (op->kind == OP_SYNC) {
+        give_up(op->file);
     }
     if (op->kind == OP_SYNC) {
         op->sim->disk.sync_ns = op->delay_ns;
@@ -271,7 +285,7 @@ static void sim_write_sync(struct disk_file *file, uint64_t offset, const void *
     CHECK((uintptr_t)data % DISK_BLOCK == 0);
     if (size > 0) {
         memcpy(f->now + offset, data, size);
-        memset(f->unsynced + offset / DISK_BLOCK, 1, size / DISK_BLOCK);
+        memset(f->unsynced + offset / DISK_BLOCK, WRITTEN, size / DISK_BLOCK);
     }
     struct op *op = begin(sim, OP_SYNC, cb, user);
     op->file = f;
@@ -403,7 +417,17 @@ static void crash_block(struct sim_disk *sim, struct sim_file *file, uint64_t bl
         tear(sim, durable, now);
     }
     memcpy(now, durable, DISK_BLOCK);
-    file->unsynced[block] = 0;
+    file->unsynced[block] = SYNCED;
+}
+
+/* Log files are read and written past the system's cache, so what the next process reads, its first sync makes durable. */
+static void take_back(struct sim_file *file)
+{
+    for (uint64_t block = 0; block * DISK_BLOCK < file->size; block++) {
+        if (file->unsynced[block] == GIVEN_UP) {
+            file->unsynced[block] = WRITTEN;
+        }
+    }
 }
 
 void sim_disk_kill(struct sim_disk *sim)
@@ -419,6 +443,9 @@ void sim_disk_kill(struct sim_disk *sim)
         void_op(op);
         list_push_back(&sim->ops, &op->node);
     }
+    for (struct list *node = sim->files.next; node != &sim->files; node = node->next) {
+        take_back(file_of(node));
+    }
     sim->fail_next_sync = false;
 }
 
@@ -428,7 +455,7 @@ void sim_disk_crash(struct sim_disk *sim)
     for (struct list *node = sim->files.next; node != &sim->files; node = node->next) {
         struct sim_file *file = file_of(node);
         for (uint64_t block = 0; block * DISK_BLOCK < file->size; block++) {
-            if (file->unsynced[block]) {
+            if (file->unsynced[block] != SYNCED) {
                 crash_block(sim, file, block);
             }
         }
@@ -455,7 +482,7 @@ void sim_disk_fail_next_sync(struct sim_disk *sim)
 static bool may_flip(const struct sim_file *file, uint64_t block)
 {
     static const uint8_t zeros[DISK_BLOCK];
-    return !file->unsynced[block] && memcmp(file->durable + block * DISK_BLOCK, zeros, DISK_BLOCK) != 0;
+    return file->unsynced[block] == SYNCED && memcmp(file->durable + block * DISK_BLOCK, zeros, DISK_BLOCK) != 0;
 }
 
 bool sim_disk_flip(struct sim_disk *sim, const char **name, uint64_t *offset)
@@ -499,6 +526,14 @@ void sim_disk_changed(struct sim_disk *sim, const char *name)
     memset(file->unsynced, 0, file->size / DISK_BLOCK);
 }
 
+void sim_disk_put(struct sim_disk *sim, const char *name, const void *data, uint64_t size)
+{
+    CHECK(find(sim, name) == NULL);
+    struct sim_file *file = file_new(sim, name, size);
+    memcpy(file->now, data, size);
+    memcpy(file->durable, data, size);
+}
+
 void sim_disk_truncate(struct sim_disk *sim, const char *name, uint64_t size)
 {
     struct sim_file *file = find(sim, name);
@@ -511,9 +546,7 @@ struct sim_disk *sim_disk_copy(const struct sim_disk *sim, const struct sim_disk
     struct sim_disk *copy = sim_disk_new(env);
     for (struct list *node = sim->files.next; node != &sim->files; node = node->next) {
         const struct sim_file *file = file_of(node);
-        struct sim_file *twin = file_new(copy, file->name, file->size);
-        memcpy(twin->now, file->now, file->size);
-        memcpy(twin->durable, file->now, file->size);
+        sim_disk_put(copy, file->name, file->now, file->size);
     }
     return copy;
 }

@@ -36,7 +36,8 @@ void sim_disk_kill(struct sim_disk *sim);
 void sim_disk_set_delay(struct sim_disk *sim, uint64_t typical_ns);
 /** Of all files; a create beyond it finds no space. UINT64_MAX: no limit, as at the beginning. */
 void sim_disk_set_capacity(struct sim_disk *sim, uint64_t bytes);
-/** The next write_sync reports PDR_INTERNAL; its blocks are as unsynced ones. */
+/** The next write_sync reports PDR_INTERNAL; its blocks are as unsynced ones, and no later sync of this
+ * life makes them durable. */
 void sim_disk_fail_next_sync(struct sim_disk *sim);
 /** Flips one bit of one synced block that is not all zero; *name (borrowed) and *offset say where. False: there is none. */
 bool sim_disk_flip(struct sim_disk *sim, const char **name, uint64_t *offset);
@@ -47,6 +48,8 @@ bool sim_disk_flip(struct sim_disk *sim, const char **name, uint64_t *offset);
 uint8_t *sim_disk_bytes(struct sim_disk *sim, const char *name, uint64_t *size);
 /** Tells that they were changed. */
 void sim_disk_changed(struct sim_disk *sim, const char *name);
+/** Adds a file that holds `data`, synced. */
+void sim_disk_put(struct sim_disk *sim, const char *name, const void *data, uint64_t size);
 /** Makes the file that short, durably. */
 void sim_disk_truncate(struct sim_disk *sim, const char *name, uint64_t size);
 uint64_t sim_disk_used(const struct sim_disk *sim);
