@@ -67,8 +67,11 @@ PDR_API enum pdr_status pdr_client_call(pdr_client *client, struct pdr_bytes to,
 /** A notification: at most once, no answer. PDR_UNAVAILABLE while there is no connection. */
 PDR_API enum pdr_status pdr_client_tell(pdr_client *client, struct pdr_bytes to, const char *method,
                                         struct pdr_bytes args) PDR_MUST_CHECK;
+/** A sentence about the last call or tell that was not accepted. Static; "" before. */
+PDR_API const char *pdr_client_refusal(const pdr_client *client);
 PDR_API uint32_t pdr_client_outstanding(const pdr_client *client);
-/** Ends what is outstanding with PDR_CANCELLED, then closes; `closed` (may be NULL) is the last callback. */
+/** Ends what is outstanding with PDR_CANCELLED, then closes; `closed` (may be NULL) is the last callback. May be called
+ * from inside a callback; once. */
 PDR_API void pdr_client_close(pdr_client *client, void (*closed)(void *user), void *user);
 
 /* Blocking form */

@@ -14,11 +14,19 @@
 enum pdr_status client_open_on(struct loop *loop, struct transport *transport, const struct pdr_client_options *options,
                                uint64_t seed, pdr_client **out, const char **why) PDR_MUST_CHECK;
 
-/** True while there is a connection. */
+/** Instead of calling `closed` itself the client then hands over loop and transport, with who is to be called last. */
+void client_set_release(pdr_client *client, void (*release_world)(struct loop *loop, struct transport *transport,
+                                                                  void (*closed)(void *user), void *user));
+/** `changed` is called when the connection is made or lost, and when all is written that had to wait for the kernel. */
+void client_on_change(pdr_client *client, void (*changed)(void *user), void *user);
 bool client_is_connected(const pdr_client *client);
-/** Why there was none the last time; "" before. */
+/** HOST:PORT as it was given. */
+const char *client_address(const pdr_client *client);
+/** Why there is no connection, if one was made or tried before; else "". */
 const char *client_why(const pdr_client *client);
-/** What pdr_client_tell has been given has left for the kernel. */
+/** Writes at once what else leaves at the end of the loop's turn. */
+void client_flush(pdr_client *client);
+/** All has been handed to the kernel. */
 bool client_is_flushed(const pdr_client *client);
 
 /** A world that has ended: ends what is outstanding with PDR_CANCELLED and frees the client at once. Its stream is dead

@@ -194,7 +194,7 @@ static void on_written(uv_write_t *write, int status)
         send_waiting(s);
     } else if (s->state == STREAM_LINGERING) {
         shut(s);
-    } else {
+    } else if (s->handler->drained != NULL) {
         s->handler->drained(s->user);
     }
 }

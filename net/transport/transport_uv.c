@@ -53,14 +53,19 @@ static const struct transport_ops ops = {
     .free = transport_free,
 };
 
-struct transport *transport_uv_new(struct loop *loop)
+struct transport *transport_uv_new_on(uv_loop_t *loop)
 {
     struct transport_uv *t = mem_try(sizeof *t);
     if (t == NULL) {
         return NULL;
     }
     t->transport.ops = &ops;
-    t->loop = loop_uv_of(loop);
+    t->loop = loop;
     t->why[0] = '\0';
     return &t->transport;
+}
+
+struct transport *transport_uv_new(struct loop *loop)
+{
+    return transport_uv_new_on(loop_uv_of(loop));
 }

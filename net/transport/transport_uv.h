@@ -51,6 +51,9 @@ static inline struct transport_uv *transport_uv_of(struct transport *transport)
     return (struct transport_uv *)transport;
 }
 
+/** transport_uv_new on a libuv loop that is not a loop_uv. */
+struct transport *transport_uv_new_on(uv_loop_t *loop);
+
 /* listener_uv.c */
 
 enum pdr_status listener_uv_open(struct transport *t, const char *address,

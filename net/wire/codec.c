@@ -81,6 +81,23 @@ void codec_request(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, stru
     pack_args(&p, w, args);
 }
 
+void codec_request_within(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, struct pdr_bytes method,
+                          struct pdr_bytes args, uint64_t deadline_ms)
+{
+    msgpack_packer p = packer(w);
+    msgpack_pack_array(&p, 4);
+    msgpack_pack_uint8(&p, FRAME_REQUEST);
+    msgpack_pack_uint64(&p, msgid);
+    pack_target(&p, pdr_str("_sys/conn"), pdr_str("call"));
+    msgpack_pack_array(&p, 4);
+    pack_str(&p, address);
+    pack_str(&p, method);
+    pack_args(&p, w, args);
+    msgpack_pack_map(&p, 1);
+    pack_str(&p, pdr_str("deadline_ms"));
+    msgpack_pack_uint64(&p, deadline_ms);
+}
+
 void codec_notification(pdr_writer *w, struct pdr_bytes address, struct pdr_bytes method, struct pdr_bytes args)
 {
     msgpack_packer p = packer(w);

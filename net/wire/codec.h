@@ -14,6 +14,9 @@ void codec_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, struct pd
 /** `address` is "TYPE/KEY"; `args` an encoded array, or empty for no arguments. */
 void codec_request(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, struct pdr_bytes method,
                    struct pdr_bytes args);
+/** The same call as `_sys/conn.call`, which takes a deadline along. */
+void codec_request_within(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, struct pdr_bytes method,
+                          struct pdr_bytes args, uint64_t deadline_ms);
 void codec_notification(pdr_writer *w, struct pdr_bytes address, struct pdr_bytes method, struct pdr_bytes args);
 
 #endif

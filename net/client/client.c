@@ -1,0 +1,349 @@
+/* net/client/client.c: calls: taken, written, answered or ended, each exactly once (include/perdure/client.h). */
+#include "net/client/client.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <perdure/ref.h>
+
+#include "core/base/check.h"
+#include "core/base/mem.h"
+#include "core/env/clock.h"
+#include "net/client/client_parts.h"
+#include "net/wire/codec.h"
+#include "net/wire/limits.h"
+#include "net/wire/rpc.h"
+
+#define OUTSTANDING_MAX 65536u
+#define CONNECT_TIMEOUT_MS 5000u
+#define LINGER_MS 500u
+#define NODE_DEFAULT "127.0.0.1:7077"
+
+/* The end of a call. */
+
+void client_end_call(struct pdr_client *c, struct slot *slot, const struct pdr_outcome *outcome)
+{
+    pdr_outcome_cb cb = slot->cb;
+    void *user = slot->user;
+    timer_cancel(&c->wheel, &slot->deadline);
+    slots_give(&c->slots, slot);
+    cb(user, outcome);
+}
+
+void client_fail_call(struct pdr_client *c, struct slot *slot, enum pdr_status status, const char *text)
+{
+    if (text != c->text) {
+        snprintf(c->text, sizeof c->text, "%s", text);
+    }
+    struct pdr_outcome outcome = {
+        .status = status, .code = pdr_str(pdr_status_wire(status)), .message = pdr_str(c->text)};
+    client_end_call(c, slot, &outcome);
+}
+
+/* Callbacks may make new calls, which are not ended: they are unsent, and of a batch that has not left. */
+void client_fail_calls(struct pdr_client *c, bool unsent_too, enum pdr_status status, const char *text)
+{
+    uint64_t batch_end = c->batch + unsent_too;
+    uint32_t count = c->slots.touched;
+    c->batch += unsent_too;
+    for (uint32_t i = 0; i < count; i++) {
+        struct slot *slot = &c->slots.table[i];
+        if (slot->cb != NULL && slot->batch < batch_end) {
+            client_fail_call(c, slot, status, text);
+        }
+    }
+}
+
+static void deadline_fired(struct timer *timer)
+{
+    struct slot *slot = LIST_ITEM(timer, struct slot, deadline);
+    struct pdr_client *c = slot->client;
+    bool sent = slot->batch < c->batch || c->state == CLIENT_OPEN; /* if it is open, it leaves with this turn */
+    if (sent) {
+        snprintf(c->text, sizeof c->text, "no answer from %s within %" PRIu64 " ms; the call may have been applied",
+                 c->address, slot->deadline_ms);
+    } else {
+        snprintf(c->text, sizeof c->text, "no connection to %s for %" PRIu64 " ms%s%s%s; the call was not sent",
+                 c->address, slot->deadline_ms, c->why[0] != '\0' ? " (" : "", c->why, c->why[0] != '\0' ? ")" : "");
+    }
+    client_fail_call(c, slot, sent ? PDR_DEADLINE : PDR_UNAVAILABLE, c->text);
+}
+
+/* The beginning of a call. */
+
+static enum pdr_status refuse(struct pdr_client *c, enum pdr_status status, const char *why)
+{
+    c->refusal = why;
+    return status;
+}
+
+/* What would be read as something else at the other end, or end the connection, is not sent. */
+static enum pdr_status check(struct pdr_client *c, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args)
+{
+    struct pdr_ref ref;
+    const char *why;
+    if (pdr_ref_parse(to, &ref, &why) != PDR_OK) {
+        return refuse(c, PDR_INVALID, why);
+    }
+    if (method.size == 0 || method.size > PDR_METHOD_SIZE_MAX || memchr(method.data, '.', method.size) != NULL) {
+        return refuse(c, PDR_INVALID, "a method's name has 1 to 64 characters and no '.'");
+    }
+    if (rpc_check_args(args, &why) != PDR_OK) {
+        return refuse(c, PDR_TOO_LARGE, why);
+    }
+    if (args.size > 0 && (pdr_value_kind(args) != PDR_KIND_ARRAY ||
+                          pdr_value_skip(args.data, args.size, LIMIT_DEPTH_MAX) != (int64_t)args.size)) {
+        return refuse(c, PDR_INVALID, "the arguments must be one encoded array, or empty");
+    }
+    if (link_unsent(c) > LIMIT_UNSENT_BYTES_MAX) {
+        return refuse(c, PDR_OVERLOADED, "8388608 bytes wait to be sent to the node (limit unsent_bytes_max)");
+    }
+    return PDR_OK;
+}
+
+/* Takes back what did not fit memory. */
+static enum pdr_status check_written(struct pdr_client *c, size_t size_before)
+{
+    if (!c->out.failed) {
+        return PDR_OK;
+    }
+    c->out.size = size_before;
+    c->out.failed = false;
+    return refuse(c, PDR_OVERLOADED, "this process has no memory for the call");
+}
+
+static enum pdr_status write_call(struct pdr_client *c, struct slot *slot, struct pdr_bytes to, struct pdr_bytes method,
+                                  struct pdr_bytes args)
+{
+    size_t before = c->out.size;
+    uint32_t msgid = slots_msgid(&c->slots, slot);
+    slot->within = slot->deadline_ms != c->deadline_ms;
+    if (slot->within) {
+        codec_request_within(&c->out, msgid, to, method, args, slot->deadline_ms);
+    } else {
+        codec_request(&c->out, msgid, to, method, args);
+    }
+    return check_written(c, before);
+}
+
+enum pdr_status pdr_client_call(pdr_client *c, struct pdr_bytes to, const char *method, struct pdr_bytes args,
+                                const struct pdr_call_options *options, pdr_outcome_cb cb, void *user)
+{
+    uint64_t deadline_ms = options != NULL && options->deadline_ms > 0 ? options->deadline_ms : c->deadline_ms;
+    struct pdr_bytes name = pdr_str(method);
+    if (c->state == CLIENT_CLOSING) {
+        return refuse(c, PDR_CANCELLED, "the client is being closed");
+    }
+    if (deadline_ms > PDR_DEADLINE_MS_MAX) {
+        return refuse(c, PDR_INVALID, "a deadline is at most 86400000 ms (limit deadline_ms_max)");
+    }
+    enum pdr_status status = check(c, to, name, args);
+    if (status != PDR_OK) {
+        return status;
+    }
+    struct slot *slot = slots_take(&c->slots);
+    if (slot == NULL) {
+        return refuse(c, PDR_OVERLOADED, "too many calls have no answer yet (option outstanding_max)");
+    }
+    slot->deadline_ms = deadline_ms;
+    status = write_call(c, slot, to, name, args);
+    if (status != PDR_OK) {
+        slots_give(&c->slots, slot);
+        return status;
+    }
+    slot->client = c;
+    slot->cb = cb;
+    slot->user = user;
+    slot->batch = c->batch;
+    slot->deadline.fire = deadline_fired;
+    timer_set(&c->wheel, &slot->deadline, loop_now_ns(c->loop) + deadline_ms * NS_PER_MS);
+    return PDR_OK;
+}
+
+enum pdr_status pdr_client_tell(pdr_client *c, struct pdr_bytes to, const char *method, struct pdr_bytes args)
+{
+    struct pdr_bytes name = pdr_str(method);
+    size_t before = c->out.size;
+    if (c->state != CLIENT_OPEN) {
+        return refuse(c, PDR_UNAVAILABLE, "there is no connection to the node");
+    }
+    enum pdr_status status = check(c, to, name, args);
+    if (status != PDR_OK) {
+        return status;
+    }
+    codec_notification(&c->out, to, name, args);
+    return check_written(c, before);
+}
+
+uint32_t pdr_client_outstanding(const pdr_client *c)
+{
+    return c->slots.outstanding;
+}
+
+const char *pdr_client_refusal(const pdr_client *c)
+{
+    return c->refusal;
+}
+
+/* The loop. */
+
+static void on_timer(void *user)
+{
+    struct pdr_client *c = user;
+    timerwheel_advance(&c->wheel, loop_now_ns(c->loop));
+}
+
+static bool on_before_sleep(void *user)
+{
+    struct pdr_client *c = user;
+    link_flush(c);
+    loop_set_timer(c->loop, timerwheel_next_ns(&c->wheel));
+    return false;
+}
+
+/* Opening and closing. */
+
+static enum pdr_status set_options(struct pdr_client *c, const struct pdr_client_options *options, uint32_t *slots_max,
+                                   const char **why)
+{
+    const char *node = options->node != NULL ? options->node : getenv("PERDURE_NODE");
+    node = node != NULL && node[0] != '\0' ? node : NODE_DEFAULT;
+    c->deadline_ms = options->deadline_ms > 0 ? options->deadline_ms : PDR_DEADLINE_MS_DEFAULT;
+    c->connect_timeout_ms = options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+    *slots_max = options->outstanding_max > 0 ? options->outstanding_max : LIMIT_OUTSTANDING_MAX;
+    if (strlen(node) >= sizeof c->address) {
+        *why = "the node's address is too long: it is HOST:PORT, such as 127.0.0.1:7077";
+        return PDR_INVALID;
+    }
+    if (c->deadline_ms > PDR_DEADLINE_MS_MAX || c->connect_timeout_ms > PDR_DEADLINE_MS_MAX) {
+        *why = "the options deadline_ms and connect_timeout_ms are at most 86400000";
+        return PDR_INVALID;
+    }
+    if (*slots_max > OUTSTANDING_MAX) {
+        *why = "the option outstanding_max is at most 65536";
+        return PDR_INVALID;
+    }
+    snprintf(c->address, sizeof c->address, "%s", node);
+    return PDR_OK;
+}
+
+static void client_free(struct pdr_client *c)
+{
+    slots_release(&c->slots);
+    pdr_writer_release(&c->in);
+    pdr_writer_release(&c->out);
+    mem_free(c);
+}
+
+/* The last thing that happens to a client. */
+static void say_goodbye(struct message *message)
+{
+    struct pdr_client *c = LIST_ITEM(message, struct pdr_client, goodbye);
+    struct loop *loop = c->loop;
+    struct transport *transport = c->transport;
+    void (*release_world)(struct loop *, struct transport *, void (*)(void *), void *) = c->release_world;
+    void (*closed)(void *) = c->closed;
+    void *user = c->closed_user;
+    loop_own(loop, NULL, NULL, NULL);
+    loop_set_timer(loop, LOOP_NEVER);
+    client_free(c);
+    if (release_world != NULL) {
+        release_world(loop, transport, closed, user);
+    } else if (closed != NULL) {
+        closed(user);
+    }
+}
+
+enum pdr_status client_open_on(struct loop *loop, struct transport *transport, const struct pdr_client_options *options,
+                               uint64_t seed, pdr_client **out, const char **why)
+{
+    static const struct pdr_client_options defaults;
+    uint32_t slots_max;
+    struct pdr_client *c = mem_new(sizeof *c);
+    enum pdr_status status = set_options(c, options != NULL ? options : &defaults, &slots_max, why);
+    if (status != PDR_OK) {
+        mem_free(c);
+        return status;
+    }
+    c->loop = loop;
+    c->transport = transport;
+    c->refusal = "";
+    c->goodbye.deliver = say_goodbye;
+    timerwheel_init(&c->wheel, loop_now_ns(loop));
+    timer_init(&c->link_timer, link_timer_fired);
+    backoff_init(&c->backoff, seed);
+    slots_init(&c->slots, slots_max);
+    if (!link_connect(c, why)) {
+        client_free(c);
+        return PDR_INVALID;
+    }
+    loop_own(loop, c, on_timer, on_before_sleep);
+    loop_set_timer(loop, timerwheel_next_ns(&c->wheel));
+    *out = c;
+    return PDR_OK;
+}
+
+void pdr_client_close(pdr_client *c, void (*closed)(void *user), void *user)
+{
+    CHECK(c->state != CLIENT_CLOSING); /* closed twice */
+    bool was_open = c->state == CLIENT_OPEN;
+    link_flush(c); /* notifications that were accepted */
+    c->state = CLIENT_CLOSING;
+    c->closed = closed;
+    c->closed_user = user;
+    timer_cancel(&c->wheel, &c->link_timer);
+    if (c->stream != NULL) {
+        c->transport->ops->close(c->stream, was_open ? LINGER_MS : 0);
+    } else {
+        loop_post(c->loop, &c->goodbye);
+    }
+    client_fail_calls(c, true, PDR_CANCELLED, "the client was closed");
+}
+
+void client_discard(pdr_client *c)
+{
+    c->state = CLIENT_CLOSING;
+    client_fail_calls(c, true, PDR_CANCELLED, "the client was closed");
+    loop_own(c->loop, NULL, NULL, NULL);
+    client_free(c);
+}
+
+/* For those who give it a world. */
+
+void client_set_release(pdr_client *c, void (*release_world)(struct loop *loop, struct transport *transport,
+                                                             void (*closed)(void *user), void *user))
+{
+    c->release_world = release_world;
+}
+
+void client_on_change(pdr_client *c, void (*changed)(void *user), void *user)
+{
+    c->changed = changed;
+    c->changed_user = user;
+}
+
+void client_flush(pdr_client *c)
+{
+    link_flush(c);
+}
+
+bool client_is_connected(const pdr_client *c)
+{
+    return c->state == CLIENT_OPEN;
+}
+
+const char *client_address(const pdr_client *c)
+{
+    return c->address;
+}
+
+const char *client_why(const pdr_client *c)
+{
+    return c->why;
+}
+
+bool client_is_flushed(const pdr_client *c)
+{
+    return link_unsent(c) == 0;
+}

@@ -1,0 +1,72 @@
+/* net/client/client_parts.h: what client.c (calls), link.c (the connection) and retry.c share.
+ *
+ *   CONNECTING --opened--> OPEN --lost--> WAITING --back-off over--> CONNECTING
+ *        |                  |                |
+ *        +---- lost --------+-> WAITING      +---- pdr_client_close, from any ----> CLOSING --> freed
+ *
+ * Frames gather in `out` and leave together at the end of the loop's turn; while there is no connection they stay there.
+ * So what is in `out` was never sent, and what has left it may have been applied. */
+#ifndef NET_CLIENT_CLIENT_PARTS_H
+#define NET_CLIENT_CLIENT_PARTS_H
+
+#include "core/base/timerwheel.h"
+#include "net/client/client.h"
+#include "net/client/retry.h"
+#include "net/client/slots.h"
+#include "net/wire/frame.h"
+
+#define CLIENT_ADDRESS_MAX 300u
+
+enum client_state { CLIENT_CONNECTING, CLIENT_OPEN, CLIENT_WAITING, CLIENT_CLOSING };
+
+struct pdr_client {
+    struct loop *loop;
+    struct transport *transport;
+    enum client_state state;
+    struct stream *stream; /* NULL while there is none */
+    struct timerwheel wheel;
+    struct timer link_timer; /* CONNECTING: it has taken too long; WAITING: try again */
+    struct backoff backoff;
+    struct slots slots;
+    uint64_t batch; /* how often `out` has left */
+    struct frame_scan scan;
+    pdr_writer in; /* the beginning of a frame whose end has not come */
+    pdr_writer out;
+
+    char address[CLIENT_ADDRESS_MAX];
+    uint64_t deadline_ms, connect_timeout_ms;
+
+    char why[256];      /* there is no connection */
+    char farewell[200]; /* what the node said before it closed */
+    char text[640];     /* of the outcome that is being told */
+    const char *refusal; /* of the last call or tell that was refused */
+
+    void (*changed)(void *user); /* connected, lost, or written out */
+    void *changed_user;
+    struct message goodbye;
+    void (*closed)(void *user);
+    void *closed_user;
+    /* Takes loop and transport down, then calls closed(user). NULL: they are somebody else's. */
+    void (*release_world)(struct loop *loop, struct transport *transport, void (*closed)(void *user), void *user);
+};
+
+/* client.c */
+
+/** The call has ended; its slot is free before the callback runs. The client may be CLOSING afterwards. */
+void client_end_call(struct pdr_client *client, struct slot *slot, const struct pdr_outcome *outcome);
+/** Ends it with a failure; `text` is a sentence. */
+void client_fail_call(struct pdr_client *client, struct slot *slot, enum pdr_status status, const char *text);
+/** The connection is lost: ends every call that has been sent, or all of them. */
+void client_fail_calls(struct pdr_client *client, bool unsent_too, enum pdr_status status, const char *text);
+
+/* link.c */
+
+/** False: the address is malformed; *why is a sentence. */
+bool link_connect(struct pdr_client *client, const char **why);
+/** Writes what has gathered, if there is a connection. */
+void link_flush(struct pdr_client *client);
+void link_timer_fired(struct timer *timer);
+/** Bytes that wait for the kernel, or for a connection. */
+uint64_t link_unsent(const struct pdr_client *client);
+
+#endif

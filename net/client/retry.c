@@ -1,0 +1,63 @@
+/* net/client/retry.c: back-off with jitter; frames that waited for a connection. */
+#include "net/client/retry.h"
+
+#include <string.h>
+
+#include "core/env/clock.h"
+#include "net/client/client_parts.h"
+#include "net/wire/codec.h"
+#include "net/wire/rpc.h"
+
+void backoff_init(struct backoff *backoff, uint64_t seed)
+{
+    rng_seed(&backoff->rng, seed);
+    backoff_reset(backoff);
+}
+
+uint32_t backoff_ms(struct backoff *backoff)
+{
+    uint32_t ms = backoff->next_ms;
+    backoff->next_ms = ms * 2 < BACKOFF_MS_MAX ? ms * 2 : BACKOFF_MS_MAX;
+    return ms / 2 + (uint32_t)rng_below(&backoff->rng, ms / 2 + 1);
+}
+
+void backoff_reset(struct backoff *backoff)
+{
+    backoff->next_ms = BACKOFF_MS_FIRST;
+}
+
+static void write_again(struct pdr_client *c, const struct frame *frame)
+{
+    struct slot *slot = slots_find(&c->slots, frame->msgid);
+    struct rpc_call call;
+    const char *why;
+    uint64_t now_ms = loop_now_ns(c->loop) / NS_PER_MS;
+    if (slot == NULL || slot->deadline.at_ms <= now_ms) {
+        return; /* its caller has been told, or will be right away */
+    }
+    uint64_t left_ms = slot->deadline.at_ms - now_ms;
+    left_ms = left_ms < slot->deadline_ms ? left_ms : slot->deadline_ms; /* the timer's ms is rounded up */
+    if (!slot->within) {
+        const char *target = frame->target.data, *dot = memrchr(target, '.', frame->target.size);
+        size_t size = (size_t)(dot - target);
+        codec_request_within(&c->out, frame->msgid, pdr_bytes(target, size),
+                             pdr_bytes(dot + 1, frame->target.size - size - 1), frame->args, left_ms);
+        slot->within = true;
+    } else if (rpc_parse_call(frame->args, &call, &why) == PDR_OK) {
+        codec_request_within(&c->out, frame->msgid, call.address, call.method, call.args, left_ms);
+    }
+}
+
+void retry_unsent(struct pdr_client *c, struct pdr_bytes frames)
+{
+    struct frame_scan scan = {0};
+    struct frame frame;
+    const char *why;
+    size_t used;
+    while (frames.size > 0 && frame_decode(&scan, frames, &frame, &used, &why) == PDR_OK && used > 0) {
+        if (frame.kind == FRAME_REQUEST) {
+            write_again(c, &frame);
+        }
+        frames = pdr_bytes((const char *)frames.data + used, frames.size - used);
+    }
+}
