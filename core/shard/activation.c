@@ -135,7 +135,10 @@ void activation_rest(struct activation *a)
 
 void activation_reload(struct activation *a)
 {
+    struct shard *shard = a->shard;
+    uint64_t kept = a->last_seq < shard->commit_seq ? a->last_seq : shard->commit_seq;
     CHECK(a->turn == NULL);
+    shard->load_barrier = shard->load_barrier < kept ? kept : shard->load_barrier;
     list_remove(&a->node);
     actor_timers_free(a);
     a->doomed = false;

@@ -302,11 +302,21 @@ static void resume(struct timer *timer)
     journal_resume(core->world.journal, core->world.loop);
 }
 
+void commit_refuse(struct core *core)
+{
+    if (core->refusing) {
+        return;
+    }
+    core->refusing = true;
+    LOG_WARN("journal.no_space", "core=%u; writes are refused until there is room", core->index);
+    timer_init(&core->resume_timer, resume);
+    timer_set(&core->wheel, &core->resume_timer, core_now_ns(core) + 500 * NS_PER_MS);
+}
+
 static void roll_back(struct core *core)
 {
-    core->refusing = true;
+    commit_refuse(core);
     core->stats.rollbacks++;
-    LOG_WARN("journal.no_space", "core=%u; writes are refused until there is room", core->index);
     if (core->open != NULL) {
         struct submission *s = core->open;
         core->open = NULL;
@@ -325,8 +335,6 @@ static void roll_back(struct core *core)
             roll_back_shard(core->shards[id]);
         }
     }
-    timer_init(&core->resume_timer, resume);
-    timer_set(&core->wheel, &core->resume_timer, core_now_ns(core) + 500 * NS_PER_MS);
 }
 
 /* The journal's answer, in the order submitted. */

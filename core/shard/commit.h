@@ -39,6 +39,9 @@ bool commit_gate(struct shard *shard, struct gate_wait *wait, uint64_t seq);
 /** End of a tick: what gathered goes to the journal. */
 void commit_submit(struct core *core);
 
+/** The journal has no room (R74): writes are refused until it was asked again. */
+void commit_refuse(struct core *core);
+
 void commit_free(struct core *core);
 
 /* apply_step.c */

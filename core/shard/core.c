@@ -339,7 +339,11 @@ static void stop_step(struct core *core)
 
 static void settled(struct journal_batch *batch, enum pdr_status status)
 {
-    LIST_ITEM(batch, struct core, settling)->settled = true; /* also without room: reads go on (R74) */
+    struct core *core = LIST_ITEM(batch, struct core, settling);
+    core->settled = true; /* also without room: reads go on (R74) */
+    if (status != PDR_OK) {
+        commit_refuse(core);
+    }
 }
 
 void core_start(struct core *core)

@@ -162,7 +162,8 @@ static void gate_opened(struct gate_wait *wait, enum pdr_status status)
 
 static void answer(struct activation *a, struct call *call, const struct turn *turn)
 {
-    if (turn->durability != PDR_DURABILITY_SYNC || a->last_seq <= a->shard->commit_seq ||
+    /* of a doomed actor, last_seq was undone: nothing will ever reach it */
+    if (turn->durability != PDR_DURABILITY_SYNC || a->doomed || a->last_seq <= a->shard->commit_seq ||
         MUTATION(turn->reader ? 6 : 1)) {
         call_finish(call);
         return;
@@ -223,10 +224,15 @@ static enum pdr_status run_method(struct turn *turn)
     if (status == PDR_OK && call->reply.failed) {
         return turn_fail(turn, PDR_TOO_LARGE, NULL, "the reply is larger than the limit value_bytes_max");
     }
-    if (status == PDR_OK && a->doomed) {
+    if (a->doomed) { /* whatever it returned: it says what was never so */
         return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk is full: what this call built on was undone");
     }
-    return status == PDR_OK || MUTATION(4) ? commit_turn(turn, true) : (enum pdr_status)status;
+    if (status != PDR_OK && !MUTATION(4)) {
+        return (enum pdr_status)status;
+    }
+    enum pdr_status committed = commit_turn(turn, true);
+    a->doomed = committed != PDR_OK; /* its volatile memory is ahead of its state */
+    return committed;
 }
 
 static void run_call(struct activation *a, struct call *call)
