@@ -7,6 +7,7 @@
 
 #include "core/base/check.h"
 #include "core/base/log.h"
+#include "net/transport/address.h"
 #include "tools/node/units.h"
 
 #define NAME_MAX_SIZE 63u
@@ -134,8 +135,11 @@ static bool is_name(const char *text, size_t size)
 
 enum pdr_status config_check(const struct config *config, char *why, size_t why_size)
 {
+    struct address listen;
     *why = 0;
-    if (config->join.count > 0) {
+    if (address_parse(config->listen, &listen, why, why_size) != PDR_OK) {
+        /* it has said why */
+    } else if (config->join.count > 0) {
         snprintf(why, why_size, "--join %.60s: this version runs single nodes, which join no cluster yet; start it without "
                  "--join", config->join.items[0]);
     } else if (*config->name != 0 && !is_name(config->name, strlen(config->name))) {

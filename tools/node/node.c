@@ -452,7 +452,8 @@ enum pdr_status node_open(const struct node_world *world, const struct node_opti
     recovery = NULL;
     node->router = (struct router){{1, CLUSTER_SHARDS, world->cores}, node->cores, node->control, node->system};
     sys_node_init(node);
-    snprintf(node->address, sizeof node->address, "%s", options->listen);
+    int host_size = (int)(strrchr(options->listen, ':') - options->listen); /* listen took it, so there is one */
+    snprintf(node->address, sizeof node->address, "%.*s:%u", host_size, options->listen, (unsigned)node_port(node));
     *out = node;
     return PDR_OK;
 
