@@ -251,7 +251,7 @@ void core_deliver(struct core *core, struct call *call)
         return;
     }
     core->stats.calls++;
-    if (core->stopping && call->chain_count == 0) {
+    if (core->frozen || (core->stopping && call->chain_count == 0)) {
         refuse(call, PDR_UNAVAILABLE, "the node is stopping");
         return;
     }
@@ -315,21 +315,26 @@ static void run(struct core *core)
     }
 }
 
-static bool is_quiet(struct core *core)
+static bool is_drained(struct core *core)
 {
-    if (core_now_ns(core) < core->drain_until_ns && (core->turns_open > 0 || core->queued > 0)) {
+    return (core->turns_open == 0 && core->queued == 0) || core_now_ns(core) >= core->drain_until_ns;
+}
+
+static bool is_applied(struct core *core)
+{
+    if (core->open != NULL || !list_empty(&core->in_flight)) {
         return false;
     }
-    return core->open == NULL && list_empty(&core->in_flight);
+    if (!list_empty(&core->unapplied) || core->applying) {
+        apply_now(core);
+        return false;
+    }
+    return true;
 }
 
 static void stop_step(struct core *core)
 {
-    if (core->idle == NULL || !is_quiet(core)) {
-        return;
-    }
-    if (!list_empty(&core->unapplied) || core->applying) {
-        apply_now(core);
+    if (core->idle == NULL || !(core->frozen ? is_applied(core) : is_drained(core))) {
         return;
     }
     void (*idle)(void *) = core->idle;
@@ -356,7 +361,7 @@ void core_start(struct core *core)
 bool core_tick(struct core *core)
 {
     timerwheel_advance(&core->wheel, core_now_ns(core));
-    if (core->settled) {
+    if (core->settled && !core->frozen) {
         core->budget = TICK_BUDGET;
         run(core);
         while (!list_empty(&core->loading)) {
@@ -364,6 +369,8 @@ bool core_tick(struct core *core)
             run(core);
         }
         loader_submit(core);
+    }
+    if (core->fibers != NULL) {
         commit_submit(core);
         apply_consider(core);
     }
@@ -374,7 +381,7 @@ bool core_tick(struct core *core)
         stop_step(core);
     }
     loop_set_timer(core->world.loop, timerwheel_next_ns(&core->wheel));
-    return core->settled && (!list_empty(&core->runnable) || !list_empty(&core->ready));
+    return core->settled && !core->frozen && (!list_empty(&core->runnable) || !list_empty(&core->ready));
 }
 
 void core_stop(struct core *core, uint64_t drain_ms, void (*idle)(void *user), void *user)
@@ -389,4 +396,11 @@ void core_stop(struct core *core, uint64_t drain_ms, void (*idle)(void *user), v
                                                        ? core->drain_until_ns
                                                        : core_now_ns(core) + SWEEP_MS * NS_PER_MS);
     }
+}
+
+void core_freeze(struct core *core, void (*idle)(void *user), void *user)
+{
+    core->frozen = true;
+    core->idle = idle;
+    core->idle_user = user;
 }

@@ -116,7 +116,7 @@ struct core {
 
     struct timer idle_timer;
     bool dead;     /* core_free: nobody is told anything any more */
-    bool stopping;
+    bool stopping, frozen;
     uint64_t drain_until_ns;
     void (*idle)(void *user); /* core_stop: nothing runs, nothing is unapplied */
     void *idle_user;
@@ -145,8 +145,12 @@ void call_discard(struct call *call);
 /** On the thread of call->at: hands the call to another core, where core_deliver takes it. */
 void core_send(struct core *to, struct call *call);
 
-/** No new calls; running turns end or fail at drain_ms; then everything is committed and applied and `idle` fires once. */
+/** First step of a stop: no new calls but those that running turns wait for. `idle` fires once, when none runs or waits
+ * any more, or after drain_ms. */
 void core_stop(struct core *core, uint64_t drain_ms, void (*idle)(void *user), void *user);
+/** Second step, when all cores are through the first: no turn goes on any more. `idle` fires once, when everything that
+ * was written is committed and applied; from then on the core submits nothing. */
+void core_freeze(struct core *core, void (*idle)(void *user), void *user);
 
 /** Applies all that is durable; then calls done(user, position): everything before it is in the store. `known` is a
  * position up to which the caller knows that completions have reached this core. */

@@ -207,6 +207,11 @@ static void stop_core(struct node *node, uint64_t index)
     core_stop(node->cores[index], node->drain_ms, core_idle, &node->parts[index]);
 }
 
+static void freeze_core(struct node *node, uint64_t index)
+{
+    core_freeze(node->cores[index], core_idle, &node->parts[index]);
+}
+
 static void close_conns(struct node *node, uint64_t index)
 {
     conns_close(&node->parts[index].conns, core_idle, &node->parts[index]);
@@ -230,6 +235,10 @@ void node_stop_step(struct node *node, uint64_t unused)
     case STOP_CORES:
         node->stop_awaited = node->world.cores;
         to_all(node, stop_core);
+        break;
+    case STOP_TURNS:
+        node->stop_awaited = node->world.cores;
+        to_all(node, freeze_core);
         break;
     case STOP_CONNS:
         node->stop_awaited = node->world.cores;
