@@ -334,6 +334,29 @@ void store_suite_scans_of_actors(struct store_subject *subject)
     }
 }
 
+/* The end of a range may look like the beginning, and yet belong to another actor. */
+void store_suite_scans_from_one_actor_to_another(struct store_subject *subject)
+{
+    struct store *store = subject->store;
+    static const char *const addresses[] = {"kv/1", "kv/1\1a", "kv/10", "kv/12"};
+    uint8_t keys[4][KEYS_STATE_SIZE_MAX];
+    struct pdr_bytes rows[4];
+    for (unsigned i = 0; i < 4; i++) {
+        rows[i] = pdr_bytes(keys[i], keys_state(keys[i], 1, 0, pdr_str(addresses[i]), pdr_str("k")));
+        struct store_batch *batch = store->ops->batch_new(store);
+        store->ops->batch_put(batch, rows[i], pdr_str(addresses[i]));
+        write_batch(store, batch);
+    }
+    static const char *const wants[] = {"", "k=kv/1 ", "k=kv/1 k=kv/1\1a ", "k=kv/1 k=kv/1\1a k=kv/10 "};
+    struct store_cursor *cursor = store->ops->cursor_new(store);
+    for (unsigned i = 0; i < 4; i++) {
+        struct seen seen = {.left = UINT32_MAX};
+        EXPECT(store->ops->cursor_scan(cursor, rows[0], rows[i], see_user_key, &seen) == PDR_OK);
+        EXPECT_STR(seen.text, wants[i]);
+    }
+    store->ops->cursor_free(cursor);
+}
+
 /* Cursors. */
 
 void store_suite_cursor_is_a_snapshot(struct store_subject *subject)

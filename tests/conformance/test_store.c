@@ -96,6 +96,10 @@ TEST(rocks_scans_of_actors)
 {
     over_rocks(store_suite_scans_of_actors);
 }
+TEST(rocks_scans_from_one_actor_to_another)
+{
+    over_rocks(store_suite_scans_from_one_actor_to_another);
+}
 TEST(rocks_cursor_is_a_snapshot)
 {
     over_rocks(store_suite_cursor_is_a_snapshot);
@@ -180,6 +184,10 @@ TEST(mem_scan_ends_when_told)
 TEST(mem_scans_of_actors)
 {
     over_mem(store_suite_scans_of_actors);
+}
+TEST(mem_scans_from_one_actor_to_another)
+{
+    over_mem(store_suite_scans_from_one_actor_to_another);
 }
 TEST(mem_cursor_is_a_snapshot)
 {
