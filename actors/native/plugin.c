@@ -92,11 +92,12 @@ static bool check_method(const struct check *check, const struct pdr_actor_type 
 {
     const struct pdr_method *m = &type->methods[k];
     if (k >= METHODS_MAX) {
-        return refuse(check, "type %s has more than %u methods, or its list does not end with PDR_ACTOR's NULL", type->name,
-                      METHODS_MAX);
+        return refuse(check, "type %s has more than %u methods, or its list does not end with PDR_ACTOR's NULL",
+                      type->name, METHODS_MAX);
     }
     if (!is_method_name(m->name)) {
-        return refuse(check, "type %s: \"%.80s\" cannot name a method: [A-Za-z_][A-Za-z0-9_-]{0,63}", type->name, m->name);
+        return refuse(check, "type %s: \"%.80s\" cannot name a method: [A-Za-z_][A-Za-z0-9_-]{0,63}", type->name,
+                      m->name);
     }
     if (m->run == NULL) {
         return refuse(check, "type %s: method %s has no function", type->name, m->name);
@@ -115,11 +116,14 @@ static bool check_method(const struct check *check, const struct pdr_actor_type 
 static bool check_type(const struct check *check, const struct pdr_actor_type *type)
 {
     if (type->abi != PDR_ACTOR_ABI) {
-        return refuse(check, "a type in it was built for actor ABI %u, and this node has %u: build it again with this "
-                      "version's perdure/actor.h", type->abi, PDR_ACTOR_ABI);
+        return refuse(check,
+                      "a type in it was built for actor ABI %u, and this node has %u: build it again with this "
+                      "version's perdure/actor.h",
+                      type->abi, PDR_ACTOR_ABI);
     }
     if (type->name == NULL || !is_type_name(type->name)) {
-        return refuse(check, "\"%.80s\" cannot name a type: [a-z_][a-z0-9_-]{0,63}", type->name == NULL ? "" : type->name);
+        return refuse(check, "\"%.80s\" cannot name a type: [a-z_][a-z0-9_-]{0,63}",
+                      type->name == NULL ? "" : type->name);
     }
     if (type->name[0] == '_') {
         return refuse(check, "type %s: names that begin with _ are the system's", type->name);
@@ -149,11 +153,13 @@ static bool check_unique(const struct check *check, const struct pdr_plugin *plu
         }
     }
     for (uint32_t i = 0; i < check->plugins->type_count + count; i++) {
-        const struct pdr_actor_type *other = i < check->plugins->type_count ? check->plugins->types[i]
-                                                                            : plugin->types[i - check->plugins->type_count];
+        const struct pdr_actor_type *other =
+            i < check->plugins->type_count ? check->plugins->types[i] : plugin->types[i - check->plugins->type_count];
         if (strcmp(other->name, name) == 0) {
-            return refuse(check, "type %s is there already: every plugin may be loaded once, and types of two need different "
-                          "names", name);
+            return refuse(check,
+                          "type %s is there already: every plugin may be loaded once, and types of two need different "
+                          "names",
+                          name);
         }
     }
     return true;
@@ -162,8 +168,10 @@ static bool check_unique(const struct check *check, const struct pdr_plugin *plu
 static bool check_plugin(const struct check *check, const struct pdr_plugin *plugin, uint32_t *count)
 {
     if (plugin->abi != PDR_ACTOR_ABI) { /* first: with another one nothing else means what we think */
-        return refuse(check, "it was built for actor ABI %u, and this node has %u: build it again with this version's "
-                      "perdure/actor.h", plugin->abi, PDR_ACTOR_ABI);
+        return refuse(check,
+                      "it was built for actor ABI %u, and this node has %u: build it again with this version's "
+                      "perdure/actor.h",
+                      plugin->abi, PDR_ACTOR_ABI);
     }
     if (plugin->size != sizeof *plugin) {
         return refuse(check, "its struct pdr_plugin has %u bytes, and this node's has %zu: define it with PDR_PLUGIN",
@@ -174,7 +182,8 @@ static bool check_plugin(const struct check *check, const struct pdr_plugin *plu
     }
     for (*count = 0; plugin->types[*count] != NULL; ++*count) {
         if (*count >= TYPES_MAX) {
-            return refuse(check, "it has more than %u types, or its list does not end with PDR_PLUGIN's NULL", TYPES_MAX);
+            return refuse(check, "it has more than %u types, or its list does not end with PDR_PLUGIN's NULL",
+                          TYPES_MAX);
         }
         if (!check_type(check, plugin->types[*count]) || !check_unique(check, plugin, *count)) {
             return false;

@@ -14,8 +14,8 @@ struct plugins *plugins_new(void);
 /** Unloads them all: no activation of theirs may be left, nor a registry that has their types. */
 void plugins_free(struct plugins *plugins);
 
-/** Loads one more. A `path` without a slash is a file of the working directory. On failure nothing is kept, and *why is a
- * sentence, valid until the next call on `plugins`. */
+/** Loads one more. A `path` without a slash is a file of the working directory. On failure nothing is kept, and *why is
+ * a sentence, valid until the next call on `plugins`. */
 enum pdr_status plugins_load(struct plugins *plugins, const char *path, const char **why);
 
 /** The types of all, ends with NULL; valid until the next call on `plugins`. */

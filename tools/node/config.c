@@ -140,19 +140,21 @@ enum pdr_status config_check(const struct config *config, char *why, size_t why_
     if (address_parse(config->listen, &listen, why, why_size) != PDR_OK) {
         /* it has said why */
     } else if (config->join.count > 0) {
-        snprintf(why, why_size, "--join %.60s: this version runs single nodes, which join no cluster yet; start it without "
-                 "--join", config->join.items[0]);
+        snprintf(why, why_size,
+                 "--join %.60s: this version runs single nodes, which join no cluster yet; start it without "
+                 "--join",
+                 config->join.items[0]);
     } else if (*config->name != 0 && !is_name(config->name, strlen(config->name))) {
-        snprintf(why, why_size, "--name takes letters, digits, '.', '_' and '-', at most %u, not \"%.60s\"", NAME_MAX_SIZE,
-                 config->name);
+        snprintf(why, why_size, "--name takes letters, digits, '.', '_' and '-', at most %u, not \"%.60s\"",
+                 NAME_MAX_SIZE, config->name);
     } else if (config->log_segment > config->log_size / 2) {
         snprintf(why, why_size, "--log-segment must be at most half of --log-size: the journal needs two files");
     }
     for (size_t i = 0; i < config->label.count && *why == 0; i++) {
         const char *label = config->label.items[i], *equals = strchr(label, '=');
         if (equals == NULL || !is_name(label, (size_t)(equals - label)) || !is_name(equals + 1, strlen(equals + 1))) {
-            snprintf(why, why_size, "--label takes K=V of letters, digits, '.', '_' and '-', such as zone=a, not \"%.60s\"",
-                     label);
+            snprintf(why, why_size,
+                     "--label takes K=V of letters, digits, '.', '_' and '-', such as zone=a, not \"%.60s\"", label);
         }
     }
     return *why == 0 ? PDR_OK : PDR_INVALID;

@@ -6,6 +6,7 @@
 #ifndef TOOLS_NODE_CONFIG_TABLE_H
 #define TOOLS_NODE_CONFIG_TABLE_H
 
+/* clang-format off */
 /*    field         flag            kind      argument    default           least    most      sentence */
 #define CONFIG_TABLE(X)                                                                                                \
     X(data,         "data",         TEXT,     "DIR",       "./perdure-data", "",      "",                              \
@@ -39,7 +40,7 @@
     X(drain,        "drain",        DURATION, "TIME",      "10s",            "0",     "1h",                            \
       "how long turns that run may take to end when the node is stopped")                                              \
     X(log_size,     "log-size",     BYTES,    "SIZE",      "1GiB",           "2MiB",  "1TiB",                          \
-      "of the journal's files together; when they are full, and the store cannot take more, writes are answered no_space") \
+      "of the journal's files together; when they are full and none can be freed, writes are answered no_space")       \
     X(log_segment,  "log-segment",  BYTES,    "SIZE",      "64MiB",          "1MiB",  "1GiB",                          \
       "of one file of the journal; at most half of --log-size")                                                        \
     X(store_cache,  "store-cache",  BYTES,    "SIZE",      "64MiB",          "1MiB",  "1TiB",                          \
@@ -48,5 +49,6 @@
       "memory that gathers what the store will write")                                                                 \
     X(log_level,    "log-level",    LEVEL,    "LEVEL",     "info",           "debug", "error",                         \
       "lowest level that is written to standard error: debug, info, warn, error")
+/* clang-format on */
 
 #endif

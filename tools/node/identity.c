@@ -62,9 +62,9 @@ enum pdr_status identity_lock(const char *directory, int *lock, char *why, size_
         return fail(PDR_INTERNAL, why, why_size, "%s: cannot be opened: %s", path, strerror(errno));
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        enum pdr_status status = errno == EWOULDBLOCK
-                                     ? in_use(directory, fd, why, why_size)
-                                     : fail(PDR_INTERNAL, why, why_size, "%s: cannot be locked: %s", path, strerror(errno));
+        enum pdr_status status =
+            errno == EWOULDBLOCK ? in_use(directory, fd, why, why_size)
+                                 : fail(PDR_INTERNAL, why, why_size, "%s: cannot be locked: %s", path, strerror(errno));
         close(fd);
         return status;
     }
@@ -87,7 +87,8 @@ static bool is_id(const char *text)
 static bool parse(const char *text, struct identity *out)
 {
     char again[256];
-    if (sscanf(text, HEAD "cluster %32s node %32s incarnation %" SCNu64, out->cluster, out->node, &out->incarnation) != 3) {
+    if (sscanf(text, HEAD "cluster %32s node %32s incarnation %" SCNu64, out->cluster, out->node, &out->incarnation) !=
+        3) {
         return false;
     }
     snprintf(again, sizeof again, HEAD "cluster %s\nnode %s\nincarnation %" PRIu64 "\n", out->cluster, out->node,
@@ -114,7 +115,8 @@ static enum pdr_status load(const char *path, struct identity *out, char *why, s
     if (!parse(text, out)) {
         return fail(PDR_INTERNAL, why, why_size,
                     "%s is damaged: put it back from a backup of this directory; without it nobody can tell whose data "
-                    "this is", path);
+                    "this is",
+                    path);
     }
     return PDR_OK;
 }
@@ -167,8 +169,8 @@ static enum pdr_status save(const char *directory, const char *path, const struc
 {
     char beside[PATH_SIZE + 8], text[256];
     snprintf(beside, sizeof beside, "%s.new", path);
-    snprintf(text, sizeof text, HEAD "cluster %s\nnode %s\nincarnation %" PRIu64 "\n", identity->cluster, identity->node,
-             identity->incarnation);
+    snprintf(text, sizeof text, HEAD "cluster %s\nnode %s\nincarnation %" PRIu64 "\n", identity->cluster,
+             identity->node, identity->incarnation);
     if (!write_synced(beside, text) || rename(beside, path) != 0 || !sync_directory(directory)) {
         return fail(errno == ENOSPC ? PDR_NO_SPACE : PDR_INTERNAL, why, why_size, "%s: cannot be written: %s", path,
                     strerror(errno));
@@ -184,9 +186,11 @@ enum pdr_status identity_next(const char *directory, struct identity *out, char 
     enum pdr_status status = load(path, out, why, why_size);
     if (status == PDR_NOT_FOUND) {
         if (exists(directory, "log") || exists(directory, "store")) {
-            return fail(PDR_INTERNAL, why, why_size,
-                        "%s is missing, and there is data beside it: put it back from a backup of this directory; without "
-                        "it nobody can tell whose data this is", path);
+            return fail(
+                PDR_INTERNAL, why, why_size,
+                "%s is missing, and there is data beside it: put it back from a backup of this directory; without "
+                "it nobody can tell whose data this is",
+                path);
         }
         new_id(out->cluster);
         new_id(out->node);

@@ -20,8 +20,8 @@ struct identity {
     uint64_t incarnation; /* 1 on the first start */
 };
 
-/** Makes `directory` if it is not there (not its parents), and locks it: *lock is to be closed when nobody writes there any
- * more. On failure `why` is a sentence that names the directory, and the process that has it if one has. */
+/** Makes `directory` if it is not there (not its parents), and locks it: *lock is to be closed when nobody writes there
+ * any more. On failure `why` is a sentence that names the directory, and the process that has it if one has. */
 enum pdr_status identity_lock(const char *directory, int *lock, char *why, size_t why_size);
 
 /** The next incarnation of what lives in `directory`, which is locked; on stable storage when it returns. A directory

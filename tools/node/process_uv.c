@@ -29,7 +29,7 @@ struct runner {
 
 struct process {
     struct node *node;
-    struct disk *disk;   /* until the node has them */
+    struct disk *disk; /* until the node has them */
     struct store *store;
     struct identity identity;
     int lock; /* -1: not locked */
@@ -233,17 +233,19 @@ static enum pdr_status open_node(struct process *process, const struct process_o
     return status == PDR_OK ? PDR_OK : fail(status, "%s", why);
 }
 
-static unsigned default_threads(void)
+unsigned process_default_threads(void)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    return processors <= 2 ? 1 : processors > (long)PROCESS_THREADS_MAX ? PROCESS_THREADS_MAX : (unsigned)processors - 1;
+    return processors <= 2                          ? 1
+           : processors > (long)PROCESS_THREADS_MAX ? PROCESS_THREADS_MAX
+                                                    : (unsigned)processors - 1;
 }
 
 static struct process *new_process(const struct process_options *options)
 {
     struct process *process = mem_new(sizeof *process);
     process->lock = -1;
-    process->threads = options->threads == 0 ? default_threads() : options->threads;
+    process->threads = options->threads == 0 ? process_default_threads() : options->threads;
     CHECK(process->threads <= PROCESS_THREADS_MAX);
     process->cores = mem_new(process->threads * sizeof *process->cores);
     process->transports = mem_new(process->threads * sizeof(struct transport *));

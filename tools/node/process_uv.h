@@ -18,18 +18,21 @@ struct process;
 struct uv_loop_s;
 
 struct process_options {
-    const char *data;   /* the directory; made if it is not there */
-    unsigned threads;   /* core threads; 0: one fewer than the processors, at least 1 */
+    const char *data; /* the directory; made if it is not there */
+    unsigned threads; /* core threads; 0: one fewer than the processors, at least 1 */
     struct store_rocks_options store;
     struct node_options node; /* name NULL: the host's; cluster and id are the directory's */
 };
 
 /**
  * Locks the directory, recovers what is in it, and listens; the core and journal threads run when it returns. Calls are
- * answered from then on, `_sys` once process_run is called. On failure *why is a sentence, valid until the thread's next
- * call, and nothing is left but files.
+ * answered from then on, `_sys` once process_run is called. On failure *why is a sentence, valid until the thread's
+ * next call, and nothing is left but files.
  */
 enum pdr_status process_open(const struct process_options *options, struct process **out, const char **why);
+
+/** One fewer than the processors, 1 to PROCESS_THREADS_MAX: one is left for the log and the store. */
+unsigned process_default_threads(void);
 
 uint16_t process_port(const struct process *process);
 unsigned process_threads(const struct process *process);

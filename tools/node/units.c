@@ -11,9 +11,9 @@ struct unit {
 };
 
 static const struct unit counts[] = {{"", 1}, {NULL, 0}};
-static const struct unit bytes_units[] = {{"", 1},           {"KiB", 1ull << 10}, {"MiB", 1ull << 20},
-                                          {"GiB", 1ull << 30}, {"TiB", 1ull << 40}, {NULL, 0}};
-static const struct unit duration_units[] = {{"ms", 1},         {"s", 1000},      {"min", 60000},
+static const struct unit bytes_units[] = {
+    {"", 1}, {"KiB", 1ull << 10}, {"MiB", 1ull << 20}, {"GiB", 1ull << 30}, {"TiB", 1ull << 40}, {NULL, 0}};
+static const struct unit duration_units[] = {{"ms", 1},          {"s", 1000},     {"min", 60000},
                                              {"h", 3600 * 1000}, {"d", 86400000}, {NULL, 0}};
 
 static bool parse(const char *text, const struct unit *units, uint64_t *out)
@@ -84,7 +84,9 @@ void units_print_duration_about(uint64_t ms, char *text, size_t size)
         unit++;
     }
     int used = snprintf(text, size, "%" PRIu64 " %s", ms / unit->factor, unit->name);
-    if (unit > duration_units + 1 && used > 0 && (size_t)used < size) { /* minutes and more: with the next smaller one */
-        snprintf(text + used, size - (size_t)used, " %" PRIu64 " %s", ms % unit->factor / unit[-1].factor, unit[-1].name);
+    if (unit > duration_units + 1 && used > 0 &&
+        (size_t)used < size) { /* minutes and more: with the next smaller one */
+        snprintf(text + used, size - (size_t)used, " %" PRIu64 " %s", ms % unit->factor / unit[-1].factor,
+                 unit[-1].name);
     }
 }

@@ -77,8 +77,8 @@ int cmd_tell(const struct words *words)
         status = remote_open(&remote, command, words);
     }
     if (status == EXIT_DONE) {
-        enum pdr_status sent = pdr_blocking_tell(remote.client, pdr_str(words->arguments[0]), words->arguments[1],
-                                                 pdr_written(&args));
+        enum pdr_status sent =
+            pdr_blocking_tell(remote.client, pdr_str(words->arguments[0]), words->arguments[1], pdr_written(&args));
         if (sent != PDR_OK) {
             fprintf(stderr, "{\"code\":\"%s\",\"message\":\"%s\"}\n", pdr_status_wire(sent), pdr_status_text(sent));
             status = EXIT_FAILED;

@@ -81,8 +81,8 @@ static void print_status(pdr_value status)
     print_line(&table, "shards", text);
     snprintf(text, sizeof text, "%" PRId64 " in memory, %s", int_of(status, "actors"), memory);
     print_line(&table, "actors", text);
-    snprintf(text, sizeof text, "%" PRId64 " answered, %" PRId64 " waiting, %" PRId64 " refused", int_of(status, "calls"),
-             int_of(status, "waiting"), int_of(status, "overloaded"));
+    snprintf(text, sizeof text, "%" PRId64 " answered, %" PRId64 " waiting, %" PRId64 " refused",
+             int_of(status, "calls"), int_of(status, "waiting"), int_of(status, "overloaded"));
     print_line(&table, "calls", text);
     snprintf(text, sizeof text, "%s written in %" PRId64 " syncs", log, int_of(status, "log_syncs"));
     print_line(&table, "log", text);

@@ -5,7 +5,8 @@
 
 #define PAGE 500u
 
-const struct flag ps_flags[] = {{"limit", "N", "at most so many (default: all)"}, JSON_FLAG, REMOTE_FLAGS, {NULL, NULL, NULL}};
+const struct flag ps_flags[] = {
+    {"limit", "N", "at most so many (default: all)"}, JSON_FLAG, REMOTE_FLAGS, {NULL, NULL, NULL}};
 
 /* Where one page goes. */
 struct page_out {

@@ -18,7 +18,7 @@ const struct flag start_flags[] = {
     {flag, argument, (otherwise)[0] != 0 ? text " (default: " otherwise ")" : text},
     CONFIG_TABLE(START_FLAG)
 #undef START_FLAG
-    {NULL, NULL, NULL}};
+        {NULL, NULL, NULL}};
 
 /* What SIGINT and SIGTERM do. */
 struct ending {
@@ -58,6 +58,15 @@ static void raise_file_limit(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+}
+
+/* libuv's pool reads and flushes the store and makes files of the log: one long job must not hold up the others. */
+static void size_pool(uint64_t core_threads)
+{
+    char threads[24];
+    unsigned cores = core_threads > 0 ? (unsigned)core_threads : process_default_threads();
+    snprintf(threads, sizeof threads, "%u", cores + 4); /* each core may have a step at the store; four for the rest */
+    setenv("UV_THREADPOOL_SIZE", threads, 0);
 }
 
 static int read_flags(const struct words *words, struct config *config)
@@ -127,6 +136,7 @@ int cmd_start(const struct words *words)
     log_set_level((enum log_level)config.log_level);
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
+    size_pool(config.threads);
     struct plugins *plugins = plugins_new();
     status = load_plugins(&config, plugins);
     if (status == EXIT_DONE) {

@@ -32,7 +32,10 @@ const struct command commands[] = {
      "one JSON object a line anywhere else: address, state (active: in memory; passive: on disk), mailbox (calls\n"
      "that wait), turns (since it became active), bytes (of its state).\n",
      ps_flags, 0, 1, cmd_ps},
-    {"help", "help [COMMAND]", "tell about a command", "The same as `perdure COMMAND --help`.\n", no_flags, 0, 1, cmd_help},
+    {"types", "types [FLAG...]", "list the actor types of a node, and their methods",
+     "A table on a terminal, one JSON object a line anywhere else: name, methods.\n", types_flags, 0, 0, cmd_types},
+    {"help", "help [COMMAND]", "tell about a command", "The same as `perdure COMMAND --help`.\n", no_flags, 0, 1,
+     cmd_help},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 
@@ -60,18 +63,6 @@ const struct command *command_near(const char *name)
     return near;
 }
 
-void commands_print_help(FILE *out)
-{
-    fprintf(out, "perdure %s: actors that are called by name and outlive their processes\n\n", PDR_VERSION);
-    for (const struct command *c = commands; c->name != NULL; c++) {
-        fprintf(out, "  perdure %-8s %s\n", c->name, c->summary);
-    }
-    fprintf(out, "\nperdure COMMAND --help tells all about one; perdure --version names the version.\n\nExit status\n");
-#define EXIT_LINE(name, status, when) fprintf(out, "  %d  %s\n", status, when);
-    EXIT_TABLE(EXIT_LINE)
-#undef EXIT_LINE
-}
-
 /* A sentence in lines of at most 100 columns, the first of which has begun at `column`. */
 static void print_wrapped(FILE *out, const char *text, int column)
 {
@@ -89,6 +80,20 @@ static void print_wrapped(FILE *out, const char *text, int column)
         text += strspn(text, " ");
     }
     fprintf(out, "\n");
+}
+
+void commands_print_help(FILE *out)
+{
+    fprintf(out, "perdure %s: actors that are called by name and outlive their processes\n\n", PDR_VERSION);
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        fprintf(out, "  perdure %-8s %s\n", c->name, c->summary);
+    }
+    fprintf(out, "\nperdure COMMAND --help tells all about one; perdure --version names the version.\n\nExit status\n");
+#define EXIT_LINE(name, status, when)                                                                                  \
+    fprintf(out, "  %d  ", status);                                                                                    \
+    print_wrapped(out, when, 5);
+    EXIT_TABLE(EXIT_LINE)
+#undef EXIT_LINE
 }
 
 void command_print_help(const struct command *command, FILE *out)
@@ -187,9 +192,5 @@ int perdure_main(int argc, char **argv)
         command_misused(command, "%s", why);
     }
     words_release(&words);
-    if (fflush(stdout) != 0 && status == EXIT_DONE) {
-        perror("perdure: standard output");
-        status = EXIT_FAILED;
-    }
     return status;
 }

@@ -8,14 +8,16 @@
 
 #include "tools/perdure/words.h"
 
+/* clang-format off */
 /*    name          status  when */
 #define EXIT_TABLE(X)                                                                                                  \
     X(DONE,        0, "it is done")                                                                                    \
-    X(FAILED,      1, "it failed: the actor or the platform says why, as JSON {\"code\", \"message\"} on standard error; " \
-                      "or a node could not start")                                                                     \
+    X(FAILED,      1, "it failed: the actor or the platform says why, as JSON {\"code\", \"message\"} on "             \
+                      "standard error; or a node could not start")                                                     \
     X(MISUSE,      2, "the command line is wrong")                                                                     \
     X(UNREACHABLE, 3, "no node answers at that address; nothing was done")                                             \
     X(DEADLINE,    4, "no answer came in time; the call may have been applied, or may be yet")
+/* clang-format on */
 
 enum exit_status {
 #define EXIT_ENUM(name, status, when) EXIT_##name = (status),
@@ -25,9 +27,9 @@ enum exit_status {
 
 struct command {
     const char *name;
-    const char *usage;       /* what follows `perdure` */
-    const char *summary;     /* one line, no full stop */
-    const char *text;        /* paragraphs; lines as they are to be shown */
+    const char *usage;        /* what follows `perdure` */
+    const char *summary;      /* one line, no full stop */
+    const char *text;         /* paragraphs; lines as they are to be shown */
     const struct flag *flags; /* ends with a NULL name */
     size_t arguments_min, arguments_max;
     int (*run)(const struct words *words); /* an enum exit_status */
@@ -49,12 +51,13 @@ int perdure_main(int argc, char **argv);
 
 /* The commands: cmd_*.c */
 
-extern const struct flag start_flags[], call_flags[], tell_flags[], status_flags[], ps_flags[];
+extern const struct flag start_flags[], call_flags[], tell_flags[], status_flags[], ps_flags[], types_flags[];
 int cmd_start(const struct words *words);
 int cmd_call(const struct words *words);
 int cmd_tell(const struct words *words);
 int cmd_status(const struct words *words);
 int cmd_ps(const struct words *words);
+int cmd_types(const struct words *words);
 int cmd_help(const struct words *words);
 
 #endif

@@ -1,8 +1,7 @@
-/* tools/perdure/json_value.c: JSON to MessagePack and back: reading by jansson, writing straight from the value. */
+/* tools/perdure/json_read.c: JSON to MessagePack, by jansson. */
 #include "tools/perdure/json_value.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,8 +9,6 @@
 
 #include "tools/perdure/base64.h"
 #include "tools/perdure/utf8.h"
-
-/* Reading */
 
 struct reader {
     pdr_writer *out;
@@ -78,7 +75,11 @@ static bool read_ext(struct reader *r, json_t *json, int depth)
     bool fine = decode(r, "$ext", json_array_get(json, 1), &bytes);
     if (fine) {
         uint32_t n = (uint32_t)bytes.size;
-        uint8_t head[] = {0xc9, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n,
+        uint8_t head[] = {0xc9,
+                          (uint8_t)(n >> 24),
+                          (uint8_t)(n >> 16),
+                          (uint8_t)(n >> 8),
+                          (uint8_t)n,
                           (uint8_t)json_integer_value(type)};
         pdr_write_raw(r->out, head, sizeof head);
         pdr_write_raw(r->out, bytes.data, bytes.size);
@@ -92,9 +93,8 @@ static bool read_uint(struct reader *r, json_t *json, int depth)
     struct pdr_bytes digits = string_of(json);
     char *end = NULL;
     errno = 0;
-    unsigned long long n = digits.size > 0 && strspn(digits.data, "0123456789") == digits.size
-                               ? strtoull(digits.data, &end, 10)
-                               : 0;
+    unsigned long long n =
+        digits.size > 0 && strspn(digits.data, "0123456789") == digits.size ? strtoull(digits.data, &end, 10) : 0;
     if (end == NULL || errno != 0) {
         return refuse(r, "{\"$uint\": \"DIGITS\"} is 0 to 18446744073709551615");
     }
@@ -143,7 +143,7 @@ static const struct special {
                 {"$float", read_float}, {"$str", read_str}, {"$map", read_map}};
 #define SPECIALS (sizeof specials / sizeof *specials)
 
-static const struct special *find_special(struct pdr_bytes key)
+static const struct special *find(struct pdr_bytes key)
 {
     for (size_t i = 0; i < SPECIALS; i++) {
         if (pdr_bytes_equal(key, pdr_str(specials[i].key))) {
@@ -153,19 +153,25 @@ static const struct special *find_special(struct pdr_bytes key)
     return NULL;
 }
 
+bool json_is_special(struct pdr_bytes key)
+{
+    return find(key) != NULL;
+}
+
 static bool read_object(struct reader *r, json_t *json, int depth)
 {
     const char *key;
     json_t *value;
     const struct special *special = NULL;
     if (json_object_size(json) == 1) {
-        special = find_special(pdr_str(json_object_iter_key(json_object_iter(json))));
+        special = find(pdr_str(json_object_iter_key(json_object_iter(json))));
     }
     if (special != NULL) {
         return special->read(r, json_object_get(json, special->key), depth);
     }
     pdr_write_map(r->out, (uint32_t)json_object_size(json));
-    json_object_foreach(json, key, value) {
+    json_object_foreach(json, key, value)
+    {
         pdr_write_cstr(r->out, key);
         if (!read_any(r, value, depth + 1)) {
             return false;
@@ -263,202 +269,4 @@ bool json_read_argument(const char *text, pdr_writer *value, char *why, size_t w
     }
     pdr_write_cstr(value, text);
     return true;
-}
-
-/* Printing */
-
-static void put(pdr_writer *out, const char *text)
-{
-    pdr_write_raw(out, text, strlen(text));
-}
-
-static void print_any(pdr_value value, pdr_writer *out);
-
-static void print_base64(pdr_writer *out, const char *before, struct pdr_bytes bytes, const char *after)
-{
-    put(out, before);
-    base64_encode(bytes, out);
-    put(out, after);
-}
-
-/* C1 controls are escaped too: a terminal might obey them. */
-void json_print_string(struct pdr_bytes text, pdr_writer *out)
-{
-    const uint8_t *at = text.data;
-    put(out, "\"");
-    for (size_t i = 0; i < text.size;) {
-        uint32_t c;
-        size_t size = utf8_next(at + i, text.size - i, &c);
-        char escape[8] = {'\\', (char)c, 0};
-        if (c == '"' || c == '\\') {
-            put(out, escape);
-        } else if (c == '\n') {
-            put(out, "\\n");
-        } else if (c == '\t') {
-            put(out, "\\t");
-        } else if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
-            snprintf(escape, sizeof escape, "\\u%04x", (unsigned)c);
-            put(out, escape);
-        } else {
-            pdr_write_raw(out, at + i, size);
-        }
-        i += size == 0 ? 1 : size;
-    }
-    put(out, "\"");
-}
-
-static void print_float(double number, pdr_writer *out)
-{
-    char text[40];
-    if (isnan(number) || isinf(number)) {
-        put(out, isnan(number) ? "{\"$float\":\"nan\"}" : number > 0 ? "{\"$float\":\"inf\"}" : "{\"$float\":\"-inf\"}");
-        return;
-    }
-    for (int digits = 15; digits <= 17; digits++) { /* the shortest that reads back the same */
-        snprintf(text, sizeof text, "%.*g", digits, number);
-        if (strtod(text, NULL) == number) {
-            break;
-        }
-    }
-    put(out, text);
-    if (strpbrk(text, ".e") == NULL) {
-        put(out, ".0"); /* still a double when it is read */
-    }
-}
-
-/* Type and bytes of an extension: what follows its head. */
-static void print_ext(pdr_value value, pdr_writer *out)
-{
-    const uint8_t *at = value.data;
-    size_t head = *at >= 0xd4 && *at <= 0xd8 ? 2 : *at == 0xc7 ? 3 : *at == 0xc8 ? 4 : 6;
-    char type[24];
-    snprintf(type, sizeof type, "{\"$ext\":[%d,\"", (int8_t)at[head - 1]);
-    print_base64(out, type, pdr_bytes(at + head, value.size - head), "\"]}");
-}
-
-static void print_str(pdr_value value, pdr_writer *out)
-{
-    struct pdr_bytes text = {NULL, 0};
-    pdr_value_bytes(value, &text);
-    if (utf8_is(text)) {
-        json_print_string(text, out);
-    } else {
-        print_base64(out, "{\"$str\":\"", text, "\"}");
-    }
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    return pdr_bytes_compare(*(const struct pdr_bytes *)a, *(const struct pdr_bytes *)b);
-}
-
-/* Whether a JSON object with these keys would read back as the same map. */
-static bool is_plain(pdr_value map)
-{
-    uint32_t count = pdr_value_count(map);
-    struct pdr_bytes items = pdr_value_items(map), *keys = calloc(count + 1u, sizeof *keys);
-    bool plain = keys != NULL;
-    for (uint32_t i = 0; plain && i < count; i++) {
-        pdr_value key = pdr_value_next(&items);
-        pdr_value_next(&items);
-        plain = pdr_value_kind(key) == PDR_KIND_STR && pdr_value_bytes(key, &keys[i]) && utf8_is(keys[i]) &&
-                (keys[i].size == 0 || memchr(keys[i].data, 0, keys[i].size) == NULL);
-    }
-    if (plain && count == 1) {
-        plain = find_special(keys[0]) == NULL;
-    } else if (plain && count > 1) {
-        qsort(keys, count, sizeof *keys, compare_keys);
-        for (uint32_t i = 1; plain && i < count; i++) {
-            plain = !pdr_bytes_equal(keys[i - 1], keys[i]);
-        }
-    }
-    free(keys);
-    return plain;
-}
-
-static void print_map(pdr_value map, pdr_writer *out)
-{
-    struct pdr_bytes items = pdr_value_items(map);
-    uint32_t count = pdr_value_count(map);
-    bool plain = is_plain(map);
-    put(out, plain ? "{" : "{\"$map\":[");
-    for (uint32_t i = 0; i < count; i++) {
-        put(out, i > 0 ? "," : "");
-        put(out, plain ? "" : "[");
-        print_any(pdr_value_next(&items), out);
-        put(out, plain ? ":" : ",");
-        print_any(pdr_value_next(&items), out);
-        put(out, plain ? "" : "]");
-    }
-    put(out, plain ? "}" : "]}");
-}
-
-static void print_array(pdr_value array, pdr_writer *out)
-{
-    struct pdr_bytes items = pdr_value_items(array);
-    uint32_t count = pdr_value_count(array);
-    put(out, "[");
-    for (uint32_t i = 0; i < count; i++) {
-        put(out, i > 0 ? "," : "");
-        print_any(pdr_value_next(&items), out);
-    }
-    put(out, "]");
-}
-
-static void print_any(pdr_value value, pdr_writer *out)
-{
-    char text[48];
-    int64_t whole = 0;
-    uint64_t large = 0;
-    double number = 0;
-    bool yes = false;
-    struct pdr_bytes bytes = {NULL, 0};
-    switch (pdr_value_kind(value)) {
-    case PDR_KIND_BOOL:
-        pdr_value_bool(value, &yes);
-        put(out, yes ? "true" : "false");
-        break;
-    case PDR_KIND_INT:
-        pdr_value_int(value, &whole);
-        snprintf(text, sizeof text, "%" PRId64, whole);
-        put(out, text);
-        break;
-    case PDR_KIND_UINT:
-        pdr_value_uint(value, &large);
-        snprintf(text, sizeof text, "{\"$uint\":\"%" PRIu64 "\"}", large);
-        put(out, text);
-        break;
-    case PDR_KIND_FLOAT:
-        pdr_value_float(value, &number);
-        print_float(number, out);
-        break;
-    case PDR_KIND_STR:
-        print_str(value, out);
-        break;
-    case PDR_KIND_BIN:
-        pdr_value_bytes(value, &bytes);
-        print_base64(out, "{\"$bin\":\"", bytes, "\"}");
-        break;
-    case PDR_KIND_ARRAY:
-        print_array(value, out);
-        break;
-    case PDR_KIND_MAP:
-        print_map(value, out);
-        break;
-    case PDR_KIND_EXT:
-        print_ext(value, out);
-        break;
-    default:
-        put(out, "null");
-        break;
-    }
-}
-
-bool json_print(pdr_value value, pdr_writer *text)
-{
-    if (value.size == 0 || pdr_value_skip(value.data, value.size, PDR_VALUE_DEPTH_MAX) != (int64_t)value.size) {
-        return false;
-    }
-    print_any(value, text);
-    return !text->failed;
 }

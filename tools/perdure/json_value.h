@@ -27,7 +27,10 @@ enum json_reading json_read(struct pdr_bytes text, pdr_writer *value, char *why,
 /** As the command line takes it: JSON where it is JSON, else a string. False: refused. */
 bool json_read_argument(const char *text, pdr_writer *value, char *why, size_t why_size);
 
-/** Appends the value as JSON in one line, in ASCII and UTF-8 without control characters. False if `value` is no value. */
+/** Whether an object with this one key is one of the above. */
+bool json_is_special(struct pdr_bytes key);
+
+/** Appends the value as JSON in one line, UTF-8 without control characters. False if `value` is no value. */
 bool json_print(pdr_value value, pdr_writer *text);
 /** Appends a JSON string. `text` must be UTF-8. */
 void json_print_string(struct pdr_bytes text, pdr_writer *out);

@@ -3,5 +3,10 @@
 
 int main(int argc, char **argv)
 {
-    return perdure_main(argc, argv);
+    int status = perdure_main(argc, argv);
+    if (fflush(stdout) != 0 && status == EXIT_DONE) { /* a full disk behind a pipe: not done after all */
+        perror("perdure: standard output");
+        status = EXIT_FAILED;
+    }
+    return status;
 }

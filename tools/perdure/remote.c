@@ -88,7 +88,8 @@ int remote_print(pdr_value value)
         put(&line, "\n");
         fwrite(line.data, 1, line.size, stdout);
     } else {
-        fprintf(stderr, "perdure: the node's answer is no MessagePack value of at most %d levels\n", PDR_VALUE_DEPTH_MAX);
+        fprintf(stderr, "perdure: the node's answer is no MessagePack value of at most %d levels\n",
+                PDR_VALUE_DEPTH_MAX);
     }
     pdr_writer_release(&line);
     return fine ? EXIT_DONE : EXIT_FAILED;

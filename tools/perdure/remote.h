@@ -8,8 +8,13 @@
 
 #define REMOTE_FLAGS                                                                                                   \
     {"node", "HOST:PORT", "the node to talk to (default: $PERDURE_NODE, else 127.0.0.1:7077)"},                        \
-        {"deadline", "TIME", "how long the answer may take, such as 500ms or 2min (default: 30s)"}
-#define JSON_FLAG {"json", NULL, "print JSON on a terminal too"}
+    {                                                                                                                  \
+        "deadline", "TIME", "how long the answer may take, such as 500ms or 2min (default: 30s)"                       \
+    }
+#define JSON_FLAG                                                                                                      \
+    {                                                                                                                  \
+        "json", NULL, "print JSON on a terminal too"                                                                   \
+    }
 
 struct remote {
     pdr_blocking *client;

@@ -82,7 +82,8 @@ static int width_of(const char *text)
     return width;
 }
 
-static void print_row(const struct table *table, const char *const *cells, const int *widths, unsigned indent, FILE *out)
+static void print_row(const struct table *table, const char *const *cells, const int *widths, unsigned indent,
+                      FILE *out)
 {
     fprintf(out, "%*s", (int)indent, "");
     for (unsigned k = 0; k < table->columns; k++) {

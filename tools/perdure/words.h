@@ -21,7 +21,7 @@ struct words {
     struct word_flag {
         const struct flag *flag;
         const char *value; /* "" of a switch */
-    } *flags;
+    } * flags;
     size_t flag_count;
     bool help; /* --help or -h was among them; then nothing was checked */
 };

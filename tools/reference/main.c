@@ -10,7 +10,8 @@
 #include "tools/node/units.h"
 #include "tools/perdure/commands.h"
 
-#define WRITTEN "<!-- Written by tools/reference from %s; change it there, then: cmake --build BUILD --target reference -->\n"
+#define WRITTEN                                                                                                        \
+    "<!-- Written by tools/reference from %s; change it there, then: cmake --build BUILD --target reference -->\n"
 
 /* In a table's cell a bar would end it, and <...> and _..._ would vanish. */
 static void print_cell(const char *text)
@@ -42,7 +43,8 @@ static void print_flags(const struct command *command)
 static void print_commands(void)
 {
     printf("# Commands\n\n" WRITTEN "\n", "tools/perdure/commands.c");
-    printf("One binary, `perdure`. Flags begin with `--` and may stand anywhere; `--flag VALUE` and `--flag=VALUE` are the\n"
+    printf("One binary, `perdure`. Flags begin with `--` and may stand anywhere; `--flag VALUE` and `--flag=VALUE` are "
+           "the\n"
            "same. `perdure COMMAND --help` prints what is here. How JSON stands for values: [json.md](json.md).\n");
     for (const struct command *c = commands; c->name != NULL; c++) {
         printf("\n## perdure %s\n\n", c->name);
@@ -65,9 +67,10 @@ static void print_commands(void)
 static void print_config(void)
 {
     printf("# Settings of a node\n\n" WRITTEN "\n", "tools/node/config_table.h");
-    printf("Flags of `perdure start`. Sizes have units (512KiB, 64MiB, 2GiB, or bytes), and so have times (500ms, 30s,\n"
-           "5min, 2h, 1d). A value out of its range is refused with a sentence; nothing is silently cut.\n\n"
-           "| flag | default | from | to | |\n|---|---|---|---|---|\n");
+    printf(
+        "Flags of `perdure start`. Sizes have units (512KiB, 64MiB, 2GiB, or bytes), and so have times (500ms, 30s,\n"
+        "5min, 2h, 1d). A value out of its range is refused with a sentence; nothing is silently cut.\n\n"
+        "| flag | default | from | to | |\n|---|---|---|---|---|\n");
     for (size_t i = 0; i < config_row_count; i++) {
         const struct config_row *row = &config_rows[i];
         printf("| `--%s %s` | %s | %s | %s | ", row->flag, row->argument, row->otherwise, row->least, row->most);
@@ -94,8 +97,10 @@ static const char *again(enum pdr_retry retry)
 static void print_errors(void)
 {
     printf("# Errors\n\n" WRITTEN "\n", "include/perdure/status.h");
-    printf("A call that fails is answered with a map: `{\"code\": ..., \"message\": ...}`, with `\"retry_ms\"` where waiting\n"
-           "helps. The platform's codes are below; any other code is an actor's own (`enum pdr_status` has PDR_ACTOR for it).\n\n"
+    printf("A call that fails is answered with a map: `{\"code\": ..., \"message\": ...}`, with `\"retry_ms\"` where "
+           "waiting\n"
+           "helps. The platform's codes are below; any other code is an actor's own (`enum pdr_status` has PDR_ACTOR "
+           "for it).\n\n"
            "| code | in C | HTTP | again? | |\n|---|---|---|---|---|\n");
 #define ERROR_LINE(name, wire, http, retry, text)                                                                      \
     if (PDR_##name != PDR_OK && PDR_##name != PDR_ACTOR) {                                                             \
@@ -105,7 +110,8 @@ static void print_errors(void)
     }
     PDR_STATUS_TABLE(ERROR_LINE)
 #undef ERROR_LINE
-    printf("\nAfter `deadline_exceeded` and `unavailable` nobody can say whether the call was applied: to call again is safe\n"
+    printf("\nAfter `deadline_exceeded` and `unavailable` nobody can say whether the call was applied: to call again "
+           "is safe\n"
            "when the method may run twice, and always under a session (a later version).\n");
 }
 
@@ -129,7 +135,8 @@ static void print_limit(const char *name, unsigned long long value, const char *
 static void print_limits(void)
 {
     printf("# Limits\n\n" WRITTEN "\n", "net/wire/limits.h");
-    printf("Everything that could grow is bounded. What a node can be told is in [config.md](config.md); what is fixed is\n"
+    printf("Everything that could grow is bounded. What a node can be told is in [config.md](config.md); what is fixed "
+           "is\n"
            "here. At a limit the answer is an error that says which, or the connection ends with\n"
            "`_sys/conn.closed [{\"code\", \"message\"}]`.\n\n"
            "| limit | value | what it bounds, and what happens at it |\n|---|---|---|\n");
@@ -141,7 +148,8 @@ static void print_limits(void)
 static const struct page {
     const char *name;
     void (*print)(void);
-} pages[] = {{"commands", print_commands}, {"config", print_config}, {"errors", print_errors}, {"limits", print_limits}};
+} pages[] = {
+    {"commands", print_commands}, {"config", print_config}, {"errors", print_errors}, {"limits", print_limits}};
 
 int main(int argc, char **argv)
 {

@@ -1,0 +1,12 @@
+/* tests/plugins/method_flags.c: flags from another time. */
+#include <perdure/actor.h>
+
+static int nothing(pdr_turn *turn, const pdr_args *args)
+{
+    return pdr_reply_nil(turn);
+}
+
+static const struct pdr_method methods[] = {
+    {"fine", nothing, 0, 0}, {"strange", nothing, 1u << 9, 0}, {NULL, NULL, 0, 0}};
+static const struct pdr_actor_type type = {PDR_ACTOR_ABI, "tested", methods, 0, NULL, NULL, PDR_DURABILITY_DEFAULT};
+PDR_PLUGIN("method_flags", "1.0", &type)

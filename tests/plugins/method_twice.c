@@ -1,0 +1,11 @@
+/* tests/plugins/method_twice.c: two methods of one name. */
+#include <perdure/actor.h>
+
+static int nothing(pdr_turn *turn, const pdr_args *args)
+{
+    return pdr_reply_nil(turn);
+}
+
+static const struct pdr_method methods[] = {{"fine", nothing, 0, 0}, {"fine", nothing, 0, 0}, {NULL, NULL, 0, 0}};
+static const struct pdr_actor_type type = {PDR_ACTOR_ABI, "tested", methods, 0, NULL, NULL, PDR_DURABILITY_DEFAULT};
+PDR_PLUGIN("method_twice", "1.0", &type)
