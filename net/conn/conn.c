@@ -32,11 +32,6 @@ static void conn_free(struct conn *conn)
     mem_free(conn);
     conns->count--;
     conns->stats.closed++;
-    if (conns->closing && conns->count == 0 && conns->closed != NULL) {
-        void (*closed)(void *) = conns->closed;
-        conns->closed = NULL;
-        closed(conns->closed_user);
-    }
 }
 
 /* Pause and resume: a peer that asks for more than it takes is not read. */
@@ -156,11 +151,18 @@ static void closed(void *user, const char *why)
     if (conn->conns->core->dead) {
         return; /* conns_free */
     }
+    struct conns *conns = conn->conns;
     conn->state = CONN_GONE;
     conn->stream = NULL;
+    conns->streams--;
     list_remove(&conn->dirty_node);
     if (conn->outstanding == 0) {
         conn_free(conn);
+    }
+    if (conns->closing && conns->streams == 0 && conns->closed != NULL) {
+        void (*done)(void *) = conns->closed;
+        conns->closed = NULL;
+        done(conns->closed_user);
     }
 }
 
@@ -188,6 +190,7 @@ void conns_adopt(struct conns *conns, intptr_t pending)
     }
     list_push_back(&conns->all, &conn->node);
     conns->count++;
+    conns->streams++;
     conns->stats.opened++;
 }
 
@@ -248,7 +251,7 @@ void conns_close(struct conns *conns, void (*closed_cb)(void *user), void *user)
     conns->closing = true;
     conns->closed = closed_cb;
     conns->closed_user = user;
-    if (conns->count == 0) {
+    if (conns->streams == 0) {
         conns->closed = NULL;
         closed_cb(user);
         return;

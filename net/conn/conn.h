@@ -37,7 +37,8 @@ struct conns {
     struct conn_stats stats;
     struct list all;
     struct list dirty; /* something to write at the end of the tick */
-    uint32_t count;
+    uint32_t count;   /* of structs: one whose stream is gone stays until its calls have ended */
+    uint32_t streams; /* of those that have one */
     bool closing;
     void (*closed)(void *user);
     void *closed_user;
@@ -68,7 +69,7 @@ void conns_init(struct conns *conns, struct core *core, struct router *router, s
 void conns_adopt(struct conns *conns, intptr_t pending);
 /** End of a tick: what was answered is written. `user` is the struct conns. */
 void conns_flush(void *user);
-/** Writes what is to be written, then closes all; `closed` fires once none is left. */
+/** Writes what is to be written, then closes all; `closed` fires once no stream is left. Calls may still be running. */
 void conns_close(struct conns *conns, void (*closed)(void *user), void *user);
 /** A world that has ended: frees everything. */
 void conns_free(struct conns *conns);
