@@ -10,6 +10,7 @@
 #include "tests/simulation/sim_types.h"
 
 #define LIVENESS_NS (30 * NS_PER_S) /* after the faults are over, everything is answered within that */
+#define DRAIN_MS 40000u /* calls whose clients are gone run on, for as long as their deadlines */
 #define PHASE_1_NS_MIN (1 * NS_PER_S)
 #define PHASE_1_NS_MAX (8 * NS_PER_S)
 #define STEPS_MAX 20000000ull /* a run that needs more has run away */
@@ -18,7 +19,7 @@ static void start_again(struct sim_event *event)
 {
     struct run *run = LIST_ITEM(event, struct run, restart);
     if (run->node.state == SIM_NODE_DOWN && !sim_node_start(&run->node)) {
-        run_restart_after(run, 10 * NS_PER_MS);
+        run_restart_after(run, 100 * NS_PER_MS);
     }
 }
 
@@ -42,7 +43,7 @@ static void node_stopped(void *user, struct sim_node *node)
 {
     struct run *run = user;
     run->leak_checked = true;
-    leak_check(&run->sim, node->node);
+    leak_check(&run->sim, node->node, run->stopping);
 }
 
 static uint32_t class_index(const struct workload_class *cls)
@@ -189,8 +190,8 @@ static bool wait_for_all(struct run *run)
 static bool stop_node(struct run *run)
 {
     run->stopping = true;
-    sim_node_stop(&run->node, 1000);
-    uint64_t until_ns = run->sim.now_ns + LIVENESS_NS;
+    sim_node_stop(&run->node, DRAIN_MS);
+    uint64_t until_ns = run->sim.now_ns + DRAIN_MS * NS_PER_MS + LIVENESS_NS;
     while (run->node.state != SIM_NODE_DOWN && run->sim.now_ns < until_ns) {
         if (!run_for(run, 10 * NS_PER_MS)) {
             return false;

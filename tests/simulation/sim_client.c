@@ -1,10 +1,11 @@
-/* tests/simulation/sim_client.c: the raw client: frames by hand, answers by msgid. */
+/* tests/simulation/sim_client.c: the raw client (frames by hand, answers by msgid), and the real one in its place. */
 #include "tests/simulation/sim_client.h"
 
 #include <string.h>
 
 #include "core/base/check.h"
 #include "core/base/mem.h"
+#include "net/client/client.h"
 
 #define AGAIN_NS_MAX (200 * NS_PER_MS)
 
@@ -230,10 +231,24 @@ bool sim_client_send_raw(struct sim_client *client, struct pdr_bytes bytes)
     return true;
 }
 
+/* Either. */
+
+static void open_real(struct sim_client *client)
+{
+    const char *why;
+    struct pdr_client_options options = {.node = client->address};
+    CHECK(client_open_on(&client->loop.loop, client->transport, &options, rng_next(&client->sim->rng), &client->real,
+                         &why) == PDR_OK);
+}
+
 bool sim_client_call(struct sim_client *client, struct pdr_bytes to, const char *method, struct pdr_bytes args,
                      uint64_t deadline_ms, pdr_outcome_cb cb, void *user)
 {
-    return call_raw(client, to, method, args, deadline_ms, cb, user);
+    if (client->real == NULL) {
+        return call_raw(client, to, method, args, deadline_ms, cb, user);
+    }
+    struct pdr_call_options options = {.deadline_ms = deadline_ms};
+    return pdr_client_call(client->real, to, method, args, &options, cb, user) == PDR_OK;
 }
 
 void sim_client_open(struct sim_client *client, struct sim *sim, struct sim_net *net, uint32_t host,
@@ -246,8 +261,12 @@ void sim_client_open(struct sim_client *client, struct sim *sim, struct sim_net 
     client->again = (struct sim_event){.fire = connect_again, .name = "client.connect", .subject = host};
     list_init(&client->calls);
     pdr_writer_init(&client->in, NULL, 0, 0);
+    if (real) {
+        open_real(client);
+    } else {
+        connect_now(client);
+    }
     sim_loop_run(&client->loop);
-    connect_now(client);
 }
 
 void sim_client_close(struct sim_client *client)
@@ -256,6 +275,10 @@ void sim_client_close(struct sim_client *client)
     sim_cancel(client->sim, &client->again);
     sim_loop_stop(&client->loop);
     sim_net_crash(client->net, client->host, false);
+    if (client->real != NULL) {
+        client_discard(client->real);
+        client->real = NULL;
+    }
     finish_all(client, PDR_CANCELLED, "the client was closed");
     sim_net_reap(client->net, client->host);
     client->transport->ops->free(client->transport);

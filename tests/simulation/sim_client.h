@@ -19,9 +19,11 @@ struct sim_client {
     struct sim_clock clock;
     struct sim_loop loop;
     struct transport *transport;
-    uint32_t outstanding;
 
     pdr_client *real; /* NULL: raw */
+
+    /* raw */
+    uint32_t outstanding;
     struct stream *stream;
     bool connected, stopping;
     pdr_writer in;     /* a frame whose end has not come */

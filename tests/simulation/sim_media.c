@@ -15,6 +15,9 @@ static bool alive(struct sim_media *media)
     if (!media->dead && ++media->operations >= media->dies_at) {
         sim_note(media->sim, "media.dies", media->subject, media->operations);
         media->dead = true;
+        if (media->died != NULL) {
+            media->died(media->user);
+        }
     }
     return !media->dead;
 }
@@ -196,6 +199,7 @@ struct store_batch {
 
 struct store_cursor {
     struct sim_media *media;
+    bool cached;
     struct store_cursor *inner;
 };
 
@@ -270,10 +274,36 @@ static struct store_cursor *cursor_new(struct store *store)
     return cursor;
 }
 
+/* Now and then everything is in memory. */
+static struct store_cursor *cursor_new_cached(struct store *store)
+{
+    struct store_cursor *cursor = cursor_new(store);
+    cursor->cached = true;
+    return cursor;
+}
+
+struct few {
+    store_each each;
+    void *user;
+    uint64_t left; /* rows that are in memory */
+};
+
+static bool each_of_few(void *user, struct pdr_bytes key, struct pdr_bytes value)
+{
+    struct few *few = user;
+    return few->left > 0 && few->left-- > 0 && few->each(few->user, key, value);
+}
+
 static enum pdr_status cursor_scan(struct store_cursor *cursor, struct pdr_bytes from, struct pdr_bytes to,
                                    store_each each, void *user)
 {
-    return inner_ops(cursor->media)->cursor_scan(cursor->inner, from, to, each, user);
+    const struct store_ops *ops = inner_ops(cursor->media);
+    if (!cursor->cached || sim_chance(cursor->media->sim, 40)) {
+        return ops->cursor_scan(cursor->inner, from, to, each, user);
+    }
+    struct few few = {each, user, sim_draw(cursor->media->sim, 3)};
+    ops->cursor_scan(cursor->inner, from, to, each_of_few, &few);
+    return PDR_UNAVAILABLE;
 }
 
 static void cursor_free(struct store_cursor *cursor)
@@ -314,6 +344,7 @@ static const struct store_ops media_store_ops = {
     .flush = store_flush,
     .get = store_get,
     .cursor_new = cursor_new,
+    .cursor_new_cached = cursor_new_cached,
     .cursor_scan = cursor_scan,
     .cursor_free = cursor_free,
     .checkpoint = store_checkpoint,
@@ -366,6 +397,10 @@ void sim_media_die(struct sim_media *media)
 
 void sim_media_crash(struct sim_media *media, bool power)
 {
-    sim_disk_crash(media->sim_disk);
+    if (power) {
+        sim_disk_crash(media->sim_disk);
+    } else {
+        sim_disk_kill(media->sim_disk);
+    }
     store_mem_crash(media->inner_store, (unsigned)sim_draw(media->sim, 101));
 }

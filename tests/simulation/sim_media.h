@@ -25,6 +25,8 @@ struct sim_media {
     uint64_t dies_at;    /* operation; UINT64_MAX: never */
     bool dead;
     bool store_fails;    /* writes and flushes of the store report PDR_NO_SPACE */
+    void (*died)(void *user); /* at that operation; NULL: nobody cares */
+    void *user;
 };
 
 void sim_media_init(struct sim_media *media, struct sim *sim, uint32_t subject);

@@ -342,7 +342,7 @@ static void end_init(struct end *end, struct sim_connection *connection, unsigne
 {
     end->connection = connection;
     end->side = side;
-    end->state = side == 0 ? END_CONNECTING : END_PENDING;
+    end->state = END_CONNECTING;
     sim_source_init(&end->source, handle_end);
     end->linger = (struct sim_event){.fire = lingered, .name = "net.linger", .subject = connection->id};
 }

@@ -92,7 +92,7 @@ static void vanish(struct sim_net *net, struct sim_connection *c, unsigned side)
 static void crash_end(struct sim_net *net, struct sim_connection *c, unsigned side, bool power)
 {
     struct end *end = &c->ends[side];
-    if (end->state == END_GONE) {
+    if (end->state == END_GONE || (end->state == END_CONNECTING && side == 1)) {
         return;
     }
     end->held = end->state != END_PENDING;

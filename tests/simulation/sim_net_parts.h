@@ -41,7 +41,7 @@ struct pipe {
 };
 
 enum end_state {
-    END_CONNECTING,
+    END_CONNECTING, /* on the side that accepts: nobody has knocked yet */
     END_PENDING, /* accepted, not adopted */
     END_OPEN,
     END_CLOSING, /* stream_close was called: `closed` is still to fire */
@@ -132,7 +132,7 @@ void pipe_release(struct pipe *pipe);
 void pipe_pump(struct pipe *pipe);
 /** Sends a chunk without data behind everything that is under way; FIN and RST are the last. */
 void pipe_signal(struct pipe *pipe, enum chunk_kind kind);
-/** Loses a drawn part of what is under way, from the end, and everything kept. */
+/** Loses a drawn part of what is under way, from the end, and everything kept. Say then how it ends. */
 void pipe_tear(struct pipe *pipe);
 /** The link carries again. */
 void pipe_go_on(struct pipe *pipe);

@@ -195,6 +195,7 @@ void pipe_tear(struct pipe *pipe)
         list_remove(&last->node);
         mem_free(last);
     }
+    pipe->ended = false; /* a good-bye may have been lost too */
     sim_cancel(sim, &pipe->arrival);
     pipe->last_at_ns = sim->now_ns;
     for (struct list *node = pipe->chunks.next; node != &pipe->chunks; node = node->next) {

@@ -36,11 +36,19 @@ static void fatal(void *user, const char *why)
     sim_after(n->sim, &n->fatal, 0);
 }
 
+/* media.dies_at: the power goes between two operations of disk and store. */
+static void media_died(void *user)
+{
+    struct sim_node *n = user;
+    halt(n);
+    sim_after(n->sim, &n->fatal, 0);
+}
+
 static void fatal_now(struct sim_event *event)
 {
     struct sim_node *n = LIST_ITEM(event, struct sim_node, fatal);
     if (n->state != SIM_NODE_DOWN) {
-        sim_node_crash(n, false);
+        sim_node_crash(n, n->media.dead);
         if (n->ended != NULL) {
             n->ended(n->user, n);
         }
@@ -121,7 +129,8 @@ static bool open_node(struct sim_node *n)
     };
     if (node_open(&world, &n->options, &n->node, &why) != PDR_OK) {
         n->node = NULL;
-        SIM_CHECK(n->sim, n->media.dead, "the node does not start: %s", why);
+        snprintf(n->refused, sizeof n->refused, "%s", why);
+        SIM_CHECK(n->sim, n->media.dead || n->media.store_fails || n->may_refuse, "the node does not start: %s", why);
     }
     return n->node != NULL && !n->media.dead;
 }
@@ -140,6 +149,7 @@ bool sim_node_start(struct sim_node *n)
     sim_media_begin(&n->media, &n->journal_loop);
     sim_note(n->sim, "node.start", n->host, n->starts);
     n->state = SIM_NODE_UP;
+    n->refused[0] = 0;
     if (!open_node(n)) {
         n->failed_starts++;
         sim_node_crash(n, true);
@@ -199,6 +209,8 @@ void sim_node_init(struct sim_node *n, struct sim *sim, struct sim_net *net, con
     n->stopped = (struct sim_event){.fire = stopped_now, .name = "node.stopped", .subject = n->host};
     sim_clock_init(&n->clock, sim);
     sim_media_init(&n->media, sim, n->host);
+    n->media.died = media_died;
+    n->media.user = n;
     sim_work_init(&n->work, sim, n->host);
 }
 

@@ -29,6 +29,8 @@ struct sim_node {
     struct node *node; /* NULL: down */
     struct sim_event fatal, stopped;
     bool expects_fatal; /* a fault was ordered that ends the node by itself (R27) */
+    bool may_refuse;    /* the log was damaged: not to start is right */
+    char refused[512];  /* why it did not start; "" if it did */
     bool power_went;    /* how the machine went down the last time */
     uint64_t starts, crashes, fatals, stops, failed_starts;
     /** Called when the node has ended by itself, after node_free. May be NULL. */

@@ -40,6 +40,8 @@ void swarm_draw_net(struct sim *sim, struct sim_net *net)
     shape->window_max = (uint32_t)PICK(sim, 256, 4 * KIB, 64 * KIB, 256 * KIB);
     shape->chunk_max = (uint32_t)PICK(sim, 3, 100, 1460, 64 * KIB);
     uint64_t typical_ns = PICK(sim, 20, 100, 1000, 10000) * NS_PER_US;
+    uint32_t least = (uint32_t)(typical_ns / NS_PER_US) * 8; /* small windows on long ways would only be slow */
+    shape->window_max = shape->window_max < least ? least : shape->window_max;
     for (uint32_t a = 0; a < SIM_HOSTS_MAX; a++) {
         for (uint32_t b = 0; b < SIM_HOSTS_MAX; b++) {
             sim_net_link(net, a, b)->typical_ns = typical_ns;

@@ -63,6 +63,7 @@ void *op_begin(struct workload *w)
 {
     struct op *op = mem_new(w->cls->op_size);
     op->workload = w;
+    op->is_final = w->finishing;
     op->begun_ns = w->sim->now_ns;
     pdr_writer_init(&op->args, op->room, sizeof op->room, 0);
     return op;

@@ -52,6 +52,7 @@ struct workload {
 /** One call. */
 struct op {
     struct workload *workload;
+    bool is_final; /* begun when the faults were over */
     uint64_t begun_ns;
     uint64_t deadline_ms; /* 0: the node's */
     pdr_writer args;

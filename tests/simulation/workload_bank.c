@@ -91,7 +91,7 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
     if (op->kind == BANK_AUDIT) {
         if (fate == FATE_DONE) {
             judge_audit(w, op, outcome->result);
-            own->next_read += w->finishing;
+            own->next_read += op->op.is_final;
         }
         return;
     }

@@ -10,7 +10,6 @@ struct chain_op {
     struct op op;
     uint32_t links;
     bool is_cycle;
-    bool is_final; /* begun when the faults were over: its time is judged */
 };
 
 struct chain_workload {
@@ -41,7 +40,6 @@ static void begin(struct workload *w, bool is_cycle)
     struct chain_op *op = op_begin(w);
     op->links = 2 + (w->finishing ? 0 : (uint32_t)sim_draw(w->sim, LINKS_MAX - 1));
     op->is_cycle = is_cycle;
-    op->is_final = w->finishing;
     write_names(w, &op->op.args, op->links, is_cycle);
     if (!is_cycle && !w->finishing && sim_chance(w->sim, 40)) {
         op->op.deadline_ms = 1 + sim_draw(w->sim, 500);
@@ -67,11 +65,11 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
         SIM_CHECK(w->sim, !op->is_cycle, "sim_chain: a chain of %u that comes back was answered", op->links);
         SIM_CHECK(w->sim, pdr_value_int(outcome->result, &links) && links == (int64_t)op->links,
                   "sim_chain: a chain of %u was answered %lld", op->links, (long long)links);
-        own->answered = own->answered || w->finishing;
+        own->answered = own->answered || op->op.is_final;
     }
     SIM_CHECK(w->sim, op->is_cycle || outcome->status != PDR_DEADLOCK, "sim_chain: a chain without a cycle is a deadlock");
-    own->deadlocked = own->deadlocked || (op->is_final && outcome->status == PDR_DEADLOCK);
-    if (op->is_cycle && op->is_final && outcome->status != PDR_UNAVAILABLE) {
+    own->deadlocked = own->deadlocked || (op->op.is_final && outcome->status == PDR_DEADLOCK);
+    if (op->is_cycle && op->op.is_final && outcome->status != PDR_UNAVAILABLE) {
         SIM_CHECK(w->sim, outcome->status != PDR_DEADLINE && took_ns < AT_ONCE_NS,
                   "sim_chain: a chain of %u that comes back took %llu ms to fail: %.*s", op->links,
                   (unsigned long long)(took_ns / NS_PER_MS), (int)outcome->code.size, (const char *)outcome->code.data);

@@ -108,7 +108,7 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
     }
     SIM_CHECK(w->sim, pdr_value_int(outcome->result, &n), "%s: the answer is no number", w->cls->name);
     judge_answer(w, op, n);
-    own->next_read += w->finishing;
+    own->next_read += op->op.is_final;
 }
 
 static bool finish(struct workload *w)

@@ -45,7 +45,7 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
     if (fate != FATE_DONE) {
         return;
     }
-    own->answered = own->answered || w->finishing;
+    own->answered = own->answered || op->op.is_final;
     SIM_CHECK(w->sim, pdr_value_bytes(outcome->result, &back) && back.size == op->size, "echo: %u bytes came back as %zu",
               op->size, back.size);
     for (size_t i = 0; i < back.size; i += 97) {

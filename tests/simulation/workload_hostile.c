@@ -115,7 +115,7 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
                     outcome->status == PDR_NO_SPACE;
     SIM_CHECK(w->sim, expected, "hostile: %s.%s was answered `%s`", asked[op->kind].address, asked[op->kind].method,
               pdr_status_wire(outcome->status));
-    own->answered = own->answered || (w->finishing && outcome->status == PDR_OK);
+    own->answered = own->answered || (op->op.is_final && outcome->status == PDR_OK);
 }
 
 static bool finish(struct workload *w)

@@ -279,7 +279,7 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
     bool writes = op->kind != KV_GET && op->kind != KV_SCAN;
     if (fate == FATE_DONE) {
         judge(own, op, outcome->result);
-        own->was_read = own->was_read || w->finishing;
+        own->was_read = own->was_read || op->op.is_final;
     } else if (fate == FATE_UNKNOWN && writes) {
         struct kv_key *key = &own->keys[op->key];
         key->unknown[key->unknown_count++] = (struct unknown){op->serial, w->sim->lives};

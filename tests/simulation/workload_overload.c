@@ -47,7 +47,7 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
                   (long long)ms, (long long)op->wait_ms);
         SIM_CHECK(w->sim, took_ns >= (uint64_t)ms * NS_PER_MS / 100 * 98, "sim_slow: %lld ms were over after %llu us",
                   (long long)ms, (unsigned long long)(took_ns / NS_PER_US));
-        own->answered = own->answered || w->finishing;
+        own->answered = own->answered || op->op.is_final;
     }
     SIM_CHECK(w->sim, outcome->status != PDR_OVERLOADED || outcome->retry_ms > 0,
               "sim_slow: overloaded without retry_ms: %.*s", (int)outcome->message.size,

@@ -120,7 +120,7 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
     if (op->kind == STEP_LOOK) {
         if (fate == FATE_DONE) {
             judge_look(w, op, outcome->result);
-            own->reads += w->finishing;
+            own->reads += op->op.is_final;
         }
         return;
     }

@@ -5,7 +5,7 @@
 
 #include "tests/simulation/sim_node.h"
 
-/** Between `stopped` and node_free. */
-void leak_check(struct sim *sim, const struct node *node);
+/** Between `stopped` and node_free. `drained`: there was time enough for every turn to end. */
+void leak_check(struct sim *sim, const struct node *node, bool drained);
 
 #endif
