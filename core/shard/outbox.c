@@ -111,7 +111,7 @@ enum pdr_status turn_call(struct turn *turn, struct pdr_bytes to, struct pdr_byt
                           pdr_value *reply)
 {
     struct core *core = turn->activation->core;
-    struct call *call;
+    struct call *call = NULL;
     enum pdr_status status = commit_part(turn);
     if (status == PDR_OK) {
         status = make(turn, to, method, args, true, &call);
@@ -139,7 +139,7 @@ static void told(struct call *call)
 
 enum pdr_status turn_tell(struct turn *turn, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args)
 {
-    struct call *call;
+    struct call *call = NULL;
     if (turn->reader) {
         return turn_fail(turn, PDR_INVALID, NULL, "a reader or a hook can't tell others");
     }
