@@ -66,7 +66,7 @@ class Corruption(Case):
         self.assertNotEqual(result.returncode, 0, "it started on a damaged log")
         for word in words:
             self.assertIn(word, result.stderr)
-        self.assertNotIn("Sanitizer", result.stderr)
+        self.assertFalse("Sanitizer" in result.stderr, result.stderr[:2000])
         return result.stderr
 
     def test_a_torn_tail_is_cut_off(self):

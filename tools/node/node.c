@@ -396,6 +396,21 @@ static void free_parts(struct node *node)
     mem_free(node);
 }
 
+/* Of a node that could not be opened: disk and store are its own already; an opened journal has the disk. */
+static void free_unopened(struct node *node)
+{
+    if (node->listener != NULL) {
+        node->world.transports[0]->ops->unlisten(node->listener);
+    }
+    if (node->journal != NULL) {
+        journal_free(node->journal);
+    } else {
+        node->world.disk->ops->close(node->world.disk);
+    }
+    node->store->ops->close(node->store);
+    free_parts(node);
+}
+
 static enum pdr_status add_types(struct node *node, const struct node_options *options, const char **why)
 {
     registry_add_builtin(node->registry);
@@ -439,7 +454,7 @@ enum pdr_status node_open(const struct node_world *world, const struct node_opti
     struct node *node = new_node(world, options);
     enum pdr_status status = add_types(node, options, why);
     if (status != PDR_OK) {
-        free_parts(node);
+        free_unopened(node);
         return status;
     }
     /* first, for a port in use is the commonest fault; nobody is accepted before the loops run */
@@ -468,16 +483,10 @@ enum pdr_status node_open(const struct node_world *world, const struct node_opti
 
 failed:
     *why = node_why;
-    if (node->listener != NULL) {
-        world->transports[0]->ops->unlisten(node->listener);
-    }
     if (recovery != NULL) {
         recovery_free(recovery);
     }
-    if (node->journal != NULL) {
-        journal_free(node->journal);
-    }
-    free_parts(node);
+    free_unopened(node);
     return status;
 }
 
