@@ -13,8 +13,8 @@ struct batch_queue {
 };
 
 struct batches {
-    struct batch_queue pending; /* wait for a group */
-    struct batch_queue writing; /* the group that is written */
+    struct batch_queue pending;              /* wait for a group */
+    struct batch_queue writing;              /* the group that is written */
     struct loop *refused[BATCHES_HOMES_MAX]; /* homes that were refused and have not resumed */
     uint32_t refused_count;
 };

@@ -23,7 +23,7 @@ uint64_t control_epoch_of(const struct control *control, uint64_t seq)
     return 0;
 }
 
-/* An epoch begins at `first_seq`: whatever began there or later has no entries (any more), so history stays ascending. */
+/* An epoch begins at `first_seq`: what began there or later has no entries (any more), so history stays ascending. */
 static void cut_history(struct control *control, uint64_t first_seq)
 {
     while (control->history_count > 0 && control->history[control->history_count - 1].first_seq >= first_seq) {

@@ -1,5 +1,5 @@
-/* core/journal/control.h: what a replica must remember about a shard besides its entries (replication.md sections 1, 11):
- * the copy's name, the promised epoch, the last cut, the history of epochs.
+/* core/journal/control.h: what a replica must remember about a shard besides its entries: the copy's name, the promised
+ * epoch, the last cut, the history of epochs (replication.md sections 1 and 11).
  *
  * It is what the shard's records say, one after another: whoever reads the log feeds them to control_note and has it.
  * The journal does so with every record that passes and begins each segment with the outcome, as RECORD_CONTROL records

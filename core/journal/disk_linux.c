@@ -51,9 +51,9 @@ struct linux_disk {
     struct loop *loop;
     struct work *work;
     int directory;
-    bool direct;      /* open files with O_DIRECT */
-    bool synced;      /* a write_sync since the last chunk of a create */
-    bool cancel;      /* asked for; the chore learns of it between two chunks */
+    bool direct; /* open files with O_DIRECT */
+    bool synced; /* a write_sync since the last chunk of a create */
+    bool cancel; /* asked for; the chore learns of it between two chunks */
     char *path;
     char error[256];
     struct chore chore;

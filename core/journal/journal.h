@@ -15,15 +15,15 @@ struct journal;
 
 /** Records on their way to disk. Embed or allocate; the journal borrows it, and `records`, until `done`. */
 struct journal_batch {
-    struct message message;   /* the journal's, on both ways */
-    struct journal *journal;  /* the journal's */
-    struct loop *home;        /* where `done` is called */
-    const void *records;      /* encoded, one after another (record_size) */
+    struct message message;  /* the journal's, on both ways */
+    struct journal *journal; /* the journal's */
+    struct loop *home;       /* where `done` is called */
+    const void *records;     /* encoded, one after another (record_size) */
     uint32_t size;
-    /* On `home`'s thread, in the order submitted. PDR_OK: durable. PDR_NO_SPACE (R74): not written, nor will be anything
-     * that this home submits before journal_resume: entries of a shard must not have gaps. */
+    /* On `home`'s thread, in the order submitted. PDR_OK: durable. PDR_NO_SPACE (R74): not written, nor will be what
+     * this home submits before journal_resume: entries of a shard must not have gaps. */
     void (*done)(struct journal_batch *batch, enum pdr_status status);
-    uint64_t begin, end;      /* positions of the group it went with and of the next; set when durable */
+    uint64_t begin, end; /* positions of the group it went with and of the next; set when durable */
 };
 
 /** All are needed. */
@@ -42,22 +42,23 @@ struct journal_options {
     uint64_t segment_bytes;       /* 0: 64 MiB */
     uint64_t first_segment_bytes; /* of an empty log, so that the first start is quick; 0: 4 MiB */
     uint64_t bytes_max;           /* of all segments; beyond: PDR_NO_SPACE. 0: 1 GiB; at least two segments */
-    uint32_t group_bytes_max;     /* as written; 0: 1 MiB. A single batch may be larger than that, and than a segment. */
-    uint8_t log_id[LOG_ID_SIZE];  /* of a new log: random. All zero: the operating system's choice */
+    uint32_t group_bytes_max;    /* as written; 0: 1 MiB. A single batch may be larger than that, and than a segment. */
+    uint8_t log_id[LOG_ID_SIZE]; /* of a new log: random. All zero: the operating system's choice */
 };
 
 /** What recovery found, for the log and for `perdure status`. */
 struct journal_recovery {
     uint64_t records, groups, bytes;
-    bool torn;               /* the last group was torn by a crash: cut off, as it may be (R71) */
+    bool torn; /* the last group was torn by a crash: cut off, as it may be (R71) */
     uint64_t torn_position;
-    char corrupt[512];       /* a sentence that says where and what to do, when journal_open fails with PDR_INTERNAL */
+    char corrupt[512]; /* a sentence that says where and what to do, when journal_open fails with PDR_INTERNAL */
 };
 
 /**
  * Opens the log on `disk` (taken on PDR_OK), creating it if the directory is empty, and calls `each` for every record
  * of every group in order, oldest first; `position` is its group's. Blocks; call before the loop runs, on the thread
- * that will own it: the journal takes its timer and before_sleep. PDR_INTERNAL with recovery->corrupt set if anything but the tail is damaged (R71).
+ * that will own it: the journal takes its timer and before_sleep. PDR_INTERNAL with recovery->corrupt set if anything
+ * but the tail is damaged (R71). What is read of an unsynced tail is durable when the first batch is answered.
  */
 enum pdr_status journal_open(struct disk *disk, struct loop *loop, const struct journal_options *options,
                              const struct journal_hooks *hooks,

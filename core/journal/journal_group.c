@@ -91,8 +91,8 @@ static void write_group(struct journal *j)
     if (MUTATION(2)) {
         batches_answer(&j->batches, j->position, j->position + j->group);
     }
-    segment->file->disk->ops->write_sync(segment->file, j->position - segment->begin, j->buffer, j->group,
-                                         group_synced, j);
+    segment->file->disk->ops->write_sync(segment->file, j->position - segment->begin, j->buffer, j->group, group_synced,
+                                         j);
 }
 
 /* R71: nothing was written for a while, and nothing says yet that the last group was durable. */
@@ -153,4 +153,3 @@ static void group_synced(void *user, enum pdr_status status)
     }
     journal_pump(j);
 }
-

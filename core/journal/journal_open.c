@@ -36,8 +36,8 @@ static struct journal *new_journal(struct disk *disk, struct loop *loop, const s
     struct segments *segments = &j->segments;
     segments->disk = disk;
     segments->segment_bytes = options->segment_bytes != 0 ? options->segment_bytes : SEGMENT_BYTES;
-    segments->first_segment_bytes =
-        options->first_segment_bytes != 0 ? options->first_segment_bytes : FIRST_SEGMENT_BYTES;
+    segments->first_segment_bytes = options->first_segment_bytes != 0 ? options->first_segment_bytes
+                                                                      : FIRST_SEGMENT_BYTES;
     if (segments->first_segment_bytes > segments->segment_bytes) {
         segments->first_segment_bytes = segments->segment_bytes; /* or it would be all that bytes_max allows */
     }

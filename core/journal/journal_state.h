@@ -29,13 +29,13 @@ struct journal {
     uint64_t position; /* where the next group goes; everything before is durable unless busy */
 
     struct batches batches;
-    bool busy;        /* a write_sync is under way */
+    bool busy; /* a write_sync is under way */
     bool pumping;
-    bool failed;      /* R27 */
-    uint8_t *buffer;  /* the group that is written */
+    bool failed;     /* R27 */
+    uint8_t *buffer; /* the group that is written */
     uint32_t capacity;
-    uint32_t group;   /* its size */
-    bool rolled;      /* it is the first of its segment */
+    uint32_t group; /* its size */
+    bool rolled;    /* it is the first of its segment */
 
     bool covered;     /* the last group is empty, or there is none (R71) */
     uint64_t last_ns; /* when it was synced */

@@ -37,7 +37,10 @@ struct record {
 #define RECORD_PAYLOAD_MAX (17u << 20)
 
 /** Bytes of the record with that payload: header + payload, rounded up to 8. */
-static inline uint32_t record_size(uint32_t payload_size) { return (RECORD_HEADER_SIZE + payload_size + 7u) & ~7u; }
+static inline uint32_t record_size(uint32_t payload_size)
+{
+    return (RECORD_HEADER_SIZE + payload_size + 7u) & ~7u;
+}
 
 /** Writes the header of a record whose payload follows it in place; `at` has RECORD_HEADER_SIZE bytes. What rounds the
  * payload up to 8 bytes must be zero. */

@@ -16,12 +16,12 @@
 
 struct scan {
     struct recover *recover;
-    struct pdr_bytes bytes;     /* the segment that is looked at */
-    uint32_t index;             /* its index */
-    uint64_t position;          /* where the next group must be */
-    bool any;                   /* a group was read */
-    bool ended;                 /* the first bad group was met ... */
-    uint32_t end_index;         /* ... here */
+    struct pdr_bytes bytes; /* the segment that is looked at */
+    uint32_t index;         /* its index */
+    uint64_t position;      /* where the next group must be */
+    bool any;               /* a group was read */
+    bool ended;             /* the first bad group was met ... */
+    uint32_t end_index;     /* ... here */
     uint64_t end_offset;
 };
 

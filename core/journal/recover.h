@@ -13,9 +13,9 @@ struct recover {
     void *user;
     struct journal_recovery *found;
     /* out */
-    bool known;                    /* the log has a group: its id is `log` */
+    bool known; /* the log has a group: its id is `log` */
     uint8_t log[LOG_ID_SIZE];
-    uint64_t position;             /* where the next group goes */
+    uint64_t position; /* where the next group goes */
 };
 
 /** Blocks. Everything but PDR_OK: found->corrupt says what and where; the files are in `segments` all the same. */

@@ -162,7 +162,7 @@ static void start_remove(struct segments *segments, uint32_t index)
     segments->disk->ops->remove(segments->disk, name, chore_done, segments);
 }
 
-/* Its records are in the store, and the next segment's first group, with the control state of all shards, is on disk. */
+/* Its records are in the store; and the next segment's first group, with the control state of shards, is on disk. */
 static bool oldest_is_free(const struct segments *segments)
 {
     return segments->current > 0 && segments->all[1].begin <= segments->released &&

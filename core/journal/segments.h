@@ -20,7 +20,7 @@
 struct segment {
     uint64_t number; /* from 1 */
     uint64_t size;
-    uint64_t begin;  /* position of its first byte; of a ready one 0 */
+    uint64_t begin; /* position of its first byte; of a ready one 0 */
     struct disk_file *file;
 };
 
@@ -32,16 +32,16 @@ struct segments {
     uint64_t segment_bytes, first_segment_bytes, bytes_max;
     struct segment *all; /* oldest first */
     uint32_t count, capacity;
-    int current;         /* index; -1: nothing was written yet */
-    uint64_t bytes;      /* of all */
-    uint64_t released;   /* everything before may go */
-    uint64_t durable;    /* up to here the log is on disk */
-    uint64_t needed;     /* bytes that a waiting group needs in a new segment; 0: none waits */
+    int current;       /* index; -1: nothing was written yet */
+    uint64_t bytes;    /* of all */
+    uint64_t released; /* everything before may go */
+    uint64_t durable;  /* up to here the log is on disk */
+    uint64_t needed;   /* bytes that a waiting group needs in a new segment; 0: none waits */
     enum segments_chore chore;
-    struct segment moving; /* what the chore is about */
-    bool no_space;       /* no new segment could be made (R74) ... */
-    bool retry;          /* ... but now try again */
-    bool closing;        /* no new chores */
+    struct segment moving;       /* what the chore is about */
+    bool no_space;               /* no new segment could be made (R74) ... */
+    bool retry;                  /* ... but now try again */
+    bool closing;                /* no new chores */
     void (*failed)(void *user);  /* something besides space is wrong: disk->last_error */
     void (*changed)(void *user); /* a chore has ended */
     void *user;

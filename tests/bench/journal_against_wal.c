@@ -191,7 +191,9 @@ static void submit(struct node *node)
     journal_submit(node->journal, &node->batch);
 }
 
-static void ignore(void *user, const struct record *record, uint64_t position) {}
+static void ignore(void *user, const struct record *record, uint64_t position)
+{
+}
 
 static void *run_journal(void *user)
 {
@@ -239,7 +241,8 @@ static void close_journal(struct node *node)
     loop_uv_free(node->core);
 }
 
-static void run_round(struct node *node, struct sample *sample, struct loop *home, void (*begin)(struct message *message))
+static void run_round(struct node *node, struct sample *sample, struct loop *home,
+                      void (*begin)(struct message *message))
 {
     uint64_t begin_ns = now_ns();
     node->sample = sample;
@@ -410,7 +413,7 @@ int main(int argc, char **argv)
     }
     static struct node node;
     static struct raw raw;
-    struct sample samples[WAYS] = {{.name = "one thread: journal"}, {.name = "one thread: wal"},
+    struct sample samples[WAYS] = {{.name = "one thread: journal"},  {.name = "one thread: wal"},
                                    {.name = "one thread: recycled"}, {.name = "one thread: floor"},
                                    {.name = "core thread: journal"}, {.name = "core thread: wal"}};
     unlogged = rocksdb_writeoptions_create();

@@ -34,8 +34,7 @@ static void fuzz_records(struct pdr_bytes bytes)
     while (record_decode(bytes, &record, &used) == PDR_OK) {
         FUZZ_CHECK(used <= bytes.size && used == record_size((uint32_t)record.payload.size));
         uint8_t *again = mem_new(used);
-        record_encode_header(again, record.kind, record.shard, record.epoch, record.seq,
-                             (uint32_t)record.payload.size);
+        record_encode_header(again, record.kind, record.shard, record.epoch, record.seq, (uint32_t)record.payload.size);
         memcpy(again + RECORD_HEADER_SIZE, record.payload.data, record.payload.size);
         FUZZ_CHECK(memcmp(again, bytes.data, used) == 0);
         mem_free(again);

@@ -1,4 +1,4 @@
-/* tests/unit/core/journal/test_crash.c: short random lives that end in power cuts or kill -9, thousands, each from a seed.
+/* tests/unit/core/journal/test_crash.c: thousands of short random lives that end in power cuts or kill -9.
  *
  * Two homes with two shards each submit batches of entries, take answers, release, run out of space and roll back, the
  * way a core does; the disk loses, keeps and tears what was not synced. After each crash the log must hold every
@@ -16,8 +16,8 @@ struct shard {
     uint32_t id;
     bool rid_known, epoch_open;
     uint64_t epoch, last_seq, applied_seq;
-    uint64_t commit_seq; /* acknowledged in this life, or found at its beginning */
-    uint64_t acked_seq;  /* known to be on disk */
+    uint64_t commit_seq;            /* acknowledged in this life, or found at its beginning */
+    uint64_t acked_seq;             /* known to be on disk */
     uint64_t submitted[EPOCHS_MAX]; /* the highest seq submitted in that epoch */
     /* what recovery has seen */
     uint64_t seen_first, seen_last, seen_epoch;
@@ -135,8 +135,7 @@ struct records {
     uint32_t size;
 };
 
-static void append(struct model *m, struct records *records, enum record_kind kind, const struct shard *s,
-                   uint64_t seq)
+static void append(struct model *m, struct records *records, enum record_kind kind, const struct shard *s, uint64_t seq)
 {
     uint32_t payload = kind == RECORD_RID ? 8 : kind == RECORD_ENTRY ? size_of(m, s->id, s->epoch, seq) : 0;
     uint32_t size = record_size(payload);
@@ -339,8 +338,11 @@ static void run(uint64_t seed, uint64_t totals[3])
     rng_seed(&m->rng, seed);
     list_init(&m->flights);
     m->world = world_new(seed);
-    m->world->options = (struct journal_options){.segment_bytes = 65536, .first_segment_bytes = 32768,
-                                                 .bytes_max = 1u << 20, .group_bytes_max = 16384, .log_id = {9}};
+    m->world->options = (struct journal_options){.segment_bytes = 65536,
+                                                 .first_segment_bytes = 32768,
+                                                 .bytes_max = 1u << 20,
+                                                 .group_bytes_max = 16384,
+                                                 .log_id = {9}};
     m->world->each = each;
     m->world->user = m;
     for (int h = 0; h < HOMES; h++) {

@@ -199,7 +199,7 @@ TEST(checkpoint_is_asked_for_once_until_released)
     EXPECT_INT(w->checkpoints, 1);
     journal_release(w->journal, 0); /* it did not get far */
     world_run_ms(w, 1);
-    EXPECT_INT(w->checkpoints, 2);  /* more segments were filled meanwhile */
+    EXPECT_INT(w->checkpoints, 2); /* more segments were filled meanwhile */
     journal_release(w->journal, w->sent[59]->batch.begin);
     world_run_ms(w, 1000);
     EXPECT_INT(w->checkpoints, 2);

@@ -22,7 +22,7 @@ static enum pdr_status decode(const uint8_t *at, size_t size)
 
 TEST(record_layout_is_as_documented)
 {
-    static const uint8_t want[40] = {1, 0, 0, 0, 3, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0,
+    static const uint8_t want[40] = {1, 0, 0, 0, 3,  0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0,
                                      0, 0, 0, 0, 11, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0, 0};
     uint8_t bytes[64];
     EXPECT_INT(encode(bytes, 3), 40);

@@ -104,7 +104,7 @@ TEST(surviving_tail_is_synced_before_use)
     REQUIRE(world_open(w) == PDR_OK);
     struct sent *sent = world_send(w, 0, 6, 100);
     world_run_ms(w, 50);
-    EXPECT_INT(w->failures, 1); /* that sync was the settling one ... */
+    EXPECT_INT(w->failures, 1);                            /* that sync was the settling one ... */
     EXPECT(!sent->answered && world_stats(w).groups == 0); /* ... so nothing was written */
     world_free(w);
 }

@@ -67,7 +67,7 @@ struct world {
     char why[512];
 };
 
-static void world_later(struct sim_source *source)
+static inline void world_later(struct sim_source *source)
 {
     struct later *later = LIST_ITEM(source, struct later, source);
     void (*fn)(void *) = later->fn;
@@ -77,13 +77,13 @@ static void world_later(struct sim_source *source)
     fn(arg);
 }
 
-static void world_due(struct sim_event *event)
+static inline void world_due(struct sim_event *event)
 {
     struct later *later = LIST_ITEM(event, struct later, event);
     sim_loop_ready(&later->world->loop, &later->source);
 }
 
-static void world_after(void *user, uint64_t delay_ns, void (*fn)(void *arg), void *arg)
+static inline void world_after(void *user, uint64_t delay_ns, void (*fn)(void *arg), void *arg)
 {
     struct world *world = user;
     struct later *later = mem_new(sizeof *later);
@@ -96,45 +96,44 @@ static void world_after(void *user, uint64_t delay_ns, void (*fn)(void *arg), vo
     sim_after(&world->sim, &later->event, delay_ns);
 }
 
-static void world_each(void *user, const struct record *record, uint64_t position)
+static inline void world_each(void *user, const struct record *record, uint64_t position)
 {
     struct world *world = user;
     if (world->each != NULL) {
         world->each(world->user, record, position);
     }
     if (world->found_count < WORLD_FOUND_MAX) {
-        world->found[world->found_count++] =
-            (struct found){record->kind, record->shard, (uint32_t)record->payload.size, record->epoch, record->seq,
-                           position};
+        world->found[world->found_count++] = (struct found){
+            record->kind, record->shard, (uint32_t)record->payload.size, record->epoch, record->seq, position};
     }
 }
 
-static void world_failed(void *user, const char *why)
+static inline void world_failed(void *user, const char *why)
 {
     struct world *world = user;
     world->failures++;
     snprintf(world->why, sizeof world->why, "%s", why);
 }
 
-static void world_want_checkpoint(void *user)
+static inline void world_want_checkpoint(void *user)
 {
     ((struct world *)user)->checkpoints++;
 }
 
-static void world_closed(void *user)
+static inline void world_closed(void *user)
 {
     struct world *world = user;
     world->closes++;
     world->journal = NULL;
 }
 
-static struct sim_disk_env world_env(struct world *world)
+static inline struct sim_disk_env world_env(struct world *world)
 {
     return (struct sim_disk_env){world_after, world, &world->sim.rng};
 }
 
 /* Small segments, so that a test need not write much. */
-static struct world *world_new(uint64_t seed)
+static inline struct world *world_new(uint64_t seed)
 {
     struct world *world = mem_new(sizeof *world);
     struct sim_disk_env env = world_env(world);
@@ -147,12 +146,15 @@ static struct world *world_new(uint64_t seed)
     }
     sim_loop_init(&world->loop, &world->sim, &world->clock, 0);
     world->disk = sim_disk_new(&env);
-    world->options = (struct journal_options){.segment_bytes = 1u << 20, .first_segment_bytes = 1u << 20,
-                                              .bytes_max = 8u << 20, .group_bytes_max = 64u << 10, .log_id = {7}};
+    world->options = (struct journal_options){.segment_bytes = 1u << 20,
+                                              .first_segment_bytes = 1u << 20,
+                                              .bytes_max = 8u << 20,
+                                              .group_bytes_max = 64u << 10,
+                                              .log_id = {7}};
     return world;
 }
 
-static enum pdr_status world_open(struct world *world)
+static inline enum pdr_status world_open(struct world *world)
 {
     struct journal_hooks hooks = {world, world_failed, world_want_checkpoint};
     world->found_count = 0;
@@ -164,7 +166,7 @@ static enum pdr_status world_open(struct world *world)
     return status;
 }
 
-static void world_forget_laters(struct world *world)
+static inline void world_forget_laters(struct world *world)
 {
     while (!list_empty(&world->laters)) {
         struct later *later = LIST_ITEM(list_pop(&world->laters), struct later, node);
@@ -174,7 +176,7 @@ static void world_forget_laters(struct world *world)
     }
 }
 
-static void world_forget_sent(struct world *world)
+static inline void world_forget_sent(struct world *world)
 {
     for (unsigned i = 0; i < WORLD_HOMES; i++) {
         inbox_deliver(&world->homes[i].loop.inbox); /* answers that were on their way */
@@ -188,7 +190,7 @@ static void world_forget_sent(struct world *world)
 }
 
 /* The process ends, by a power cut or by itself; answers that had left arrive. */
-static void world_end(struct world *world, bool power_cut)
+static inline void world_end(struct world *world, bool power_cut)
 {
     sim_loop_stop(&world->loop);
     if (world->journal != NULL) {
@@ -206,12 +208,12 @@ static void world_end(struct world *world, bool power_cut)
     }
 }
 
-static void world_crash(struct world *world)
+static inline void world_crash(struct world *world)
 {
     world_end(world, true);
 }
 
-static void world_free(struct world *world)
+static inline void world_free(struct world *world)
 {
     world_crash(world);
     world_forget_sent(world);
@@ -223,12 +225,12 @@ static void world_free(struct world *world)
     mem_free(world);
 }
 
-static void world_run_ms(struct world *world, uint64_t ms)
+static inline void world_run_ms(struct world *world, uint64_t ms)
 {
     REQUIRE(sim_run_until(&world->sim, world->sim.now_ns + ms * NS_PER_MS));
 }
 
-static void world_done(struct journal_batch *batch, enum pdr_status status)
+static inline void world_done(struct journal_batch *batch, enum pdr_status status)
 {
     struct sent *sent = LIST_ITEM(batch, struct sent, batch);
     EXPECT(!sent->answered);
@@ -238,15 +240,15 @@ static void world_done(struct journal_batch *batch, enum pdr_status status)
 }
 
 /* What a payload of that name must hold. */
-static void world_fill(uint8_t *payload, uint32_t size, uint32_t shard, uint64_t epoch, uint64_t seq)
+static inline void world_fill(uint8_t *payload, uint32_t size, uint32_t shard, uint64_t epoch, uint64_t seq)
 {
     for (uint32_t i = 0; i < size; i++) {
         payload[i] = (uint8_t)(shard * 31 + epoch * 17 + seq * 7 + i);
     }
 }
 
-static struct sent *world_send_record(struct world *world, unsigned home, enum record_kind kind, uint32_t shard,
-                                      uint64_t epoch, uint64_t seq, uint32_t payload_size)
+static inline struct sent *world_send_record(struct world *world, unsigned home, enum record_kind kind, uint32_t shard,
+                                             uint64_t epoch, uint64_t seq, uint32_t payload_size)
 {
     REQUIRE(world->sent_count < WORLD_SENT_MAX);
     struct sent *sent = mem_new(sizeof *sent);
@@ -267,12 +269,12 @@ static struct sent *world_send_record(struct world *world, unsigned home, enum r
 }
 
 /* An entry of epoch 1 of the shard that has the home's number. */
-static struct sent *world_send(struct world *world, unsigned home, uint64_t seq, uint32_t payload_size)
+static inline struct sent *world_send(struct world *world, unsigned home, uint64_t seq, uint32_t payload_size)
 {
     return world_send_record(world, home, RECORD_ENTRY, home, 1, seq, payload_size);
 }
 
-static bool world_all_answered(const struct world *world)
+static inline bool world_all_answered(const struct world *world)
 {
     for (uint32_t i = 0; i < world->sent_count; i++) {
         if (!world->sent[i]->answered) {
@@ -283,14 +285,14 @@ static bool world_all_answered(const struct world *world)
 }
 
 /* Until nothing waits for an answer, at most 10 s. */
-static void world_settle(struct world *world)
+static inline void world_settle(struct world *world)
 {
     uint64_t end = world->sim.now_ns + 10 * NS_PER_S;
     while (!world_all_answered(world) && world->sim.now_ns < end && sim_step(&world->sim)) {
     }
 }
 
-static struct journal_stats world_stats(struct world *world)
+static inline struct journal_stats world_stats(struct world *world)
 {
     struct journal_stats stats;
     journal_stats(world->journal, &stats);
@@ -298,7 +300,7 @@ static struct journal_stats world_stats(struct world *world)
 }
 
 /* Entries found of a shard. */
-static uint32_t world_found(const struct world *world, uint32_t shard)
+static inline uint32_t world_found(const struct world *world, uint32_t shard)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < world->found_count; i++) {
@@ -307,7 +309,7 @@ static uint32_t world_found(const struct world *world, uint32_t shard)
     return count;
 }
 
-static void world_close(struct world *world)
+static inline void world_close(struct world *world)
 {
     uint32_t closes = world->closes;
     journal_close(world->journal, world_closed, world);
