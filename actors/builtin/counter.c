@@ -24,7 +24,7 @@ static int read_argument(pdr_turn *turn, const pdr_args *args, int64_t otherwise
 
 static int add(pdr_turn *turn, const pdr_args *args)
 {
-    int64_t n, by;
+    int64_t n = 0, by = 0;
     int status = read_argument(turn, args, 1, &by);
     if (status == PDR_OK) {
         status = read_number(turn, &n);
@@ -48,7 +48,7 @@ static int get(pdr_turn *turn, const pdr_args *args)
 
 static int reset(pdr_turn *turn, const pdr_args *args)
 {
-    int64_t before, n;
+    int64_t before = 0, n = 0;
     int status = read_argument(turn, args, 0, &n);
     if (status == PDR_OK) {
         status = read_number(turn, &before);
