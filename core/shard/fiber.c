@@ -39,8 +39,8 @@ _Static_assert(sizeof(struct fiber) + 16 <= CONTROL_SIZE, "a fiber has less than
 struct fiber_pool {
     size_t fibers_max, spare_max;
     size_t busy_count, spare_count;
-    struct list busy;  /* have a turn */
-    struct list spare; /* ended; the one whose stack is likely still in the cache comes first */
+    struct list busy;   /* have a turn */
+    struct list spare;  /* ended; the one whose stack is likely still in the cache comes first */
     const void *thread; /* that uses the pool: the address of its `current`. NULL: none yet */
 };
 

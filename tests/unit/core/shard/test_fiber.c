@@ -486,7 +486,7 @@ static int signal_of(void (*run)(void))
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-/* Down to a little below the end of the stack, where nothing but the guard is: the mappings of other fibers are next. */
+/* Down to a little below the end of the stack, where nothing but the guard is. Next are mappings of other fibers. */
 #define STACK_BYTES ((size_t)FIBER_STACK_SIZE * FIBER_STACK_FACTOR)
 #define SINK_BYTES 1024u
 #define LEAP_BYTES 20000u
