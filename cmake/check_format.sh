@@ -22,7 +22,7 @@ if [ "${1-}" = --fix ]; then
     shift
 fi
 if [ $# -eq 0 ]; then
-    for folder in include core consensus actors net tools examples tests; do
+    for folder in include core consensus actors net tools examples docs tests; do
         if [ -d "$folder" ]; then
             set -- "$@" "$folder"
         fi

@@ -51,7 +51,7 @@ function(check_header header how)
   endif()
 endfunction()
 
-foreach(folder include core consensus actors net tools examples tests)
+foreach(folder include core consensus actors net tools examples docs tests)
   file(GLOB_RECURSE headers RELATIVE ${root} ${root}/${folder}/*.h)
   list(SORT headers)
   foreach(header ${headers})

@@ -6,7 +6,7 @@ set -eu
 cd "${1:-"$(dirname "$0")/.."}"
 
 folders=
-for folder in include core consensus actors net tools examples tests; do
+for folder in include core consensus actors net tools examples docs tests; do
     if [ -d "$folder" ]; then
         folders="$folders $folder"
     fi
