@@ -55,10 +55,11 @@ enum pdr_status address_parse(const char *text, struct address *out, char *why, 
         return refuse(text, "has a '[' without \"]:PORT\"; IPv6 is written [::1]:7077", why, why_size);
     }
     size -= bracketed;
-    if (!bracketed && memchr(host, ':', size) != NULL) {
+    bool is_v6 = memchr(host, ':', size) != NULL;
+    if (!bracketed && is_v6) {
         return refuse(text, "has more than one ':'; IPv6 is written in brackets, [::1]:7077", why, why_size);
     }
-    if (size > ADDRESS_HOST_MAX || !is_host(host, size, bracketed)) {
+    if (size > ADDRESS_HOST_MAX || bracketed != is_v6 || !is_host(host, size, bracketed)) {
         return refuse(text, "has a host that is neither a name nor an IP address", why, why_size);
     }
     if (!parse_port(colon + 1, &out->port)) {

@@ -86,7 +86,7 @@ static inline enum step token_long(struct cursor *c, uint8_t first, struct token
         return STEP_DONE;
     }
     if (c->size - c->at < 1u + form.length) {
-        return more(c, c->at + form.fixed);
+        return more(c, c->at + 1 + form.length);
     }
     uint32_t n = token_length(c->data + c->at + 1, form.length);
     if (first >= 0xdc) {
