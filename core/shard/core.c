@@ -70,7 +70,7 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
         return core;
     }
     core->apply = apply_new(shard_count);
-    core->fibers = fiber_pool_new(core->limits.fibers_max, 64);
+    core->fibers = fiber_pool_new(core->limits.fibers_max, 256);
     for (uint32_t id = index; id < shard_count; id += cores) {
         struct shard *shard = mem_new(sizeof *shard);
         shard->id = id;
