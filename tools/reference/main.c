@@ -2,6 +2,7 @@
  * disagree. `pdr-reference PAGE` prints one; the ctest cases docs.reference.PAGE compare, and the target `reference`
  * writes them anew. */
 #include <perdure/status.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,11 +14,13 @@
 #define WRITTEN                                                                                                        \
     "<!-- Written by tools/reference from %s; change it there, then: cmake --build BUILD --target reference -->\n"
 
-/* In a table's cell a bar would end it, and <...> and _..._ would vanish. */
+/* In a table's cell a bar would end it, and <...> and _..._ would vanish unless they are code. */
 static void print_cell(const char *text)
 {
+    bool code = false;
     for (; *text != 0; text++) {
-        if (strchr("|<_", *text) != NULL) {
+        code ^= *text == '`';
+        if (*text == '|' || (!code && strchr("<_", *text) != NULL)) {
             putchar('\\');
         }
         putchar(*text);
@@ -104,9 +107,7 @@ static void print_errors(void)
            "| code | in C | HTTP | again? | |\n|---|---|---|---|---|\n");
 #define ERROR_LINE(name, wire, http, retry, text)                                                                      \
     if (PDR_##name != PDR_OK && PDR_##name != PDR_ACTOR) {                                                             \
-        printf("| `%s` | PDR\\_", wire);                                                                               \
-        print_cell(#name);                                                                                             \
-        printf(" | %d | %s | %s |\n", http, again(PDR_RETRY_##retry), text);                                           \
+        printf("| `%s` | `PDR_%s` | %d | %s | %s |\n", wire, #name, http, again(PDR_RETRY_##retry), text);             \
     }
     PDR_STATUS_TABLE(ERROR_LINE)
 #undef ERROR_LINE
@@ -125,9 +126,8 @@ static void print_limit(const char *name, unsigned long long value, const char *
     } else {
         snprintf(size, sizeof size, "%llu", value);
     }
-    printf("| ");
-    print_cell(name);
-    printf(" | %s %s | ", size, strcmp(unit, "bytes") == 0 && strpbrk(size, "iB") != NULL ? "" : unit);
+    bool has_unit = strcmp(unit, "bytes") == 0 && strchr(size, 'B') != NULL;
+    printf("| `%s` | %s%s%s | ", name, size, has_unit ? "" : " ", has_unit ? "" : unit);
     print_cell(text);
     printf(" |\n");
 }
