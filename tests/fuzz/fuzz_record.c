@@ -3,28 +3,15 @@
  * The first byte chooses: 'r' the rest is records; 'g' a group; 's' a segment as it is; anything else a recipe for two
  * segments whose CRCs are right, so that what stands behind the CRC is reached. A recipe is a list of groups, each
  * {u8 flags, u8 lie, u16 size, that many bytes of records}. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "core/base/endian.h"
 #include "core/base/mem.h"
 #include "core/journal/recover.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/simulation/sim_disk.h"
 
 #define SEGMENT_BYTES (64u << 10)
 #define FIRST "0000000000000001.log"
 #define SECOND "0000000000000002.log"
-
-#define FUZZ_CHECK(condition)                                                                                          \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                            \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Whatever we accept, we write the same way. */
 static void fuzz_records(struct pdr_bytes bytes)
@@ -185,18 +172,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
+    uint8_t *rest = fuzz_copy(data + 1, size - 1);
     switch (data[0]) {
     case 'r':
-        fuzz_records(pdr_bytes(data + 1, size - 1));
+        fuzz_records(pdr_bytes(rest, size - 1));
         break;
     case 'g':
-        fuzz_group(pdr_bytes(data + 1, size - 1));
+        fuzz_group(pdr_bytes(rest, size - 1));
         break;
     case 's':
-        fuzz_segment(data + 1, size - 1);
+        fuzz_segment(rest, size - 1);
         break;
     default:
-        fuzz_recipe(data + 1, size - 1);
+        fuzz_recipe(rest, size - 1);
     }
+    free(rest);
     return 0;
 }
