@@ -194,7 +194,7 @@ struct scene {
     int delivered, flushed, turns, fired, turns_at_fire;
     bool more;
     uint64_t at_ns;
-    struct message message;
+    struct message message, to_other;
 };
 
 static void scene_stop(struct scene *scene)
@@ -426,7 +426,8 @@ static void past_fires(void *user)
 {
     struct scene *scene = user;
     if (++scene->fired < 10) {
-        loop_set_timer(scene->world->main, loop_now_ns(scene->world->main) - (uint64_t)scene->fired % 2);
+        uint64_t now_ns = loop_now_ns(scene->world->main);
+        loop_set_timer(scene->world->main, scene->fired < 5 ? 1 : now_ns); /* first the very time that fired before */
     } else {
         scene_stop(scene);
     }
@@ -510,6 +511,37 @@ void loop_suite_now_moves(struct loop_world *world)
     loop_set_timer(world->main, scene.at_ns + 2 * NS_PER_MS);
     run(world);
     EXPECT_INT(scene.fired, 5);
+}
+
+/* Main reads its time, sends the other loop to sleep, sleeps itself, and is woken. */
+static void read_now(struct message *message)
+{
+    struct scene *scene = LIST_ITEM(message, struct scene, message);
+    uint64_t now_ns = loop_now_ns(scene->world->main);
+    if (++scene->delivered == 1) {
+        scene->at_ns = clock_now_ns(scene->world->clock);
+        EXPECT(now_ns <= scene->at_ns);
+        loop_post(scene->world->other, &scene->to_other);
+    } else {
+        EXPECT(now_ns >= scene->at_ns + 10 * NS_PER_MS);
+        scene_stop(scene);
+    }
+}
+
+static void other_sleeps(struct message *message)
+{
+    struct scene *scene = LIST_ITEM(message, struct scene, to_other);
+    loop_set_timer(scene->world->other, clock_now_ns(scene->world->clock) + 10 * NS_PER_MS);
+}
+
+void loop_suite_now_after_sleep(struct loop_world *world)
+{
+    struct scene scene = {.world = world, .message.deliver = read_now, .to_other.deliver = other_sleeps};
+    loop_own(world->main, &scene, never_timer, sleep_on);
+    loop_own(world->other, &scene, post_to_main, sleep_on);
+    loop_post(world->main, &scene.message);
+    run(world);
+    EXPECT_INT(scene.delivered, 2);
 }
 
 /* Jobs. */

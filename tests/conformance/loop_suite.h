@@ -38,6 +38,7 @@ struct loop_world {
     X(timer_each_turn)  /* set anew at the end of each turn, as cores do, it still fires */                            \
     X(now_stands)       /* the loop's time is the same all through a turn */                                           \
     X(now_moves)        /* and has moved on after a sleep, never past the clock */                                     \
+    X(now_after_sleep)  /* also when a message ended the sleep */                                                      \
     X(jobs)             /* each job runs once and is done once, at home */                                             \
     X(jobs_follow)      /* a job's done may submit the next */
 

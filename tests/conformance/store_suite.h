@@ -27,6 +27,7 @@ typedef void (*store_suite_case)(struct store_subject *subject);
     X(scan_bounds)                                                                                                     \
     X(scan_ends_when_told)                                                                                             \
     X(scans_of_actors)                                                                                                 \
+    X(cursor_of_what_is_in_memory)                                                                                     \
     X(scans_from_one_actor_to_another)                                                                                 \
     X(cursor_is_a_snapshot)                                                                                            \
     X(cursor_sees_what_was_written)                                                                                    \

@@ -75,6 +75,7 @@ TEST(timer_past) { with_world(loop_suite_timer_past); }
 TEST(timer_each_turn) { with_world(loop_suite_timer_each_turn); }
 TEST(now_stands) { with_world(loop_suite_now_stands); }
 TEST(now_moves) { with_world(loop_suite_now_moves); }
+TEST(now_after_sleep) { with_world(loop_suite_now_after_sleep); }
 TEST(jobs) { with_world(loop_suite_jobs); }
 TEST(jobs_follow) { with_world(loop_suite_jobs_follow); }
 

@@ -96,6 +96,10 @@ TEST(rocks_scans_of_actors)
 {
     over_rocks(store_suite_scans_of_actors);
 }
+TEST(rocks_cursor_of_what_is_in_memory)
+{
+    over_rocks(store_suite_cursor_of_what_is_in_memory);
+}
 TEST(rocks_scans_from_one_actor_to_another)
 {
     over_rocks(store_suite_scans_from_one_actor_to_another);
@@ -184,6 +188,10 @@ TEST(mem_scan_ends_when_told)
 TEST(mem_scans_of_actors)
 {
     over_mem(store_suite_scans_of_actors);
+}
+TEST(mem_cursor_of_what_is_in_memory)
+{
+    over_mem(store_suite_cursor_of_what_is_in_memory);
 }
 TEST(mem_scans_from_one_actor_to_another)
 {
