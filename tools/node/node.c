@@ -245,8 +245,8 @@ void node_stop_step(struct node *node, uint64_t unused)
         to_all(node, close_conns);
         break;
     case STOP_FLUSH:
+        node->stop_waits = true; /* checkpoint_over goes on */
         if (node->checkpointing) {
-            node->checkpoint_again = true; /* checkpoint_over comes back here */
             node->stop--;
         } else {
             node->checkpointing = true;
@@ -266,9 +266,10 @@ void node_stop_step(struct node *node, uint64_t unused)
 static void checkpoint_over(struct node *node)
 {
     node->checkpointing = false;
-    if (node->stop == STOP_FLUSH || node->stop == STOP_JOURNAL) {
+    if (node->stop_waits) {
+        node->stop_waits = false;
         node_stop_step(node, 0);
-    } else if (node->checkpoint_again) {
+    } else if (node->checkpoint_again && node->stop == STOP_NO) {
         node->checkpoint_again = false;
         start_checkpoint(node, node->wanted_position);
     }

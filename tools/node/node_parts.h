@@ -53,6 +53,7 @@ struct node {
     uint64_t *core_positions;
     struct timer checkpoint_timer; /* after a flush that failed */
     enum stop_step stop;
+    bool stop_waits; /* for a checkpoint to end */
     uint64_t drain_ms;
     void (*stopped)(void *user);
     void *stopped_user;
