@@ -191,9 +191,7 @@ static void submit(struct node *node)
     journal_submit(node->journal, &node->batch);
 }
 
-static void ignore(void *user, const struct record *record, uint64_t position)
-{
-}
+static void ignore(void *user, const struct record *record, uint64_t position) {}
 
 static void *run_journal(void *user)
 {

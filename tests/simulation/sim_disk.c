@@ -32,7 +32,7 @@ struct op {
     struct list node;
     struct sim_disk *sim;
     enum op_kind kind;
-    bool dead;      /* nobody waits for it any more */
+    bool dead; /* nobody waits for it any more */
     bool cancelled;
     struct sim_file *file;
     char name[NAME_BYTES], other[NAME_BYTES];
