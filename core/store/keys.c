@@ -88,7 +88,10 @@ void keys_shard_range(uint8_t *from, uint8_t *to, uint32_t shard)
     put_head(to, shard + 1, 0, KEYS_META);
 }
 
-size_t keys_meta(uint8_t *out, uint32_t shard, uint16_t gen) { return put_head(out, shard, gen, KEYS_META); }
+size_t keys_meta(uint8_t *out, uint32_t shard, uint16_t gen)
+{
+    return put_head(out, shard, gen, KEYS_META);
+}
 
 /* The meta row: version u8, 0 u8, history count u16, applied epoch u64, applied seq u64, (epoch u64, first seq u64)*;
  * little endian. */
@@ -216,8 +219,9 @@ static enum pdr_status write_format(struct store *store, struct pdr_bytes key, c
         return refuse_error(store, status, "reading", why);
     }
     if (!empty) {
-        return refuse(why, PDR_INVALID, "the store has data but does not say in which format: it is not one of perdure's; "
-                                        "give another data directory");
+        return refuse(why, PDR_INVALID,
+                      "the store has data but does not say in which format: it is not one of perdure's; "
+                      "give another data directory");
     }
     uint8_t value[FORMAT_SIZE];
     put_le32(value, KEYS_FORMAT_VERSION);
@@ -244,12 +248,15 @@ enum pdr_status keys_check_format(struct store *store, const char **why)
     uint32_t version = size == FORMAT_SIZE ? get_le32(value) : 0;
     free(value);
     if (version == 0) {
-        return refuse(why, PDR_INVALID, "the row that names the store's format is damaged: restore a backup into an empty "
-                                        "data directory");
+        return refuse(why, PDR_INVALID,
+                      "the row that names the store's format is damaged: restore a backup into an empty "
+                      "data directory");
     }
     if (version > KEYS_FORMAT_VERSION) {
-        return refuse(why, PDR_INVALID, "the store has format %u and this perdure knows formats up to %u: start the newer "
-                                        "perdure that wrote it", version, KEYS_FORMAT_VERSION);
+        return refuse(why, PDR_INVALID,
+                      "the store has format %u and this perdure knows formats up to %u: start the newer "
+                      "perdure that wrote it",
+                      version, KEYS_FORMAT_VERSION);
     }
     return PDR_OK;
 }

@@ -3,7 +3,7 @@
  *     shard be32 | generation be16 | table u8 | rest
  *
  * A shard is one range of keys, so it can be counted, copied and dropped as one; big endian, so that the order of bytes
- * is the order of numbers. The generation tells a copy that is being installed from the one in use (replication.md R63).
+ * is the order of numbers. The generation tells a copy that is being installed from the one in use (R63).
  *
  *     table          rest                            value
  *     KEYS_META      (none)                          struct keys_meta, encoded
@@ -71,7 +71,7 @@ struct keys_meta {
 };
 #define KEYS_META_SIZE_MAX (20u + KEYS_HISTORY_MAX * 16u)
 
-/** Notes that entry (epoch, seq) is applied; an epoch not seen before enters the history with it. Entries come in order. */
+/** Notes that entry (epoch, seq) is applied; a new epoch enters the history with it. Entries come in order. */
 void keys_meta_advance(struct keys_meta *meta, uint64_t epoch, uint64_t seq);
 /** Writes at most KEYS_META_SIZE_MAX bytes and returns how many. */
 size_t keys_meta_encode(uint8_t *out, const struct keys_meta *meta);

@@ -118,7 +118,10 @@ struct map_node *map_delete_range(struct map_node *root, struct pdr_bytes from, 
 }
 
 /* No key is between `key` and `key` with a 0x00 behind it, so these two bound the one. */
-static struct pdr_bytes successor(const struct blob *key) { return pdr_bytes(key->data, key->size + 1); }
+static struct pdr_bytes successor(const struct blob *key)
+{
+    return pdr_bytes(key->data, key->size + 1);
+}
 
 struct map_node *map_delete(struct map_node *root, const struct blob *key)
 {

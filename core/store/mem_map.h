@@ -1,7 +1,7 @@
 /* core/store/mem_map.h: a sorted map of bytes to bytes whose old versions stay readable; the body of store_mem.c.
  *
  * A treap of immutable, counted nodes: a change copies the path to what it changes, so a snapshot is a pointer to a
- * root. A node's place depends on its key alone (never on addresses or chance), so the same contents make the same tree.
+ * root. A node's place depends on its key alone, never on addresses or chance: the same contents make the same tree.
  * NULL is the empty map. Counts are not atomic: whoever holds roots of one family guards them all with one mutex.
  * Reading a held root needs none. */
 #ifndef CORE_STORE_MEM_MAP_H
@@ -20,7 +20,10 @@ struct blob {
 
 struct blob *blob_new(struct pdr_bytes bytes);
 void blob_drop(struct blob *blob); /* NULL is nothing */
-static inline struct pdr_bytes blob_bytes(const struct blob *blob) { return pdr_bytes(blob->data, blob->size); }
+static inline struct pdr_bytes blob_bytes(const struct blob *blob)
+{
+    return pdr_bytes(blob->data, blob->size);
+}
 
 struct map_node;
 

@@ -72,7 +72,7 @@ enum pdr_status store_rocks_open(const char *directory, const struct store_rocks
 
 /** In memory. Same writes, same order: the same store, bit by bit. */
 struct store *store_mem_new(void);
-/** A power cut: goes back to the last flush and keep_percent (0..100) of the batches since, oldest first. No cursor is open. */
+/** A power cut: goes back to the last flush and keep_percent (0..100) of the batches since, oldest first. */
 void store_mem_crash(struct store *store, unsigned keep_percent);
 /** The next `count` writes and flushes fail with PDR_NO_SPACE. */
 void store_mem_fail_next(struct store *store, unsigned count);

@@ -16,21 +16,23 @@ enum error_class {
     ERROR_OTHER,
 };
 
-/* Most are strerror's words, which RocksDB puts behind its own. */
+/* Most are strerror's words, which RocksDB puts behind its own. The first that is found counts. */
 static const struct {
     const char *part;
     enum error_class cls;
 } classes[] = {
-    {"No space left on device", ERROR_SPACE},
-    {"Disk quota exceeded", ERROR_SPACE},
-    {"While lock file", ERROR_LOCKED},
-    {"lock hold by current process", ERROR_LOCKED},
-    {"Directory exists", ERROR_EXISTS},
-    {"Permission denied", ERROR_DENIED},
-    {"Read-only file system", ERROR_READ_ONLY},
+    /* clang-format off */
+    {"No space left on device",       ERROR_SPACE},
+    {"Disk quota exceeded",           ERROR_SPACE},
+    {"While lock file",               ERROR_LOCKED},
+    {"lock hold by current process",  ERROR_LOCKED},
+    {"Directory exists",              ERROR_EXISTS},
+    {"Permission denied",             ERROR_DENIED},
+    {"Read-only file system",         ERROR_READ_ONLY},
     {"is not linked with the binary", ERROR_FORMAT},
-    {"Unknown Footer version", ERROR_FORMAT},
-    {"Corruption", ERROR_DAMAGED},
+    {"Unknown Footer version",        ERROR_FORMAT},
+    {"Corruption",                    ERROR_DAMAGED},
+    /* clang-format on */
 };
 
 static enum error_class classify(const char *message)

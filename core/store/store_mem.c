@@ -1,8 +1,8 @@
 /* core/store/store_mem.c: the store in memory, for tests and the simulator.
  *
- * What a power cut would leave is the map at the last flush and a prefix of the batches written since, so both are kept.
- * One mutex guards them and all counts: threads of a real node's pool need it; the simulator, on one thread, never waits
- * for it. Scans read their snapshot without it, so `each` may call the store. */
+ * What a power cut would leave is the map at the last flush and a prefix of the batches written since, so both are
+ * kept. One mutex guards them and all counts: threads of a real node's pool need it; the simulator, on one thread,
+ * never waits for it. Scans read their snapshot without it, so `each` may call the store. */
 #include "core/store/store.h"
 
 #include <pthread.h>
@@ -50,11 +50,17 @@ struct store_cursor {
     struct map_node *root;
 };
 
-static struct store_mem *mem_of(struct store *store) { return (struct store_mem *)(void *)store; }
+static struct store_mem *mem_of(struct store *store)
+{
+    return (struct store_mem *)(void *)store;
+}
 
 /* Batches. */
 
-static struct store_batch *mem_batch_new(struct store *store) { return mem_new(sizeof(struct store_batch)); }
+static struct store_batch *mem_batch_new(struct store *store)
+{
+    return mem_new(sizeof(struct store_batch));
+}
 
 static void batch_add(struct store_batch *batch, enum change_kind kind, struct pdr_bytes key, struct blob *value)
 {

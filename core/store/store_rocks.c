@@ -39,7 +39,10 @@ struct store_batch {
     rocksdb_writebatch_t *writes;
 };
 
-static struct store_rocks *rocks_of(struct store *store) { return (struct store_rocks *)(void *)store; }
+static struct store_rocks *rocks_of(struct store *store)
+{
+    return (struct store_rocks *)(void *)store;
+}
 
 /* Takes `message`, which may be NULL: no error. `directory` is where it happened. */
 static enum pdr_status settle_at(struct store_rocks *s, const char *directory, char *message)
@@ -55,7 +58,10 @@ static enum pdr_status settle_at(struct store_rocks *s, const char *directory, c
     return status;
 }
 
-static enum pdr_status settle(struct store_rocks *s, char *message) { return settle_at(s, s->directory, message); }
+static enum pdr_status settle(struct store_rocks *s, char *message)
+{
+    return settle_at(s, s->directory, message);
+}
 
 static void rocks_last_error(struct store *store, char *text, size_t size)
 {
@@ -87,7 +93,10 @@ static unsigned char prefix_in_range(void *unused, const char *key, size_t size)
     return prefix_in_domain(unused, key, size) && keys_actor_prefix(pdr_bytes(key, size)) == size;
 }
 
-static const char *prefix_name(void *unused) { return "perdure.actor.1"; } /* kept in every file: changes with the rule */
+static const char *prefix_name(void *unused)
+{
+    return "perdure.actor.1";
+} /* kept in every file: changes with the rule */
 static void prefix_free(void *unused) {}
 
 static rocksdb_block_based_table_options_t *table_settings(uint64_t cache_bytes)
@@ -135,8 +144,8 @@ static void set_opening(rocksdb_options_t *options)
     rocksdb_options_set_max_file_opening_threads(options, 1);
     rocksdb_options_set_skip_stats_update_on_db_open(options, 1);
     rocksdb_options_set_manifest_preallocation_size(options, 64u << 10);
-    /* No lines in its LOG: where the library was built with assertions (Debian 12), a line that meets a full disk aborts
-     * the process. Rolling by size would write headers all the same. */
+    /* No lines in its LOG: where the library was built with assertions (Debian 12), a line that meets a full disk
+     * aborts the process. Rolling by size would write headers all the same. */
     rocksdb_options_set_info_log_level(options, LOG_NOTHING);
     rocksdb_options_set_keep_log_file_num(options, 1);
     rocksdb_options_set_stats_dump_period_sec(options, 0);
@@ -160,9 +169,9 @@ static rocksdb_options_t *settings(const struct store_rocks_options *given, char
     rocksdb_block_based_table_options_t *table = table_settings(given->cache_bytes);
     rocksdb_options_set_block_based_table_factory(options, table);
     rocksdb_block_based_options_destroy(table);
-    rocksdb_options_set_prefix_extractor(
-        options, rocksdb_slicetransform_create(NULL, prefix_free, prefix_transform, prefix_in_domain, prefix_in_range,
-                                               prefix_name));
+    rocksdb_options_set_prefix_extractor(options,
+                                         rocksdb_slicetransform_create(NULL, prefix_free, prefix_transform,
+                                                                       prefix_in_domain, prefix_in_range, prefix_name));
     return options;
 }
 
@@ -319,7 +328,8 @@ static void rocks_cursor_free(struct store_cursor *cursor)
 static enum pdr_status scan(struct store_rocks *s, rocksdb_iterator_t *at, struct pdr_bytes from, struct pdr_bytes to,
                             store_each each, void *user)
 {
-    for (rocksdb_iter_seek(at, from.size > 0 ? from.data : "", from.size); rocksdb_iter_valid(at); rocksdb_iter_next(at)) {
+    for (rocksdb_iter_seek(at, from.size > 0 ? from.data : "", from.size); rocksdb_iter_valid(at);
+         rocksdb_iter_next(at)) {
         struct pdr_bytes key, value;
         key.data = rocksdb_iter_key(at, &key.size);
         if (to.size > 0 && pdr_bytes_compare(key, to) >= 0) {
@@ -346,7 +356,8 @@ static bool is_within_actor(struct pdr_bytes from, struct pdr_bytes to)
     if (prefix == 0 || to.size < prefix || memcmp(from.data, to.data, prefix - 1) != 0) {
         return false;
     }
-    const uint8_t *last_from = (const uint8_t *)from.data + prefix - 1, *last_to = (const uint8_t *)to.data + prefix - 1;
+    const uint8_t *last_from = (const uint8_t *)from.data + prefix - 1,
+                  *last_to = (const uint8_t *)to.data + prefix - 1;
     return *last_to == *last_from || (*last_to == *last_from + 1 && to.size == prefix);
 }
 

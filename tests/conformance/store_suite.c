@@ -26,7 +26,7 @@ static void put(struct store *store, const char *key, const char *value)
     write_batch(store, batch);
 }
 
-static void delete(struct store *store, const char *key)
+static void delete (struct store *store, const char *key)
 {
     struct store_batch *batch = store->ops->batch_new(store);
     store->ops->batch_delete(batch, pdr_str(key));
@@ -96,8 +96,8 @@ void store_suite_gets_what_was_put(struct store_subject *subject)
     EXPECT(holds(store, "abc", NULL));
     put(store, "a", "one");
     EXPECT(holds(store, "a", "one"));
-    delete(store, "a");
-    delete(store, "never there");
+    delete (store, "a");
+    delete (store, "never there");
     EXPECT(holds(store, "a", NULL));
     EXPECT(holds(store, "ab", "2"));
 }
@@ -152,9 +152,10 @@ static bool is_next(void *user, struct pdr_bytes key, struct pdr_bytes value)
 void store_suite_keys_are_bytes_in_order(struct store_subject *subject)
 {
     struct store *store = subject->store;
-    struct pdr_bytes keys[] = {pdr_bytes("\0", 1),     pdr_bytes("\0\0", 2),     pdr_bytes("\0\1", 2), pdr_bytes("\1", 1),
-                               pdr_bytes("a", 1),      pdr_bytes("a\0", 2),      pdr_bytes("a\0b", 3), pdr_bytes("aa", 2),
-                               pdr_bytes("b", 1),      pdr_bytes("\177", 1),     pdr_bytes("\200", 1), pdr_bytes("\377", 1),
+    struct pdr_bytes keys[] = {pdr_bytes("\0", 1),     pdr_bytes("\0\0", 2),    pdr_bytes("\0\1", 2),
+                               pdr_bytes("\1", 1),     pdr_bytes("a", 1),       pdr_bytes("a\0", 2),
+                               pdr_bytes("a\0b", 3),   pdr_bytes("aa", 2),      pdr_bytes("b", 1),
+                               pdr_bytes("\177", 1),   pdr_bytes("\200", 1),    pdr_bytes("\377", 1),
                                pdr_bytes("\377\0", 2), pdr_bytes("\377\377", 2)};
     unsigned count = sizeof keys / sizeof keys[0];
     for (unsigned i = 0; i < count; i++) {
@@ -195,7 +196,7 @@ void store_suite_batch_is_empty_after_a_write(struct store_subject *subject)
     EXPECT(store->ops->write(store, batch) == PDR_OK); /* of nothing */
     store->ops->batch_put(batch, pdr_str("a"), pdr_str("1"));
     EXPECT(store->ops->write(store, batch) == PDR_OK);
-    delete(store, "a");
+    delete (store, "a");
     store->ops->batch_put(batch, pdr_str("b"), pdr_str("2"));
     write_batch(store, batch);
     EXPECT(holds(store, "a", NULL));
@@ -299,7 +300,10 @@ static const char *scan_actor(struct store *store, struct store_cursor *cursor, 
     return seen->text;
 }
 
-static bool has_rows(unsigned actor) { return actor % 2 == 0 && actor % 6 != 0; }
+static bool has_rows(unsigned actor)
+{
+    return actor % 2 == 0 && actor % 6 != 0;
+}
 
 /* Actors 0, 2, 4 ... get rows; every third of those is deleted, its neighbours are not. */
 static void write_actors(struct store *store)
@@ -414,7 +418,7 @@ void store_suite_cursor_is_a_snapshot(struct store_subject *subject)
     put(store, "b", "1");
     struct store_cursor *before = store->ops->cursor_new(store);
     put(store, "a", "2");
-    delete(store, "b");
+    delete (store, "b");
     put(store, "c", "2");
     EXPECT(store->ops->flush(store) == PDR_OK);
     put(store, "d", "3");
@@ -526,7 +530,7 @@ void store_suite_flushed_survives_a_crash(struct store_subject *subject)
     put(subject->store, "a", "1");
     put(subject->store, "b", "1");
     EXPECT(subject->store->ops->flush(subject->store) == PDR_OK);
-    delete(subject->store, "b");
+    delete (subject->store, "b");
     EXPECT(subject->store->ops->flush(subject->store) == PDR_OK);
     subject->crash(subject);
     EXPECT(holds(subject->store, "a", "1"));
@@ -610,7 +614,7 @@ void store_suite_checkpoint_is_a_copy(struct store_subject *subject)
     put(store, "b", "not flushed");
     REQUIRE(store->ops->checkpoint(store, checkpoint_path(subject)) == PDR_OK);
     put(store, "a", "2");
-    delete(store, "b");
+    delete (store, "b");
     struct store *copy = subject->open_checkpoint(subject, checkpoint_path(subject));
     REQUIRE(copy != NULL);
     struct seen seen;

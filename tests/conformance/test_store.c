@@ -33,7 +33,8 @@ static struct store *rocks_open_checkpoint(struct store_subject *subject, const 
 
 static void over_rocks(store_suite_case run)
 {
-    struct store_subject subject = {.directory = test_dir(), .crash = rocks_crash, .open_checkpoint = rocks_open_checkpoint};
+    struct store_subject subject = {
+        .directory = test_dir(), .crash = rocks_crash, .open_checkpoint = rocks_open_checkpoint};
     char path[4096];
     snprintf(path, sizeof path, "%s/store", subject.directory);
     subject.store = rocks_open(path);
@@ -41,7 +42,10 @@ static void over_rocks(store_suite_case run)
     subject.store->ops->close(subject.store);
 }
 
-static void mem_crash(struct store_subject *subject) { store_mem_crash(subject->store, 50); }
+static void mem_crash(struct store_subject *subject)
+{
+    store_mem_crash(subject->store, 50);
+}
 
 static struct store *mem_open_checkpoint(struct store_subject *subject, const char *directory)
 {
@@ -50,8 +54,8 @@ static struct store *mem_open_checkpoint(struct store_subject *subject, const ch
 
 static void over_mem(store_suite_case run)
 {
-    struct store_subject subject = {.store = store_mem_new(), .directory = "/nowhere", .crash = mem_crash,
-                                    .open_checkpoint = mem_open_checkpoint};
+    struct store_subject subject = {
+        .store = store_mem_new(), .directory = "/nowhere", .crash = mem_crash, .open_checkpoint = mem_open_checkpoint};
     run(&subject);
     subject.store->ops->close(subject.store);
 }

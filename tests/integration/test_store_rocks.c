@@ -90,7 +90,10 @@ static bool has_row(struct store *store, uint32_t n)
     return size == ROW_SIZE;
 }
 
-static void pause_ms(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL); }
+static void pause_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
 
 TEST(directory_in_use_by_another_process)
 {

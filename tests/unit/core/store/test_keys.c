@@ -205,19 +205,19 @@ TEST(meta_that_cannot_be)
         unsigned at;
         uint8_t value;
     } wrong[] = {
-        {0, 2},   /* version */
-        {1, 1},   /* reserved */
-        {2, 3},   /* more epochs than there are */
-        {2, 1},   /* fewer */
-        {4, 6},   /* applied in an epoch that is not the newest */
-        {12, 2},  /* applied before the newest epoch began */
-        {20, 5},  /* epochs don't rise */
-        {20, 0},  /* no epoch is 0 */
-        {28, 0},  /* nor a seq */
-        {28, 3},  /* first seqs don't rise */
-        {36, 3},  /* epochs fall */
-        {44, 1},  /* first seqs fall */
-        {44, 9},  /* begins after what is applied */
+        {0, 2},  /* version */
+        {1, 1},  /* reserved */
+        {2, 3},  /* more epochs than there are */
+        {2, 1},  /* fewer */
+        {4, 6},  /* applied in an epoch that is not the newest */
+        {12, 2}, /* applied before the newest epoch began */
+        {20, 5}, /* epochs don't rise */
+        {20, 0}, /* no epoch is 0 */
+        {28, 0}, /* nor a seq */
+        {28, 3}, /* first seqs don't rise */
+        {36, 3}, /* epochs fall */
+        {44, 1}, /* first seqs fall */
+        {44, 9}, /* begins after what is applied */
     };
     for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct pdr_bytes whole = encode(bytes);
@@ -273,7 +273,8 @@ TEST(format_of_a_newer_program_is_refused)
     const char *why = NULL;
     put_format(store, "\2\0\0\0", 4);
     EXPECT_INT(keys_check_format(store, &why), PDR_INVALID);
-    EXPECT_STR(why, "the store has format 2 and this perdure knows formats up to 1: start the newer perdure that wrote it");
+    EXPECT_STR(why,
+               "the store has format 2 and this perdure knows formats up to 1: start the newer perdure that wrote it");
     store->ops->close(store);
 }
 
@@ -297,8 +298,9 @@ TEST(store_of_somebody_else_is_refused)
     const char *why = NULL;
     put(store, pdr_str("user:1"), pdr_str("x"));
     EXPECT_INT(keys_check_format(store, &why), PDR_INVALID);
-    EXPECT_STR(why, "the store has data but does not say in which format: it is not one of perdure's; give another data "
-                    "directory");
+    EXPECT_STR(why,
+               "the store has data but does not say in which format: it is not one of perdure's; give another data "
+               "directory");
     store->ops->close(store);
 }
 

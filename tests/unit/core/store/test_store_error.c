@@ -16,8 +16,10 @@ TEST(full_disk)
 {
     says("IO error: No space left on device: While appending to file: /data/store/000012.sst: No space left on device",
          PDR_NO_SPACE, "the disk of /data/store is full: free some space, and writing goes on by itself (");
-    says("Result incomplete: IO error: No space left on device: While open a file for appending: /data/store/000026.sst: "
-         "No space left on device", PDR_NO_SPACE, "the disk of /data/store is full");
+    says("Result incomplete: IO error: No space left on device: While open a file for appending: "
+         "/data/store/000026.sst: "
+         "No space left on device",
+         PDR_NO_SPACE, "the disk of /data/store is full");
     says("IO error: While appending to file: /data/store/000012.sst: Disk quota exceeded", PDR_NO_SPACE,
          "the disk of /data/store is full");
 }
@@ -26,16 +28,19 @@ TEST(used_by_another_process)
 {
     says("IO error: While lock file: /data/store/LOCK: Resource temporarily unavailable", PDR_INTERNAL,
          "another process uses /data/store: stop it, or give another data directory (");
-    says("IO error: lock hold by current process, acquire time 1795488036 acquiring thread 140: /data/store/LOCK: No locks "
-         "available", PDR_INTERNAL, "another process uses /data/store");
+    says("IO error: lock hold by current process, acquire time 1795488036 acquiring thread 140: /data/store/LOCK: No "
+         "locks "
+         "available",
+         PDR_INTERNAL, "another process uses /data/store");
 }
 
 TEST(damaged)
 {
     says("Corruption: Can't access /000012.sst: IO error: No such file or directory: while stat a file for size: "
-         "/data/store/000012.sst: No such file or directory", PDR_INTERNAL,
-         "the store in /data/store is damaged: restore a backup into an empty data directory (");
-    says("Corruption: block checksum mismatch: stored = 1, computed = 2, type = 4  in /data/store/000012.sst offset 0 size 9",
+         "/data/store/000012.sst: No such file or directory",
+         PDR_INTERNAL, "the store in /data/store is damaged: restore a backup into an empty data directory (");
+    says("Corruption: block checksum mismatch: stored = 1, computed = 2, type = 4  in /data/store/000012.sst offset 0 "
+         "size 9",
          PDR_INTERNAL, "the store in /data/store is damaged");
 }
 
