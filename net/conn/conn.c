@@ -211,6 +211,8 @@ void conn_call_ended(struct conn *conn)
     conn->outstanding--;
     if (conn->state == CONN_GONE && conn->outstanding == 0) {
         conn_free(conn);
+    } else if (conn->paused && conn->state == CONN_OPEN) {
+        conn_begin_write(conn); /* an answered notification writes nothing, but may let the flush go on reading */
     }
 }
 
