@@ -78,7 +78,7 @@ class Bench(Case):
     def test_an_open_loop_keeps_its_rate_against_a_running_node(self):
         node = self.node()
         report, _ = self.measured("W3", "--node", node.address, "--pid", str(node.pid), "--rate", "500")
-        row = self.row(report, "perdure", "W3", "open loop at 500/s, 1 conns")
+        row = self.row(report, "perdure", "W3", "open loop at 500/s, 8 conns")
         self.check(row)
         self.assertIn("server_cpu_us_per_op", row["summary"])
         for one in row["runs"]:

@@ -62,7 +62,8 @@ static json_t *summarize_key(const json_t *runs, const char *key)
     double *values = mem_new(json_array_size(runs) * sizeof *values + 1);
     size_t count = 0, index;
     json_t *run;
-    json_array_foreach (runs, index, run) {
+    json_array_foreach(runs, index, run)
+    {
         json_t *value = json_object_get(run, key);
         if (json_is_number(value)) {
             values[count++] = json_number_value(value);
@@ -178,7 +179,8 @@ static void print_errors(FILE *table, const json_t *runs)
     const char *first = NULL;
     size_t index;
     json_t *run;
-    json_array_foreach (runs, index, run) {
+    json_array_foreach(runs, index, run)
+    {
         errors += json_integer_value(json_object_get(run, "errors"));
         const char *text = json_string_value(json_object_get(run, "first_error"));
         first = first == NULL ? text : first;
@@ -260,7 +262,8 @@ static double median_of(const struct report *r, const struct figure *figure)
 {
     size_t index;
     json_t *row;
-    json_array_foreach (r->results, index, row) {
+    json_array_foreach(r->results, index, row)
+    {
         if (strcmp(json_string_value(json_object_get(row, "peer")), figure->peer) == 0 &&
             strcmp(json_string_value(json_object_get(row, "workload")), figure->workload) == 0 &&
             strcmp(json_string_value(json_object_get(row, "variant")), figure->variant) == 0) {

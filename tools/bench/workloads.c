@@ -64,11 +64,11 @@ static json_t *run_json(const struct load_plan *plan, const struct load_result *
 {
     static const char *const ops[] = {[CHANNEL_ECHO] = "echo", [CHANNEL_PING] = "ping", [CHANNEL_ADD] = "add"};
     double rate = r->secs > 0 ? (double)r->ops / r->secs : 0, load_average = 0;
-    json_t *run =
-        json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:f, s:f}", "proto", plan->op == CHANNEL_ECHO ? "raw" : "mprpc",
-                  "op", ops[plan->op], "conns", (int)plan->connections, "outstanding", (int)plan->outstanding, "actors",
-                  (json_int_t)plan->actors, "ops", (json_int_t)r->ops, "errors", (json_int_t)r->errors, "secs", r->secs,
-                  "ops_s", rate);
+    json_t *run = json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:f, s:f}", "proto",
+                            plan->op == CHANNEL_ECHO ? "raw" : "mprpc", "op", ops[plan->op], "conns",
+                            (int)plan->connections, "outstanding", (int)plan->outstanding, "actors",
+                            (json_int_t)plan->actors, "ops", (json_int_t)r->ops, "errors", (json_int_t)r->errors,
+                            "secs", r->secs, "ops_s", rate);
     json_t *more = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "p50_us", microseconds(r, 50), "p99_us",
                              microseconds(r, 99), "p999_us", microseconds(r, 99.9), "max_us",
                              (double)r->latency.max / 1e3, "mean_us", histogram_mean(&r->latency) / 1e3, "gen_cpu_pct",
@@ -183,18 +183,19 @@ struct load_kind {
     uint64_t actors;
 };
 
-/** One line for each number of outstanding requests (0 ends the list), or one alone if a flag decides. */
+/** One line for each number of outstanding requests (0 ends the list); where flags decide, the last one's alone. */
 static void measure_levels(struct bench *b, const struct load_kind *kind, const unsigned *levels)
 {
+    bool flags_decide = b->options->outstanding != 0 || b->options->rate > 0;
     for (; *levels != 0 && !process_interrupted(); levels++) {
+        if (flags_decide && levels[1] != 0) {
+            continue;
+        }
         char variant[96];
         struct shape shape = {.plan = plan_of(b, kind->op, *levels, kind->actors)};
         name_variant(b, &shape.plan, kind->actors == 1, variant, sizeof variant);
         shape.label = (struct report_label){kind->peer, kind->workload, variant, kind->ack};
         measure(b, &shape);
-        if (b->options->outstanding != 0 || b->options->rate > 0) {
-            return;
-        }
     }
 }
 
