@@ -27,9 +27,9 @@ typedef struct pdr_client pdr_client;
 
 /** Zero-initialise; every field has a default. Borrowed until pdr_client_open returns. */
 struct pdr_client_options {
-    const char *node;          /* "HOST:PORT"; NULL: $PERDURE_NODE, else 127.0.0.1:7077 */
-    uint64_t deadline_ms;      /* of calls that give none; 0: 30,000 */
-    uint32_t outstanding_max;  /* calls without an answer; more are refused PDR_OVERLOADED; 0: 4,096 */
+    const char *node;            /* "HOST:PORT"; NULL: $PERDURE_NODE, else 127.0.0.1:7077 */
+    uint64_t deadline_ms;        /* of calls that give none; 0: 30,000 */
+    uint32_t outstanding_max;    /* calls without an answer; more are refused PDR_OVERLOADED; 0: 4,096 */
     uint64_t connect_timeout_ms; /* 0: 5,000 */
 };
 
@@ -50,7 +50,8 @@ struct pdr_call_options {
 
 /**
  * Opens a client on `loop`, which the caller runs. Nothing is sent yet: the connection is made in the background, and
- * calls made meanwhile wait for it inside their deadlines. PDR_INVALID for a malformed address: *why then is a sentence.
+ * calls made meanwhile wait for it inside their deadlines. On failure (a malformed address or option, no descriptors)
+ * *why is a sentence, valid until the thread's next pdr_client_open.
  */
 PDR_API enum pdr_status pdr_client_open(struct uv_loop_s *loop, const struct pdr_client_options *options,
                                         pdr_client **out, const char **why) PDR_MUST_CHECK;

@@ -1,4 +1,4 @@
-/* net/client/blocking_uv.c: the blocking form: a client on a loop of its own, which runs only inside these functions. */
+/* net/client/blocking_uv.c: the blocking form: a client on a loop of its own that runs only inside these functions. */
 #include <stdio.h>
 
 #include <perdure/value.h>
@@ -150,9 +150,8 @@ static void on_outcome(void *user, const struct pdr_outcome *outcome)
 
 static enum pdr_status refused(struct pdr_blocking *b, enum pdr_status status, struct pdr_outcome *outcome)
 {
-    *outcome = (struct pdr_outcome){.status = status,
-                                    .code = pdr_str(pdr_status_wire(status)),
-                                    .message = pdr_str(pdr_client_refusal(b->client))};
+    *outcome = (struct pdr_outcome){
+        .status = status, .code = pdr_str(pdr_status_wire(status)), .message = pdr_str(pdr_client_refusal(b->client))};
     return status;
 }
 

@@ -8,7 +8,7 @@
 #include "net/transport/transport.h"
 
 /**
- * pdr_client_open on a loop and a transport of the client's own: it takes the loop's callbacks (loop_own), and both must
+ * pdr_client_open on a loop and a transport of the client's own: it takes the loop's callbacks (loop_own). Both must
  * live until pdr_client_close has called `closed`, where they may be freed. `seed` is for the jitter of its back-off.
  */
 enum pdr_status client_open_on(struct loop *loop, struct transport *transport, const struct pdr_client_options *options,

@@ -4,8 +4,8 @@
  *        |                  |                |
  *        +---- lost --------+-> WAITING      +---- pdr_client_close, from any ----> CLOSING --> freed
  *
- * Frames gather in `out` and leave together at the end of the loop's turn; while there is no connection they stay there.
- * So what is in `out` was never sent, and what has left it may have been applied. */
+ * Frames gather in `out` and leave together at the end of the loop's turn; without a connection they stay there. So
+ * what is in `out` was never sent, and what has left it may have been applied. */
 #ifndef NET_CLIENT_CLIENT_PARTS_H
 #define NET_CLIENT_CLIENT_PARTS_H
 
@@ -36,9 +36,9 @@ struct pdr_client {
     char address[CLIENT_ADDRESS_MAX];
     uint64_t deadline_ms, connect_timeout_ms;
 
-    char why[256];      /* there is no connection */
-    char farewell[200]; /* what the node said before it closed */
-    char text[640];     /* of the outcome that is being told */
+    char why[256];       /* there is no connection */
+    char farewell[200];  /* what the node said before it closed */
+    char text[640];      /* of the outcome that is being told */
     const char *refusal; /* of the last call or tell that was refused */
 
     void (*changed)(void *user); /* connected, lost, or written out */

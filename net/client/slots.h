@@ -25,8 +25,8 @@ struct slots {
     struct slot *table;
     uint32_t count_max;
     unsigned index_bits;
-    uint32_t touched;     /* slots from there on were never used */
-    uint32_t first_free;  /* index + 1 */
+    uint32_t touched;    /* slots from there on were never used */
+    uint32_t first_free; /* index + 1 */
     uint32_t outstanding;
 };
 

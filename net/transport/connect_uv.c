@@ -18,8 +18,8 @@ struct attempt {
     struct addrinfo *found;
     const struct addrinfo *next; /* to be tried */
     uv_poll_t poll;
-    bool polling; /* `poll` is open or closing */
-    int fd;       /* of the address that is being tried; -1: none */
+    bool polling;    /* `poll` is open or closing */
+    int fd;          /* of the address that is being tried; -1: none */
     const char *why; /* the last address's failure; static */
 };
 

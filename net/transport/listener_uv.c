@@ -1,8 +1,8 @@
 /* net/transport/listener_uv.c: a listening socket. Connections are accepted here and handed out as descriptors, so that
  * any core's transport can adopt them.
  *
- * When the process has no more descriptors, the socket stays readable and accepting fails at once: polling on would spin.
- * So accepting pauses for a while, as after any other failure; whoever connects waits in the backlog. */
+ * When the process has no more descriptors, the socket stays readable and accepting fails at once: that would spin. So
+ * accepting pauses for a while, as after any other failure; whoever connects waits in the backlog. */
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "net/transport/transport_uv.h"
 
 #define BACKLOG 4096
-#define ACCEPTS_MAX 64    /* a turn, so that other streams get theirs */
+#define ACCEPTS_MAX 64 /* a turn, so that other streams get theirs */
 #define PAUSE_MS 100
 
 struct listener_uv {
@@ -42,8 +42,10 @@ static void on_pause_over(uv_timer_t *timer)
 static void pause_accepting(struct listener_uv *l, int error)
 {
     if (!l->told) {
-        LOG_WARN("listener.paused", "port=%u error=\"%s\" again_ms=%d note=\"raise the limit of open files (ulimit -n)"
-                 " if it is reached\"", l->port, strerror(error), PAUSE_MS);
+        LOG_WARN("listener.paused",
+                 "port=%u error=\"%s\" again_ms=%d note=\"raise the limit of open files (ulimit -n)"
+                 " if it is reached\"",
+                 l->port, strerror(error), PAUSE_MS);
         l->told = true;
     }
     uv_poll_stop(&l->poll);
@@ -94,10 +96,14 @@ static int bind_one(const struct addrinfo *info)
 static const char *advice(int error)
 {
     switch (error) {
-    case EADDRINUSE: return "; another process listens there: stop it, or choose another port";
-    case EACCES: return "; ports below 1024 need a privilege: choose another port";
-    case EADDRNOTAVAIL: return "; this machine has no such address: listen on one of its own, or on 0.0.0.0";
-    default: return "";
+    case EADDRINUSE:
+        return "; another process listens there: stop it, or choose another port";
+    case EACCES:
+        return "; ports below 1024 need a privilege: choose another port";
+    case EADDRNOTAVAIL:
+        return "; this machine has no such address: listen on one of its own, or on 0.0.0.0";
+    default:
+        return "";
     }
 }
 

@@ -3,8 +3,8 @@
  * Writing: what the socket takes goes at once. The rest is kept in two buffers that change places, one that libuv sends
  * and one that grows behind it, so that many small writes to a slow reader leave as one.
  *
- * Closing with linger: when all is sent we say so (shutdown) and then read, to throw away, until the peer has closed too.
- * A socket that is closed with unread bytes in it is reset, and the reset overtakes what the peer has yet to read. */
+ * Closing with linger: when all is sent we say so (shutdown), then read and throw away until the peer has closed too. A
+ * socket that is closed with unread bytes in it is reset, and the reset overtakes what the peer has yet to read. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -18,9 +18,15 @@
 #define SILENCE_S 30 /* a peer that does not acknowledge for so long is gone: its machine, or the way to it */
 #define KEEP_BUFFER_MAX (16u << 10) /* a buffer larger than that is given back once it is sent */
 
-static struct stream_uv *self(const struct stream *stream) { return (struct stream_uv *)stream; }
+static struct stream_uv *self(const struct stream *stream)
+{
+    return (struct stream_uv *)stream;
+}
 
-static uv_stream_t *tcp_of(struct stream_uv *s) { return (uv_stream_t *)&s->tcp; }
+static uv_stream_t *tcp_of(struct stream_uv *s)
+{
+    return (uv_stream_t *)&s->tcp;
+}
 
 struct stream_uv *stream_uv_new(struct transport *t, const struct stream_handler *handler, void *user)
 {

@@ -18,9 +18,9 @@ struct transport;
 
 /** What the owner of a stream is told. Set once; `user` is its first argument. */
 struct stream_handler {
-    void (*opened)(void *user);                        /* only for connect: the stream can be written */
+    void (*opened)(void *user);                          /* only for connect: the stream can be written */
     void (*received)(void *user, struct pdr_bytes data); /* borrowed until it returns; never empty */
-    void (*drained)(void *user);                       /* stream_unsent fell to 0 after having been more */
+    void (*drained)(void *user);                         /* stream_unsent fell to 0 after having been more */
     /* The last callback: the peer closed, the link broke, connect failed, or stream_close was called. The stream is
      * gone when it returns. `why` is a sentence's end such as "connection reset by peer"; "" for our own close. */
     void (*closed)(void *user, const char *why);
@@ -37,7 +37,7 @@ struct transport_ops {
     /** Begins to connect; opened or closed fires later. NULL with *why for a malformed address or no descriptors. */
     struct stream *(*connect)(struct transport *t, const char *address, const struct stream_handler *handler,
                               void *user, const char **why);
-    /** Sends at once what the system takes and keeps a copy of the rest. After an error it does nothing: closed follows. */
+    /** Sends at once what the system takes and keeps a copy of the rest. Once the link is broken it does nothing. */
     void (*write)(struct stream *stream, struct pdr_bytes data);
     uint64_t (*unsent)(const struct stream *stream); /* bytes kept */
     void (*pause)(struct stream *stream);            /* no `received` until resume; nested calls don't count */

@@ -15,7 +15,7 @@
 struct transport_uv {
     struct transport transport;
     uv_loop_t *loop;
-    char why[384];                    /* the last failure of listen or connect */
+    char why[384];                      /* the last failure of listen or connect */
     char received[TRANSPORT_READ_SIZE]; /* one for all streams: a read is handed on before the next one begins */
 };
 
@@ -32,13 +32,13 @@ struct stream_uv {
     void *user;
     enum stream_state state;
     bool paused;
-    bool ended;         /* LINGERING: the peer sends nothing more */
-    bool shut;          /* LINGERING: nor do we */
+    bool ended; /* LINGERING: the peer sends nothing more */
+    bool shut;  /* LINGERING: nor do we */
     bool has_timer;
     unsigned open_handles;
-    const char *why;    /* CLOSING: static */
-    pdr_writer sending; /* libuv has it */
-    pdr_writer waiting; /* comes after it */
+    const char *why;         /* CLOSING: static */
+    pdr_writer sending;      /* libuv has it */
+    pdr_writer waiting;      /* comes after it */
     struct attempt *attempt; /* CONNECTING: connect_uv.c */
     uv_tcp_t tcp;
     uv_timer_t linger;

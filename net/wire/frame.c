@@ -16,7 +16,8 @@ static enum step read_count(struct cursor *c, uint32_t *out)
     }
     uint8_t first = c->data[c->at];
     if ((first & 0xf0) != 0x90 && first != 0xdc && first != 0xdd) {
-        return bad(c, PDR_INVALID, "not MessagePack-RPC: a frame is an array, [0, msgid, method, [args]] for a request");
+        return bad(c, PDR_INVALID,
+                   "not MessagePack-RPC: a frame is an array, [0, msgid, method, [args]] for a request");
     }
     enum step step = token_read(c, &token);
     if (step == STEP_DONE) {

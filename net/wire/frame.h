@@ -25,9 +25,9 @@ struct frame {
 /** How far a frame that arrives in pieces has been looked at, so that no byte is looked at for every piece anew.
  * Zero-initialise it; frame_decode zeroes it again after each frame. */
 struct frame_scan {
-    uint32_t need;  /* bytes without which nothing more can be said; 0: the frame begins */
-    uint32_t at;    /* bytes of the frame that have been walked; 0: its head is not known yet */
-    uint32_t depth; /* open containers, the frame itself included */
+    uint32_t need;                          /* bytes without which nothing more can be said; 0: the frame begins */
+    uint32_t at;                            /* bytes of the frame that have been walked; 0: its head is not known yet */
+    uint32_t depth;                         /* open containers, the frame itself included */
     uint32_t left[PDR_VALUE_DEPTH_MAX + 1]; /* values still to come in each */
 };
 

@@ -1,4 +1,4 @@
-/* net/wire/token.h: for frame.c alone: the first bytes of a MessagePack value, read from a cursor that may end anywhere.
+/* net/wire/token.h: for frame.c alone: the first bytes of a MessagePack value, from a cursor that may end anywhere.
  *
  * It shares no line with core/base/value.c, which reads values that are there whole: the fuzzer holds the two against
  * each other. */
@@ -56,6 +56,7 @@ struct token {
 struct token_form {
     uint8_t fixed, length;
 };
+/* clang-format off */
 static const struct token_form token_forms[32] = {
     [0x00] = {1, 0},                                                       /* nil */
     [0x02] = {1, 0}, [0x03] = {1, 0},                                      /* false, true */
@@ -69,6 +70,7 @@ static const struct token_form token_forms[32] = {
     [0x1c] = {3, 2}, [0x1d] = {5, 4},                                      /* array */
     [0x1e] = {3, 2}, [0x1f] = {5, 4},                                      /* map */
 };
+/* clang-format on */
 
 static inline uint32_t token_length(const uint8_t *at, unsigned bytes)
 {

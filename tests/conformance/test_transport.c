@@ -38,7 +38,7 @@ static void connect_address(struct transport_world *world, uint16_t port, char *
     snprintf(text, size, "127.0.0.1:%u", (unsigned)port);
 }
 
-/* The stream's descriptor is the newest socket that is connected to that peer; found by name, since the seam has none. */
+/* The stream's descriptor is the socket that is connected to that peer: the seam does not tell it. */
 static void reset(struct transport_world *world, struct stream *stream)
 {
     char name[64];
@@ -59,10 +59,8 @@ static void reset(struct transport_world *world, struct stream *stream)
 
 static void world_open(struct uv_world *w)
 {
-    *w = (struct uv_world){.world = {.run = run,
-                                     .listen_address = "127.0.0.1:0",
-                                     .connect_address = connect_address,
-                                     .reset = reset}};
+    *w = (struct uv_world){
+        .world = {.run = run, .listen_address = "127.0.0.1:0", .connect_address = connect_address, .reset = reset}};
     for (int i = 0; i < 3; i++) {
         w->loops[i] = loop_uv_new(clock_os());
         REQUIRE(w->loops[i] != NULL);
@@ -90,27 +88,90 @@ static void with_world(void (*run_case)(struct transport_world *world))
     world_close(&w);
 }
 
-TEST(echo) { with_world(transport_suite_echo); }
-TEST(half_sent) { with_world(transport_suite_half_sent); }
-TEST(both_ways) { with_world(transport_suite_both_ways); }
-TEST(slow_reader) { with_world(transport_suite_slow_reader); }
-TEST(pause) { with_world(transport_suite_pause); }
-TEST(pause_inside) { with_world(transport_suite_pause_inside); }
-TEST(close_fires) { with_world(transport_suite_close_fires); }
-TEST(peer_closes) { with_world(transport_suite_peer_closes); }
-TEST(close_inside) { with_world(transport_suite_close_inside); }
-TEST(linger_delivers) { with_world(transport_suite_linger_delivers); }
-TEST(linger_ends) { with_world(transport_suite_linger_ends); }
-TEST(reset) { with_world(transport_suite_reset); }
-TEST(refused) { with_world(transport_suite_refused); }
-TEST(malformed) { with_world(transport_suite_malformed); }
-TEST(close_early) { with_world(transport_suite_close_early); }
-TEST(adopt_elsewhere) { with_world(transport_suite_adopt_elsewhere); }
-TEST(discarded) { with_world(transport_suite_discarded); }
-TEST(unlisten) { with_world(transport_suite_unlisten); }
-TEST(two_listeners) { with_world(transport_suite_two_listeners); }
-TEST(many) { with_world(transport_suite_many); }
-TEST(peer_name) { with_world(transport_suite_peer_name); }
+TEST(echo)
+{
+    with_world(transport_suite_echo);
+}
+TEST(half_sent)
+{
+    with_world(transport_suite_half_sent);
+}
+TEST(both_ways)
+{
+    with_world(transport_suite_both_ways);
+}
+TEST(slow_reader)
+{
+    with_world(transport_suite_slow_reader);
+}
+TEST(pause)
+{
+    with_world(transport_suite_pause);
+}
+TEST(pause_inside)
+{
+    with_world(transport_suite_pause_inside);
+}
+TEST(close_fires)
+{
+    with_world(transport_suite_close_fires);
+}
+TEST(peer_closes)
+{
+    with_world(transport_suite_peer_closes);
+}
+TEST(close_inside)
+{
+    with_world(transport_suite_close_inside);
+}
+TEST(linger_delivers)
+{
+    with_world(transport_suite_linger_delivers);
+}
+TEST(linger_ends)
+{
+    with_world(transport_suite_linger_ends);
+}
+TEST(reset)
+{
+    with_world(transport_suite_reset);
+}
+TEST(refused)
+{
+    with_world(transport_suite_refused);
+}
+TEST(malformed)
+{
+    with_world(transport_suite_malformed);
+}
+TEST(close_early)
+{
+    with_world(transport_suite_close_early);
+}
+TEST(adopt_elsewhere)
+{
+    with_world(transport_suite_adopt_elsewhere);
+}
+TEST(discarded)
+{
+    with_world(transport_suite_discarded);
+}
+TEST(unlisten)
+{
+    with_world(transport_suite_unlisten);
+}
+TEST(two_listeners)
+{
+    with_world(transport_suite_two_listeners);
+}
+TEST(many)
+{
+    with_world(transport_suite_many);
+}
+TEST(peer_name)
+{
+    with_world(transport_suite_peer_name);
+}
 
 /* TCP's own. */
 
@@ -131,9 +192,7 @@ static bool is_noted(void *user)
     return *(char *)user != '\1';
 }
 
-static void note_opened(void *user)
-{
-}
+static void note_opened(void *user) {}
 
 static const struct stream_handler noting = {.opened = note_opened, .closed = note_closed};
 
@@ -156,7 +215,8 @@ TEST(ipv6)
     int accepted = 0;
     world_open(&w);
     struct transport *t = w.world.server;
-    if (t->ops->listen(t, "[::1]:0", ignore_accepted, &accepted, &listener, &no) == PDR_OK) { /* else there is none here */
+    if (t->ops->listen(t, "[::1]:0", ignore_accepted, &accepted, &listener, &no) ==
+        PDR_OK) { /* else there is none here */
         snprintf(address, sizeof address, "[::1]:%u", (unsigned)t->ops->listener_port(listener));
         EXPECT(connects(&w, address, why));
         EXPECT_INT(accepted, 1);

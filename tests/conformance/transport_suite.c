@@ -432,8 +432,8 @@ void transport_suite_refused(struct transport_world *world)
 
 void transport_suite_malformed(struct transport_world *world)
 {
-    static const char *const texts[] = {"", ":", "7077", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
-                                        ":7077"};
+    static const char *const texts[] = {
+        "", ":", "7077", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", ":7077"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         const char *why = NULL;
         struct listener *listener;
@@ -564,8 +564,8 @@ void transport_suite_many(struct transport_world *world)
     char address[128];
     REQUIRE(crowd != NULL);
     crowd->transport = world->server;
-    REQUIRE(world->server->ops->listen(world->server, world->listen_address, on_many_accepted, crowd, &listener, &why) ==
-            PDR_OK);
+    REQUIRE(world->server->ops->listen(world->server, world->listen_address, on_many_accepted, crowd, &listener,
+                                       &why) == PDR_OK);
     world->connect_address(world, world->server->ops->listener_port(listener), address, sizeof address);
     for (unsigned i = 0; i < MANY; i++) {
         end_connect(&crowd->clients[i], world->client, address);

@@ -36,7 +36,8 @@ static inline uint8_t *fuzz_copy(const void *data, size_t size)
 static inline bool fuzz_inside(struct pdr_bytes inner, struct pdr_bytes outer)
 {
     const uint8_t *from = inner.data, *begin = outer.data;
-    return inner.size == 0 || (from >= begin && inner.size <= outer.size && from - begin <= (ptrdiff_t)(outer.size - inner.size));
+    return inner.size == 0 ||
+           (from >= begin && inner.size <= outer.size && from - begin <= (ptrdiff_t)(outer.size - inner.size));
 }
 
 #endif

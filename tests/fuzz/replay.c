@@ -1,5 +1,5 @@
-/* tests/fuzz/replay.c: runs a fuzz target without libFuzzer: every file that is named or lies in a folder that is named,
- * then random changes of them, the same ones every time.
+/* tests/fuzz/replay.c: runs a fuzz target without libFuzzer: every file that is named, or lies in a folder that is
+ * named, then random changes of them, the same ones every time.
  *
  *     replay_frame [-runs=N] [-seed=S] FILE|FOLDER...
  *
@@ -123,8 +123,9 @@ static size_t insert(uint8_t *data, size_t size, size_t at, const uint8_t *from,
 
 static size_t change(struct rng *rng, uint8_t *data, size_t size)
 {
-    static const uint8_t telling[] = {0x00, 0x7f, 0x80, 0x90, 0x91, 0x94, 0xa0, 0xbf, 0xc0, 0xc1, 0xc4, 0xc6, 0xcc,
-                                      0xcf, 0xd3, 0xd9, 0xdb, 0xdc, 0xdd, 0xde, 0xdf, 0xe0, 0xff, '.', '/', '{', '}'};
+    static const uint8_t telling[] = {0x00, 0x7f, 0x80, 0x90, 0x91, 0x94, 0xa0, 0xbf, 0xc0,
+                                      0xc1, 0xc4, 0xc6, 0xcc, 0xcf, 0xd3, 0xd9, 0xdb, 0xdc,
+                                      0xdd, 0xde, 0xdf, 0xe0, 0xff, '.',  '/',  '{',  '}'};
     uint8_t block[32];
     const struct input *other = &inputs[rng_below(rng, input_count)];
     size_t at = rng_below(rng, size + 1), count = 1 + rng_below(rng, sizeof block);

@@ -1,5 +1,5 @@
-/* tests/unit/net/client/scripted_node.h: the other end of a client under test: it speaks the protocol, and misbehaves on
- * request. A call's method says what it does with it:
+/* tests/unit/net/client/scripted_node.h: the other end of a client under test: it speaks the protocol, and misbehaves
+ * on request. A call's method says what it does with it:
  *
  *   echo         answers the first argument        fail      answers {"code": "poor", "message": ..., "retry_ms": 7}
  *   within       answers the deadline it came with, 0 when it came without
@@ -206,8 +206,8 @@ static void node_listen(struct scripted_node *node, uv_loop_t *loop, const char 
 {
     const char *why;
     *node = (struct scripted_node){.transport = transport_uv_new_on(loop)};
-    REQUIRE(node->transport->ops->listen(node->transport, address != NULL ? address : "127.0.0.1:0", node_accepted, node,
-                                         &node->listener, &why) == PDR_OK);
+    REQUIRE(node->transport->ops->listen(node->transport, address != NULL ? address : "127.0.0.1:0", node_accepted,
+                                         node, &node->listener, &why) == PDR_OK);
     snprintf(node->address, sizeof node->address, "127.0.0.1:%u",
              (unsigned)node->transport->ops->listener_port(node->listener));
 }

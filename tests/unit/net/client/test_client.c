@@ -110,8 +110,8 @@ static const uint8_t args_seven[] = {0x91, 0x07};
 
 static enum pdr_status call(struct world *w, const char *method, struct ended *e)
 {
-    return pdr_client_call(w->client, pdr_str("a/b"), method, pdr_bytes(args_seven, sizeof args_seven), NULL, on_outcome,
-                           e);
+    return pdr_client_call(w->client, pdr_str("a/b"), method, pdr_bytes(args_seven, sizeof args_seven), NULL,
+                           on_outcome, e);
 }
 
 static void call_and_wait(struct world *w, const char *method, struct ended *e)
@@ -268,10 +268,22 @@ static void expect_lost(const char *method, const char *why)
     world_close(&w);
 }
 
-TEST(lost_hang_up) { expect_lost("hang_up", "connection closed by peer"); }
-TEST(lost_torn) { expect_lost("torn", "connection closed by peer"); }
-TEST(lost_farewell) { expect_lost("farewell", "unavailable: the node is stopping"); }
-TEST(lost_garbage) { expect_lost("garbage", "not MessagePack-RPC"); }
+TEST(lost_hang_up)
+{
+    expect_lost("hang_up", "connection closed by peer");
+}
+TEST(lost_torn)
+{
+    expect_lost("torn", "connection closed by peer");
+}
+TEST(lost_farewell)
+{
+    expect_lost("farewell", "unavailable: the node is stopping");
+}
+TEST(lost_garbage)
+{
+    expect_lost("garbage", "not MessagePack-RPC");
+}
 
 /* Calls wait for the node to come, and are sent once, with what is left of their deadlines. */
 TEST(waits_for_node)

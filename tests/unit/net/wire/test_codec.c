@@ -30,8 +30,8 @@ TEST(request)
 {
     begin();
     codec_request(&w, 300, pdr_str("a/b"), pdr_str("get"), SLICE(0x91, 0x01));
-    EXPECT(pdr_bytes_equal(pdr_written(&w), SLICE(0x94, 0x00, 0xcd, 0x01, 0x2c, 0xa7, 'a', '/', 'b', '.', 'g', 'e', 't',
-                                                  0x91, 0x01)));
+    EXPECT(pdr_bytes_equal(pdr_written(&w),
+                           SLICE(0x94, 0x00, 0xcd, 0x01, 0x2c, 0xa7, 'a', '/', 'b', '.', 'g', 'e', 't', 0x91, 0x01)));
 }
 
 TEST(no_arguments)

@@ -87,11 +87,13 @@ TEST(other_forms)
 {
     struct frame f;
     EXPECT_INT(DECODE(&f, 0xdc, 0x00, 0x04, 0xcc, 0x00, 0xcf, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xd9, 0x03, 'a', '/',
-                      'b', 0xdc, 0x00, 0x01, 0xc0), 23);
+                      'b', 0xdc, 0x00, 0x01, 0xc0),
+               23);
     EXPECT_INT(f.msgid, 4294967295u);
     EXPECT(is(f.target, "a/b"));
-    EXPECT_INT(DECODE(&f, 0xdd, 0, 0, 0, 4, 0xd0, 0x00, 0xd2, 0, 0, 0, 9, 0xda, 0x00, 0x03, 'a', '/', 'b', 0xdd, 0, 0,
-                      0, 0), 23);
+    EXPECT_INT(
+        DECODE(&f, 0xdd, 0, 0, 0, 4, 0xd0, 0x00, 0xd2, 0, 0, 0, 9, 0xda, 0x00, 0x03, 'a', '/', 'b', 0xdd, 0, 0, 0, 0),
+        23);
     EXPECT_INT(f.msgid, 9);
     EXPECT_INT(DECODE(&f, 0x94, 0x00, 0xd3, 0, 0, 0, 0, 0, 0, 0, 1, 0xdb, 0, 0, 0, 1, 'a', 0x90), 18);
     EXPECT_INT(f.msgid, 1);
@@ -108,33 +110,33 @@ TEST(not_a_frame)
     EXPECT_INT(decode(pdr_str("GET / HTTP/1.1\r\n"), &f), -1);
     EXPECT(strstr(last_why, "not MessagePack-RPC") != NULL);
     EXPECT_INT(DECODE(&f, 0xc1), -1);
-    EXPECT_INT(DECODE(&f, 0x84), -1);                     /* a map */
-    EXPECT_INT(DECODE(&f, 0xde, 0x00, 0x04), -1);         /* a map */
-    EXPECT_INT(DECODE(&f, 0x94, 0x03), -1);               /* kind */
+    EXPECT_INT(DECODE(&f, 0x84), -1);             /* a map */
+    EXPECT_INT(DECODE(&f, 0xde, 0x00, 0x04), -1); /* a map */
+    EXPECT_INT(DECODE(&f, 0x94, 0x03), -1);       /* kind */
     EXPECT(strstr(last_why, "kind") != NULL);
-    EXPECT_INT(DECODE(&f, 0x94, 0xff), -1);               /* kind -1 */
-    EXPECT_INT(DECODE(&f, 0x94, 0xa1, '0'), -1);          /* kind "0" */
-    EXPECT_INT(DECODE(&f, 0x93, 0x00), -1);               /* a request of three */
+    EXPECT_INT(DECODE(&f, 0x94, 0xff), -1);      /* kind -1 */
+    EXPECT_INT(DECODE(&f, 0x94, 0xa1, '0'), -1); /* kind "0" */
+    EXPECT_INT(DECODE(&f, 0x93, 0x00), -1);      /* a request of three */
     EXPECT(strstr(last_why, "request") != NULL);
-    EXPECT_INT(DECODE(&f, 0x95, 0x01), -1);               /* a response of five */
+    EXPECT_INT(DECODE(&f, 0x95, 0x01), -1); /* a response of five */
     EXPECT(strstr(last_why, "response") != NULL);
-    EXPECT_INT(DECODE(&f, 0x94, 0x02), -1);               /* a notification of four */
+    EXPECT_INT(DECODE(&f, 0x94, 0x02), -1); /* a notification of four */
     EXPECT(strstr(last_why, "notification") != NULL);
-    EXPECT_INT(DECODE(&f, 0x90), 0);                      /* its kind decides */
+    EXPECT_INT(DECODE(&f, 0x90), 0); /* its kind decides */
     EXPECT_INT(DECODE(&f, 0x90, 0x00), -1);
 }
 
 TEST(bad_msgid)
 {
     struct frame f;
-    EXPECT_INT(DECODE(&f, 0x94, 0x00, 0xff), -1);                                        /* -1 */
+    EXPECT_INT(DECODE(&f, 0x94, 0x00, 0xff), -1); /* -1 */
     EXPECT(strstr(last_why, "msgid") != NULL);
-    EXPECT_INT(DECODE(&f, 0x94, 0x00, 0xd0, 0x80), -1);                                  /* -128 */
+    EXPECT_INT(DECODE(&f, 0x94, 0x00, 0xd0, 0x80), -1); /* -128 */
     EXPECT_INT(DECODE(&f, 0x94, 0x00, 0xd2, 0x80, 0, 0, 0), -1);
-    EXPECT_INT(DECODE(&f, 0x94, 0x00, 0xcf, 0, 0, 0, 1, 0, 0, 0, 0), -1);                /* 2^32 */
+    EXPECT_INT(DECODE(&f, 0x94, 0x00, 0xcf, 0, 0, 0, 1, 0, 0, 0, 0), -1); /* 2^32 */
     EXPECT_INT(DECODE(&f, 0x94, 0x00, 0xd3, 0x80, 0, 0, 0, 0, 0, 0, 0), -1);
     EXPECT_INT(DECODE(&f, 0x94, 0x00, 0xa1, 'x'), -1);
-    EXPECT_INT(DECODE(&f, 0x94, 0x00, 0xcb, 0, 0, 0, 0, 0, 0, 0, 0), -1);                /* 0.0 */
+    EXPECT_INT(DECODE(&f, 0x94, 0x00, 0xcb, 0, 0, 0, 0, 0, 0, 0, 0), -1); /* 0.0 */
 }
 
 TEST(bad_target_and_args)
@@ -189,9 +191,9 @@ static void expect_resumes(struct pdr_bytes whole)
 
 TEST(pieces)
 {
-    expect_resumes(SLICE(0x94, 0x00, 0xce, 1, 2, 3, 4, 0xa5, 'a', '/', 'b', '.', 'c', 0x93, 0x92, 0x01, 0x90, 0x82, 0x01,
-                         0xa2, 'h', 'i', 0xc4, 0x02, 1, 2, 0xcb, 1, 2, 3, 4, 5, 6, 7, 8, 0xd8, 5, 1, 2, 3, 4, 5, 6, 7, 8,
-                         9, 10, 11, 12, 13, 14, 15, 16));
+    expect_resumes(SLICE(0x94, 0x00, 0xce, 1, 2, 3, 4, 0xa5, 'a', '/', 'b', '.', 'c', 0x93, 0x92, 0x01, 0x90, 0x82,
+                         0x01, 0xa2, 'h', 'i', 0xc4, 0x02, 1, 2, 0xcb, 1, 2, 3, 4, 5, 6, 7, 8, 0xd8, 5, 1, 2, 3, 4, 5,
+                         6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16));
     expect_resumes(SLICE(0x94, 0x01, 0x05, 0x82, 0xa4, 'c', 'o', 'd', 'e', 0xd9, 0x02, 'n', 'o', 0xa1, 'm', 0xda, 0x00,
                          0x01, 'x', 0xdd, 0, 0, 0, 2, 0xc7, 0x01, 0x05, 0xff, 0xd4, 1, 2));
     expect_resumes(SLICE(0x93, 0x02, 0xd9, 0x03, 'a', '/', 'b', 0xdc, 0x00, 0x02, 0xc0, 0x81, 0xc3, 0x80));
@@ -213,7 +215,8 @@ TEST(need_is_remembered)
     const char *why;
     EXPECT(frame_decode(&scan, pdr_bytes(w.data, 30), &f, &used, &why) == PDR_OK && used == 0);
     EXPECT_INT(scan.need, w.size);
-    EXPECT(frame_decode(&scan, pdr_bytes(NULL, w.size - 1), &f, &used, &why) == PDR_OK && used == 0); /* not looked at */
+    EXPECT(frame_decode(&scan, pdr_bytes(NULL, w.size - 1), &f, &used, &why) == PDR_OK &&
+           used == 0); /* not looked at */
     EXPECT(frame_decode(&scan, pdr_written(&w), &f, &used, &why) == PDR_OK);
     EXPECT_INT(used, w.size);
     EXPECT(pdr_bytes_equal(f.args, pdr_written(&args)));
@@ -255,10 +258,10 @@ TEST(too_large)
     EXPECT_INT(DECODE(&f, 0x94, 0x00, 0x01, 0xa1, 'x', 0x91, 0xc6, 0x00, 0x40, 0x00, 0x00), -2); /* a bin of 4 MiB */
     EXPECT(strstr(last_why, "frame_bytes_max") != NULL);
     EXPECT_INT(DECODE(&f, 0x94, 0x00, 0x01, 0xa1, 'x', 0x91, 0xc6, 0xff, 0xff, 0xff, 0xff), -2);
-    EXPECT_INT(DECODE(&f, 0x94, 0x00, 0x01, 0xdb, 0xff, 0xff, 0xff, 0xff), -2);             /* the method */
-    EXPECT_INT(DECODE(&f, 0x94, 0x00, 0x01, 0xa1, 'x', 0xdd, 0xff, 0xff, 0xff, 0xff), -2);  /* as many arguments */
-    EXPECT_INT(DECODE(&f, 0x94, 0x01, 0x01, 0xc0, 0xdf, 0xff, 0xff, 0xff, 0xff), -2);       /* as many pairs */
-    EXPECT_INT(DECODE(&f, 0x94, 0x01, 0x01, 0xc0, 0xdf, 0x00, 0x20, 0x00, 0x00), -2);       /* 2^22 values of a byte */
+    EXPECT_INT(DECODE(&f, 0x94, 0x00, 0x01, 0xdb, 0xff, 0xff, 0xff, 0xff), -2);            /* the method */
+    EXPECT_INT(DECODE(&f, 0x94, 0x00, 0x01, 0xa1, 'x', 0xdd, 0xff, 0xff, 0xff, 0xff), -2); /* as many arguments */
+    EXPECT_INT(DECODE(&f, 0x94, 0x01, 0x01, 0xc0, 0xdf, 0xff, 0xff, 0xff, 0xff), -2);      /* as many pairs */
+    EXPECT_INT(DECODE(&f, 0x94, 0x01, 0x01, 0xc0, 0xdf, 0x00, 0x20, 0x00, 0x00), -2);      /* 2^22 values of a byte */
     EXPECT_INT(DECODE(&f, 0x94, 0x00, 0x01, 0xa1, 'x', 0x91, 0xc6, 0x00, 0x30, 0x00, 0x00), 0);
     EXPECT_INT(DECODE(&f, 0xdd, 0xff, 0xff, 0xff, 0xff, 0x00), -1); /* the frame's own array */
 }
