@@ -82,8 +82,8 @@ void journal_release(struct journal *journal, uint64_t position);
 /** On the journal's loop, when nobody calls any other function of it any more. Ends when what was submitted is durable
  * and answered; then `closed` fires and the journal and its disk are gone. After `failed` it ends at once. */
 void journal_close(struct journal *journal, void (*closed)(void *user), void *user);
-/** The simulator's crash, once the loop has stopped for good: delivers what its inbox still holds and frees it all.
- * Nothing is written, answered or called any more. A real disk must have nothing under way. */
+/** Without a loop: if it has not run yet, because something else could not be opened; or the simulator's crash, when it
+ * has stopped for good. Delivers what the inbox holds and frees it all; nothing is written, answered or called. */
 void journal_free(struct journal *journal);
 
 /** Any thread; a copy of counters that may be a moment old. */

@@ -83,18 +83,14 @@ static void start(struct journal *j)
     j->last_ns = j->checkpoint_ns = now;
     journal_set(&j->counters.position, j->position);
     loop_own(j->loop, j, journal_on_timer, journal_before_sleep);
-    j->pumping = true; /* the first turn of the loop pumps */
     if (current != NULL) {
-        j->busy = true;
+        j->busy = j->pumping = true; /* `settled` may come before write_sync returns; the loop's first turn pumps */
         j->covered = false;
         j->written = true;
         j->filled = j->segments.current > 0;
         current->file->disk->ops->write_sync(current->file, 0, NULL, 0, settled, j);
+        j->pumping = false;
     }
-    if (!j->failed) {
-        segments_work(&j->segments);
-    }
-    j->pumping = false;
     journal_arm(j, now);
 }
 

@@ -383,6 +383,23 @@ static void *run_core(void *user)
     return NULL;
 }
 
+/* Something else could not be opened, so the loop never runs. */
+TEST(journal_that_never_ran_is_freed)
+{
+    const char *directory = test_dir();
+    for (int i = 0; i < 2; i++) {
+        struct host *host = open_host(directory);
+        journal_free(host->journal);
+        loop_uv_free(host->loop);
+        mem_free(host);
+    }
+    char names[512] = "";
+    struct bench b = open_bench(directory);
+    EXPECT_INT(b.disk->ops->list(b.disk, collect, names), PDR_OK);
+    EXPECT_STR(names, ""); /* not begun */
+    close_bench(&b);
+}
+
 TEST(threads_share_groups_and_nothing_is_lost)
 {
     const char *directory = test_dir();
