@@ -14,7 +14,7 @@ struct loop_uv *loop_uv_new(struct clock *clock);
 /** The seam, and the libuv loop beneath (for transports and signals on this very loop). Borrowed. */
 struct loop *loop_uv_loop(struct loop_uv *loop);
 uv_loop_t *loop_uv_raw(struct loop_uv *loop);
-/** The libuv loop under a `struct loop` made by loop_uv_new. */
+/** The libuv loop under a `struct loop` made by loop_uv_new or by loop_attach. */
 uv_loop_t *loop_uv_of(struct loop *loop);
 /** Runs on the calling thread until loop_uv_stop; then delivers what is left in the inbox and calls on_before_sleep,
  * until nothing more is posted, and returns. */
