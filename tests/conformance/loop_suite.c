@@ -1,5 +1,5 @@
-/* tests/conformance/loop_suite.c: the cases of loop_suite.h. What a case counts is touched on main's thread alone, unless
- * it says otherwise. */
+/* tests/conformance/loop_suite.c: the cases of loop_suite.h. What a case counts is touched on main's thread alone,
+ * unless it says otherwise. */
 #include "tests/conformance/loop_suite.h"
 
 #include <pthread.h>
@@ -131,7 +131,8 @@ static void at_main(struct message *message)
 
 void loop_suite_at_home(struct loop_world *world)
 {
-    struct home home = {.world = world, .to_main.deliver = at_main, .to_other.deliver = at_other, .back.deliver = back_home};
+    struct home home = {
+        .world = world, .to_main.deliver = at_main, .to_other.deliver = at_other, .back.deliver = back_home};
     loop_own(world->main, NULL, never_timer, sleep_on);
     loop_own(world->other, NULL, never_timer, sleep_on);
     loop_post(world->main, &home.to_main);

@@ -42,8 +42,12 @@ static void with_seed(void (*scene)(struct loop_world *world), uint64_t seed)
     sim_loop_init(&w.other, &w.sim, &w.clock, 2);
     sim_work_init(&w.work, &w.sim, 1);
     w.main.postpone_percent = w.other.postpone_percent = (unsigned)(seed % 4 * 15);
-    w.world = (struct loop_world){.main = &w.main.loop, .other = &w.other.loop, .clock = &w.clock.clock,
-                                  .work = &w.work.work, .run = run, .stop = stop};
+    w.world = (struct loop_world){.main = &w.main.loop,
+                                  .other = &w.other.loop,
+                                  .clock = &w.clock.clock,
+                                  .work = &w.work.work,
+                                  .run = run,
+                                  .stop = stop};
     scene(&w.world);
     EXPECT_STR(w.sim.failed ? w.sim.why : "", "");
     sim_work_drop(&w.work);
@@ -59,6 +63,7 @@ static void with_world(void (*scene)(struct loop_world *world))
     }
 }
 
+/* clang-format off */
 TEST(posted_before) { with_world(loop_suite_posted_before); }
 TEST(order) { with_world(loop_suite_order); }
 TEST(at_home) { with_world(loop_suite_at_home); }
@@ -78,5 +83,6 @@ TEST(now_moves) { with_world(loop_suite_now_moves); }
 TEST(now_after_sleep) { with_world(loop_suite_now_after_sleep); }
 TEST(jobs) { with_world(loop_suite_jobs); }
 TEST(jobs_follow) { with_world(loop_suite_jobs_follow); }
+/* clang-format on */
 
 TEST_MAIN()

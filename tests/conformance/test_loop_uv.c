@@ -1,4 +1,4 @@
-/* tests/conformance/test_loop_uv.c: loop_uv.c and work_uv.c pass the loop suite; `other` runs on a thread of its own. */
+/* tests/conformance/test_loop_uv.c: loop_uv.c and work_uv.c pass the loop suite; `other` runs on its own thread. */
 #include <pthread.h>
 
 #include "core/base/list.h"
@@ -67,6 +67,7 @@ static void with_world(void (*scene)(struct loop_world *world))
     loop_uv_free(w.other);
 }
 
+/* clang-format off */
 TEST(posted_before) { with_world(loop_suite_posted_before); }
 TEST(order) { with_world(loop_suite_order); }
 TEST(at_home) { with_world(loop_suite_at_home); }
@@ -86,5 +87,6 @@ TEST(now_moves) { with_world(loop_suite_now_moves); }
 TEST(now_after_sleep) { with_world(loop_suite_now_after_sleep); }
 TEST(jobs) { with_world(loop_suite_jobs); }
 TEST(jobs_follow) { with_world(loop_suite_jobs_follow); }
+/* clang-format on */
 
 TEST_MAIN()
