@@ -59,7 +59,8 @@ static void deadline_fired(struct timer *timer)
 {
     struct slot *slot = LIST_ITEM(timer, struct slot, deadline);
     struct pdr_client *c = slot->client;
-    bool sent = slot->batch < c->batch || c->state == CLIENT_OPEN; /* if it is open, it leaves with this turn */
+    bool leaves = c->state == CLIENT_OPEN && !c->hung_up; /* with this turn */
+    bool sent = slot->batch < c->batch || leaves;
     if (sent) {
         snprintf(c->text, sizeof c->text, "no answer from %s within %" PRIu64 " ms; the call may have been applied",
                  c->address, slot->deadline_ms);
@@ -118,7 +119,7 @@ static enum pdr_status write_call(struct pdr_client *c, struct slot *slot, struc
 {
     size_t before = c->out.size;
     uint32_t msgid = slots_msgid(&c->slots, slot);
-    slot->within = slot->deadline_ms != c->deadline_ms;
+    slot->within = slot->deadline_ms != c->deadline_ms && !link_is_addressed(to);
     if (slot->within) {
         codec_request_within(&c->out, msgid, to, method, args, slot->deadline_ms);
     } else {
@@ -165,7 +166,7 @@ enum pdr_status pdr_client_tell(pdr_client *c, struct pdr_bytes to, const char *
 {
     struct pdr_bytes name = pdr_str(method);
     size_t before = c->out.size;
-    if (c->state != CLIENT_OPEN) {
+    if (c->state != CLIENT_OPEN || c->hung_up) {
         return refuse(c, PDR_UNAVAILABLE, "there is no connection to the node");
     }
     enum pdr_status status = check(c, to, name, args);

@@ -24,6 +24,7 @@ struct pdr_client {
     struct transport *transport;
     enum client_state state;
     struct stream *stream; /* NULL while there is none */
+    bool hung_up;          /* we have had enough of it, and wait for its `closed`: nothing is written any more */
     struct timerwheel wheel;
     struct timer link_timer; /* CONNECTING: it has taken too long; WAITING: try again */
     struct backoff backoff;
@@ -66,6 +67,11 @@ bool link_connect(struct pdr_client *client, const char **why);
 /** Writes what has gathered, if there is a connection. */
 void link_flush(struct pdr_client *client);
 void link_timer_fired(struct timer *timer);
+/** `_sys/conn` is the connection itself: it is not reached through its own `call`, and so takes no deadline. */
+static inline bool link_is_addressed(struct pdr_bytes address)
+{
+    return pdr_bytes_equal(address, pdr_str("_sys/conn"));
+}
 /** Bytes that wait for the kernel, or for a connection. */
 uint64_t link_unsent(const struct pdr_client *client);
 

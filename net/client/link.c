@@ -27,6 +27,7 @@ static void lost(struct pdr_client *c, const char *why)
     snprintf(c->why, sizeof c->why, "%s%s%s", c->farewell, c->farewell[0] != '\0' ? "; " : "", why);
     c->farewell[0] = '\0';
     c->stream = NULL;
+    c->hung_up = false;
     c->state = CLIENT_WAITING;
     timer_set(&c->wheel, &c->link_timer, loop_now_ns(c->loop) + backoff_ms(&c->backoff) * NS_PER_MS);
     if (was_open) {
@@ -50,9 +51,9 @@ static void on_closed(void *user, const char *why)
     }
 }
 
-/* We have had enough of it; `closed` follows. */
 static void hang_up(struct pdr_client *c, const char *why)
 {
+    c->hung_up = true;
     snprintf(c->why, sizeof c->why, "%s", why);
     c->transport->ops->close(c->stream, 0);
 }
@@ -182,7 +183,7 @@ static void keep_rest(struct pdr_client *c, struct pdr_bytes bytes, size_t done)
 static void on_received(void *user, struct pdr_bytes data)
 {
     struct pdr_client *c = user;
-    if (c->state != CLIENT_OPEN) {
+    if (c->state != CLIENT_OPEN || c->hung_up) {
         return;
     }
     backoff_reset(&c->backoff);
@@ -209,7 +210,7 @@ uint64_t link_unsent(const struct pdr_client *c)
 
 void link_flush(struct pdr_client *c)
 {
-    if (c->state != CLIENT_OPEN || c->out.size == 0) {
+    if (c->state != CLIENT_OPEN || c->hung_up || c->out.size == 0) {
         return;
     }
     c->transport->ops->write(c->stream, pdr_written(&c->out));

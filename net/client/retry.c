@@ -37,14 +37,20 @@ static void write_again(struct pdr_client *c, const struct frame *frame)
     }
     uint64_t left_ms = slot->deadline.at_ms - now_ms;
     left_ms = left_ms < slot->deadline_ms ? left_ms : slot->deadline_ms; /* the timer's ms is rounded up */
-    if (!slot->within) {
-        const char *target = frame->target.data, *dot = memrchr(target, '.', frame->target.size);
-        size_t size = (size_t)(dot - target);
-        codec_request_within(&c->out, frame->msgid, pdr_bytes(target, size),
-                             pdr_bytes(dot + 1, frame->target.size - size - 1), frame->args, left_ms);
-        slot->within = true;
-    } else if (rpc_parse_call(frame->args, &call, &why) == PDR_OK) {
-        codec_request_within(&c->out, frame->msgid, call.address, call.method, call.args, left_ms);
+    if (slot->within) {
+        if (rpc_parse_call(frame->args, &call, &why) == PDR_OK) {
+            codec_request_within(&c->out, frame->msgid, call.address, call.method, call.args, left_ms);
+        }
+        return;
+    }
+    const char *target = frame->target.data, *dot = memrchr(target, '.', frame->target.size);
+    struct pdr_bytes address = pdr_bytes(target, (size_t)(dot - target));
+    struct pdr_bytes method = pdr_bytes(dot + 1, frame->target.size - address.size - 1);
+    slot->within = !link_is_addressed(address);
+    if (slot->within) {
+        codec_request_within(&c->out, frame->msgid, address, method, frame->args, left_ms);
+    } else {
+        codec_request(&c->out, frame->msgid, address, method, frame->args);
     }
 }
 

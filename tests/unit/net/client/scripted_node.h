@@ -146,6 +146,9 @@ static void node_take(struct scripted_node *node, const struct frame *frame)
     if (pdr_bytes_equal(frame->target, pdr_str("_sys/conn.hello"))) {
         REQUIRE(rpc_parse_hello(frame->args, &hello, &why) == PDR_OK);
         node->hello_deadline_ms = hello.deadline_ms;
+        if (frame->kind == FRAME_REQUEST) {
+            node_answer(node, frame->msgid, pdr_bytes(NULL, 0));
+        }
         return;
     }
     if (frame->kind == FRAME_NOTIFICATION) {

@@ -208,6 +208,27 @@ TEST(deadline_travels)
     world_close(&w);
 }
 
+/* The connection itself is called directly, whatever the deadline, and however long it took to connect. */
+TEST(calls_of_the_connection)
+{
+    struct world w;
+    struct ended e[2] = {{0}};
+    static const uint8_t hello[] = "\x91\x81\xab"
+                                   "deadline_ms"
+                                   "\xcd\x03\xe8";
+    struct pdr_call_options own = {.deadline_ms = 2345};
+    struct pdr_bytes args = pdr_bytes(hello, sizeof hello - 1);
+    world_open(&w, NULL);
+    for (int i = 0; i < 2; i++) { /* before the connection, and after */
+        w.node.hello_deadline_ms = 0;
+        REQUIRE(pdr_client_call(w.client, pdr_str("_sys/conn"), "hello", args, &own, on_outcome, &e[i]) == PDR_OK);
+        until(&w, &e[i].times, 1);
+        EXPECT_INT(e[i].status, PDR_OK);
+        EXPECT_INT(w.node.hello_deadline_ms, 1000);
+    }
+    world_close(&w);
+}
+
 TEST(deadline_ends_a_call)
 {
     struct world w;
