@@ -55,7 +55,10 @@ static inline struct hash_node *hash_next(const struct hash_node *from)
 void hash_insert(struct hash *table, struct hash_node *node, uint64_t hash);
 /** The node must be in the table. */
 void hash_remove(struct hash *table, struct hash_node *node);
-static inline uint64_t hash_count(const struct hash *table) { return table->count; }
+static inline uint64_t hash_count(const struct hash *table)
+{
+    return table->count;
+}
 
 /** Calls `each` for every item until it returns false. It may remove (and free) the item it is given, and no other. */
 void hash_each(struct hash *table, bool (*each)(struct hash_node *node, void *user), void *user);

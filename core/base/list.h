@@ -9,12 +9,21 @@ struct list {
     struct list *next, *prev;
 };
 
-#define LIST_ITEM(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define LIST_ITEM(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
-static inline void list_init(struct list *head) { head->next = head->prev = head; }
-static inline bool list_empty(const struct list *head) { return head->next == head; }
+static inline void list_init(struct list *head)
+{
+    head->next = head->prev = head;
+}
+static inline bool list_empty(const struct list *head)
+{
+    return head->next == head;
+}
 /** True for a node that list_init or list_remove left alone, i.e. one that is in no list. */
-static inline bool list_alone(const struct list *node) { return node->next == node; }
+static inline bool list_alone(const struct list *node)
+{
+    return node->next == node;
+}
 
 static inline void list_push_back(struct list *head, struct list *node)
 {
@@ -24,7 +33,10 @@ static inline void list_push_back(struct list *head, struct list *node)
     head->prev = node;
 }
 
-static inline void list_push_front(struct list *head, struct list *node) { list_push_back(head->next, node); }
+static inline void list_push_front(struct list *head, struct list *node)
+{
+    list_push_back(head->next, node);
+}
 
 static inline void list_remove(struct list *node)
 {

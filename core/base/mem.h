@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /** Never NULL: ends the process when there is no memory. */
-void *mem_new(size_t size);      /* zeroed */
+void *mem_new(size_t size); /* zeroed */
 void *mem_grow(void *old, size_t size);
 /** NULL when there is no memory, or when a test asked for a failure. Not zeroed. */
 void *mem_try(size_t size);

@@ -6,6 +6,7 @@
 #ifndef CORE_BASE_MUTATION_H
 #define CORE_BASE_MUTATION_H
 
+/* clang-format off */
 /*    n   name                   where, and what goes wrong there */
 #define MUTATION_TABLE(X)                                                                                              \
     X(1,  reply_before_commit,    "turn.c, answer: a write's reply does not wait for the gate (R25)")                  \
@@ -25,6 +26,7 @@
     X(15, effects_split,          "commit.c, commit_turn: one turn's writes become two entries in two batches")        \
     X(16, deadlock_unseen,        "mailbox.c, waits_for_itself: a chain of calls that comes back waits for ever")      \
     X(17, checkpoint_too_far,     "apply_step.c, answer_checkpoints: says applied of what is not yet in the store")
+/* clang-format on */
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */

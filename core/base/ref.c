@@ -111,7 +111,8 @@ enum pdr_status pdr_ref_parse(struct pdr_bytes text, struct pdr_ref *out, const 
     return PDR_OK;
 }
 
-enum pdr_status pdr_ref_parse_call(struct pdr_bytes text, struct pdr_ref *out, struct pdr_bytes *method, const char **why)
+enum pdr_status pdr_ref_parse_call(struct pdr_bytes text, struct pdr_ref *out, struct pdr_bytes *method,
+                                   const char **why)
 {
     const uint8_t *at = text.data;
     const uint8_t *dot = text.size == 0 ? NULL : memrchr(at, '.', text.size);

@@ -1,7 +1,10 @@
 /* core/base/rng.c: xoshiro256**. */
 #include "core/base/rng.h"
 
-static uint64_t rotl(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
+static uint64_t rotl(uint64_t x, int k)
+{
+    return (x << k) | (x >> (64 - k));
+}
 
 void rng_seed(struct rng *rng, uint64_t seed)
 {

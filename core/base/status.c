@@ -19,10 +19,22 @@ static const struct row *row_of(enum pdr_status status)
     return &rows[(unsigned)status < PDR_STATUS_COUNT ? status : PDR_INTERNAL];
 }
 
-const char *pdr_status_wire(enum pdr_status status) { return row_of(status)->wire; }
-const char *pdr_status_text(enum pdr_status status) { return row_of(status)->text; }
-int pdr_status_http(enum pdr_status status) { return row_of(status)->http; }
-enum pdr_retry pdr_status_retry(enum pdr_status status) { return row_of(status)->retry; }
+const char *pdr_status_wire(enum pdr_status status)
+{
+    return row_of(status)->wire;
+}
+const char *pdr_status_text(enum pdr_status status)
+{
+    return row_of(status)->text;
+}
+int pdr_status_http(enum pdr_status status)
+{
+    return row_of(status)->http;
+}
+enum pdr_retry pdr_status_retry(enum pdr_status status)
+{
+    return row_of(status)->retry;
+}
 
 enum pdr_status pdr_status_from_wire(const char *code, unsigned long size)
 {

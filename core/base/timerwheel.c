@@ -6,6 +6,7 @@
  * anything can be set there directly, and to the end of a list, which keeps equal times in order. */
 #include "core/base/timerwheel.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define BITS 6
@@ -104,15 +105,18 @@ static void open_slot(struct timerwheel *wheel, int level, unsigned slot)
     }
 }
 
+static bool is_first_of_slot(uint64_t ms, int level)
+{
+    return (ms & ((1ull << (BITS * level)) - 1)) == 0;
+}
+
 void timerwheel_advance(struct timerwheel *wheel, uint64_t now_ns)
 {
     uint64_t target = now_ns / 1000000;
     for (uint64_t next = next_ms(wheel); next <= target; next = next_ms(wheel)) {
         wheel->now_ms = next;
-        for (int level = TIMERWHEEL_LEVELS - 1; level >= 0; level--) { /* upper ones first: they fill the lower */
-            if (level == 0 || (next & ((1ull << (BITS * level)) - 1)) == 0) {
-                open_slot(wheel, level, (next >> (BITS * level)) & MASK);
-            }
+        for (int level = 0; level < TIMERWHEEL_LEVELS && is_first_of_slot(next, level); level++) {
+            open_slot(wheel, level, (next >> (BITS * level)) & MASK);
         }
     }
     wheel->now_ms = target > wheel->now_ms ? target : wheel->now_ms;

@@ -9,6 +9,7 @@
 struct form {
     uint8_t fixed, length;
 };
+/* clang-format off */
 static const struct form forms[32] = {
     [0x00] = {1, 0}, [0x02] = {1, 0}, [0x03] = {1, 0},                                     /* nil, false, true */
     [0x04] = {2, 1}, [0x05] = {3, 2}, [0x06] = {5, 4},                                     /* bin */
@@ -20,6 +21,7 @@ static const struct form forms[32] = {
     [0x19] = {2, 1}, [0x1a] = {3, 2}, [0x1b] = {5, 4},                                     /* str */
     [0x1c] = {3, 2}, [0x1d] = {5, 4}, [0x1e] = {3, 2}, [0x1f] = {5, 4},                    /* array, map */
 };
+/* clang-format on */
 
 struct head {
     uint64_t size;     /* of the value without what it contains: head and payload */
@@ -116,12 +118,14 @@ int64_t pdr_value_skip(const void *data, size_t size, int depth_max)
 
 enum pdr_kind pdr_value_kind(pdr_value value)
 {
+    /* clang-format off */
     static const uint8_t kinds[32] = {
         PDR_KIND_NIL,   PDR_KIND_NONE,  PDR_KIND_BOOL, PDR_KIND_BOOL, PDR_KIND_BIN, PDR_KIND_BIN,   PDR_KIND_BIN,
         PDR_KIND_EXT,   PDR_KIND_EXT,   PDR_KIND_EXT,  PDR_KIND_FLOAT, PDR_KIND_FLOAT, PDR_KIND_INT, PDR_KIND_INT,
         PDR_KIND_INT,   PDR_KIND_INT,   PDR_KIND_INT,  PDR_KIND_INT,  PDR_KIND_INT, PDR_KIND_INT,   PDR_KIND_EXT,
         PDR_KIND_EXT,   PDR_KIND_EXT,   PDR_KIND_EXT,  PDR_KIND_EXT,  PDR_KIND_STR, PDR_KIND_STR,   PDR_KIND_STR,
         PDR_KIND_ARRAY, PDR_KIND_ARRAY, PDR_KIND_MAP,  PDR_KIND_MAP};
+    /* clang-format on */
     if (value.size == 0) {
         return PDR_KIND_NONE;
     }
@@ -408,8 +412,14 @@ static void write_head(pdr_writer *writer, uint8_t first, uint64_t number, unsig
     }
 }
 
-void pdr_write_nil(pdr_writer *writer) { write_byte(writer, 0xc0); }
-void pdr_write_bool(pdr_writer *writer, bool value) { write_byte(writer, value ? 0xc3 : 0xc2); }
+void pdr_write_nil(pdr_writer *writer)
+{
+    write_byte(writer, 0xc0);
+}
+void pdr_write_bool(pdr_writer *writer, bool value)
+{
+    write_byte(writer, value ? 0xc3 : 0xc2);
+}
 
 void pdr_write_uint(pdr_writer *writer, uint64_t value)
 {

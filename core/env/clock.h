@@ -9,14 +9,20 @@
 #define NS_PER_S 1000000000ull
 
 struct clock {
-    uint64_t (*now_ns)(struct clock *clock);  /* CLOCK_BOOTTIME: goes on in suspend, never back (replication.md R10) */
-    int64_t (*wall_ms)(struct clock *clock);  /* since 1970; may jump either way */
+    uint64_t (*now_ns)(struct clock *clock); /* CLOCK_BOOTTIME: goes on in suspend, never back (replication.md R10) */
+    int64_t (*wall_ms)(struct clock *clock); /* since 1970; may jump either way */
 };
 
 /** The operating system's clocks. Static; any thread. */
 struct clock *clock_os(void);
 
-static inline uint64_t clock_now_ns(struct clock *clock) { return clock->now_ns(clock); }
-static inline int64_t clock_wall_ms(struct clock *clock) { return clock->wall_ms(clock); }
+static inline uint64_t clock_now_ns(struct clock *clock)
+{
+    return clock->now_ns(clock);
+}
+static inline int64_t clock_wall_ms(struct clock *clock)
+{
+    return clock->wall_ms(clock);
+}
 
 #endif

@@ -39,10 +39,17 @@ static inline void loop_own(struct loop *loop, void *user, void (*on_timer)(void
 }
 
 /** Monotonic nanoseconds, as of this turn of the loop. */
-static inline uint64_t loop_now_ns(struct loop *loop) { return loop->ops->now_ns(loop); }
+static inline uint64_t loop_now_ns(struct loop *loop)
+{
+    return loop->ops->now_ns(loop);
+}
 
-/** One timer a loop: calls on_timer once when the clock reaches at_ns; LOOP_NEVER disarms; a new time replaces the old. */
-static inline void loop_set_timer(struct loop *loop, uint64_t at_ns) { loop->ops->set_timer(loop, at_ns); }
+/** One timer a loop: calls on_timer once when the clock reaches at_ns; LOOP_NEVER disarms; a new time replaces the
+ * old one. */
+static inline void loop_set_timer(struct loop *loop, uint64_t at_ns)
+{
+    loop->ops->set_timer(loop, at_ns);
+}
 
 /** Any thread. Hands `message` to the loop, which calls message->deliver on its own thread. Messages of one sender
  * arrive in the order sent. The loop must still be running, or be drained by who stops it. */

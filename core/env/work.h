@@ -19,7 +19,10 @@ struct work {
 };
 
 /** On `home`'s thread. Never fails. */
-static inline void work_submit(struct work *work, struct loop *home, struct job *job) { work->submit(work, home, job); }
+static inline void work_submit(struct work *work, struct loop *home, struct job *job)
+{
+    work->submit(work, home, job);
+}
 
 /** libuv's thread pool; `home` must be a loop_uv loop. Static. */
 struct work *work_uv(void);

@@ -34,7 +34,10 @@ uint64_t test_seed(void);
 #define TEST(name)                                                                                                     \
     static void test_##name(void);                                                                                     \
     static struct test_case test_case_##name = {#name, test_##name, NULL};                                             \
-    __attribute__((constructor)) static void test_register_##name(void) { test_register(&test_case_##name); }          \
+    __attribute__((constructor)) static void test_register_##name(void)                                                \
+    {                                                                                                                  \
+        test_register(&test_case_##name);                                                                              \
+    }                                                                                                                  \
     static void test_##name(void)
 
 #define TEST_MAIN()                                                                                                    \
@@ -61,8 +64,7 @@ uint64_t test_seed(void);
         const char *got_ = (got), *want_ = (want);                                                                     \
         if (got_ == NULL || strcmp(got_, want_) != 0) {                                                                \
             char what_[1024];                                                                                          \
-            snprintf(what_, sizeof what_, "%s is \"%.400s\", not \"%.400s\"", #got, got_ ? got_ : "(null)",            \
-                     want_);                                                                                           \
+            snprintf(what_, sizeof what_, "%s is \"%.400s\", not \"%.400s\"", #got, got_ ? got_ : "(null)", want_);    \
             test_failed(__FILE__, __LINE__, what_);                                                                    \
         }                                                                                                              \
     } while (0)

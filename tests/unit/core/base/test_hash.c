@@ -13,7 +13,10 @@ struct item {
     uint32_t seen;
 };
 
-static struct item *item_of(struct hash_node *node) { return (struct item *)node; }
+static struct item *item_of(struct hash_node *node)
+{
+    return (struct item *)node;
+}
 
 static struct item *find(const struct hash *table, uint64_t hash, uint32_t key)
 {
@@ -25,7 +28,10 @@ static struct item *find(const struct hash *table, uint64_t hash, uint32_t key)
 }
 
 /* Few hashes for many keys, so that chains are long and equal hashes common. */
-static uint64_t poor_hash(uint32_t key) { return (key % 1000) * 0x9e3779b97f4a7c15ull; }
+static uint64_t poor_hash(uint32_t key)
+{
+    return (key % 1000) * 0x9e3779b97f4a7c15ull;
+}
 
 static bool count_one(struct hash_node *node, void *user)
 {
@@ -83,8 +89,10 @@ static uint64_t good_hash(uint32_t key)
     return rng_next(&rng);
 }
 
+/* clang-format off */
 TEST(finds_what_is_in_it) { random_inserts_and_removes(good_hash); }
 TEST(finds_among_equal_hashes) { random_inserts_and_removes(poor_hash); }
+/* clang-format on */
 
 /* While it grows, at every size, nothing is out of reach, and chains stay short. */
 TEST(growing_loses_nothing)

@@ -8,7 +8,10 @@ struct item {
     struct list node;
 };
 
-static int value(struct list *node) { return node == NULL ? -1 : LIST_ITEM(node, struct item, node)->value; }
+static int value(struct list *node)
+{
+    return node == NULL ? -1 : LIST_ITEM(node, struct item, node)->value;
+}
 
 /* The values in order, read forwards, and the same backwards, as one number: 1, 2, 3 is 123. */
 static int forwards(struct list *head)

@@ -81,6 +81,7 @@ TEST(keys_have_1_to_512_bytes)
     EXPECT(!parses(text, 2 + 513));
 }
 
+/* clang-format off */
 TEST(keys_are_utf8)
 {
     ACCEPTS("a/\xc2\xa0");         /* U+00A0, the first behind C1 */
@@ -108,6 +109,7 @@ TEST(keys_are_utf8)
     REFUSES("a/\xe2\x82zzzzzzzz");
 }
 
+/* clang-format on */
 TEST(keys_have_no_control_characters)
 {
     for (int c = 0; c < 0x100; c++) { /* at each place of a word of eight, and alone */
@@ -128,7 +130,8 @@ TEST(words_of_eight_agree_with_single_bytes)
 {
     struct rng rng;
     rng_seed(&rng, test_seed());
-    static const char *const pieces[] = {"a", " ", "~", "}", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "abcdefgh"};
+    static const char *const pieces[] = {"a",       " ", "~", "}", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+                                         "abcdefgh"};
     for (int round = 0; round < 20000; round++) {
         char text[256] = "a/";
         while (strlen(text) < 60 && (strlen(text) == 2 || !rng_chance(&rng, 10))) {

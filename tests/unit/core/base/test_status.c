@@ -35,7 +35,7 @@ TEST(other_codes_are_the_actors)
 TEST(a_status_out_of_the_table_reads_as_internal)
 {
     EXPECT_STR(pdr_status_wire((enum pdr_status)PDR_STATUS_COUNT), "internal");
-    EXPECT_STR(pdr_status_wire((enum pdr_status)-1), "internal");
+    EXPECT_STR(pdr_status_wire((enum pdr_status) - 1), "internal");
     EXPECT_INT(pdr_status_http((enum pdr_status)9999), 500);
 }
 

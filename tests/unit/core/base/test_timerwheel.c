@@ -33,11 +33,13 @@ static void set(struct timerwheel *wheel, struct probe *probe, uint64_t at_ns)
 
 TEST(never_early_and_at_most_a_millisecond_late)
 {
-    static const uint64_t delays[] = {1,          MS - 1,      MS,           MS + 1,          63 * MS,         64 * MS,
-                                      65 * MS,    4095 * MS,   4096 * MS,    4097 * MS,       262143 * MS,     262144 * MS,
-                                      3600000 * MS, 86400000 * MS, 1ull << 50, 1ull << 56, 1ull << 60};
+    /* clang-format off */
+    static const uint64_t delays[] = {1, MS - 1, MS, MS + 1, 63 * MS, 64 * MS, 65 * MS, 4095 * MS, 4096 * MS,
+                                      4097 * MS, 262143 * MS, 262144 * MS, 3600000 * MS, 86400000 * MS,
+                                      1ull << 50, 1ull << 56, 1ull << 60};
     static const uint64_t starts[] = {0, 1, MS - 1, 63 * MS, 64 * MS - 1, 4095 * MS + 7, 123456789123456789ull,
                                       ((1ull << 36) - 5) * MS}; /* the last: where six levels of 64 come round */
+    /* clang-format on */
     for (size_t s = 0; s < sizeof starts / sizeof *starts; s++) {
         for (size_t d = 0; d < sizeof delays / sizeof *delays; d++) {
             struct timerwheel wheel;
@@ -65,7 +67,8 @@ TEST(next_ns_leads_to_every_timer)
     for (int round = 0; round < 3000; round++) {
         struct timerwheel wheel;
         struct probe probe = {.fired = 0};
-        uint64_t now = rng_next(&rng) >> (8 + rng_below(&rng, 40)), at = now + (rng_next(&rng) >> (8 + rng_below(&rng, 40)));
+        uint64_t now = rng_next(&rng) >> (8 + rng_below(&rng, 40)),
+                 at = now + (rng_next(&rng) >> (8 + rng_below(&rng, 40)));
         timerwheel_init(&wheel, now);
         timer_init(&probe.timer, note);
         set(&wheel, &probe, at);
@@ -262,7 +265,8 @@ TEST(random_use_agrees_with_an_array)
             armed[i] = false;
         } else {
             uint64_t before = now, last_at = 0;
-            now = rng_chance(&rng, 50) ? timerwheel_next_ns(&wheel) : now + (rng_next(&rng) >> (24 + rng_below(&rng, 30)));
+            now = rng_chance(&rng, 50) ? timerwheel_next_ns(&wheel)
+                                       : now + (rng_next(&rng) >> (24 + rng_below(&rng, 30)));
             now = now == UINT64_MAX ? before : now;
             fired_count = 0;
             timerwheel_advance(&wheel, now);

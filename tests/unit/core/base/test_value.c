@@ -9,7 +9,8 @@
 #define V(literal) pdr_bytes(literal, sizeof(literal) - 1)
 #define SKIP(literal) pdr_value_skip(literal, sizeof(literal) - 1, PDR_VALUE_DEPTH_MAX)
 
-/* Reading. */
+/* Reading. The values are set by hand: bytes that belong together stay on one line. */
+/* clang-format off */
 
 TEST(kinds_by_first_byte)
 {
@@ -74,7 +75,7 @@ TEST(readers_refuse_other_kinds)
         int64_t number = 77;
         EXPECT(!pdr_value_int(values[i], &number) && number == 77);
         uint64_t whole = 77;
-        EXPECT((pdr_value_kind(values[i]) == PDR_KIND_UINT && values[i].size == 9) == pdr_value_uint(values[i], &whole));
+        EXPECT((i == 7) == pdr_value_uint(values[i], &whole));
         bool truth = true;
         EXPECT((i == 1) == pdr_value_bool(values[i], &truth) && truth == (i != 1));
         struct pdr_bytes bytes = {"?", 77};
@@ -191,7 +192,8 @@ TEST(skip_is_exact)
 
 TEST(skip_asks_for_more)
 {
-    static const char whole[] = "\x84\x01\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00\xa2xy\xda\x00\x03zzz\xdc\x00\x01\xc7\x01\x05z"
+    static const char whole[] = "\x84\x01\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00\xa2xy\xda\x00\x03zzz"
+                                "\xdc\x00\x01\xc7\x01\x05z"
                                 "\xde\x00\x01\xc2\xc3\xd3\x00\x00\x00\x00\x00\x00\x00\x00\xc6\x00\x00\x00\x01!";
     size_t size = sizeof whole - 1;
     EXPECT_INT(pdr_value_skip(whole, size, PDR_VALUE_DEPTH_MAX), size);
@@ -242,6 +244,7 @@ TEST(hostile_counts_only_ask_for_more)
     EXPECT_INT(pdr_value_get(map, "a").size, 0);
 }
 
+/* clang-format on */
 /* Writing. */
 
 static void wrote(pdr_writer *writer, const char *want, size_t size)
@@ -258,9 +261,26 @@ TEST(integers_take_the_shortest_form)
     static const struct {
         int64_t value;
         size_t size;
-    } cases[] = {{0, 1}, {127, 1}, {128, 2}, {255, 2}, {256, 3}, {65535, 3}, {65536, 5}, {UINT32_MAX, 5},
-                 {(int64_t)UINT32_MAX + 1, 9}, {INT64_MAX, 9}, {-1, 1}, {-32, 1}, {-33, 2}, {-128, 2}, {-129, 3},
-                 {-32768, 3}, {-32769, 5}, {INT32_MIN, 5}, {(int64_t)INT32_MIN - 1, 9}, {INT64_MIN, 9}};
+    } cases[] = {{0, 1},
+                 {127, 1},
+                 {128, 2},
+                 {255, 2},
+                 {256, 3},
+                 {65535, 3},
+                 {65536, 5},
+                 {UINT32_MAX, 5},
+                 {(int64_t)UINT32_MAX + 1, 9},
+                 {INT64_MAX, 9},
+                 {-1, 1},
+                 {-32, 1},
+                 {-33, 2},
+                 {-128, 2},
+                 {-129, 3},
+                 {-32768, 3},
+                 {-32769, 5},
+                 {INT32_MIN, 5},
+                 {(int64_t)INT32_MIN - 1, 9},
+                 {INT64_MIN, 9}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pdr_write_int(&w, cases[i].value);
         EXPECT_INT(w.size, cases[i].size);

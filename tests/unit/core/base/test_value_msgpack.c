@@ -1,7 +1,8 @@
 /* tests/unit/core/base/test_value_msgpack.c: value.c held against msgpack-c, on random values and on damaged ones.
  *
- * Values that msgpack-c wrote must read the same through our cursor, and what our writer makes of them must be the same
- * bytes. Of damaged bytes both must say the same: a value of so many bytes, more bytes are needed, or no MessagePack. */
+ * Values that msgpack-c wrote must read the same through our cursor, and what our writer makes of them must be the
+ * same bytes. Of damaged bytes both must say the same: a value of so many bytes, more bytes are needed, or no
+ * MessagePack. */
 #include <msgpack.h>
 #include <perdure/value.h>
 #include <stdlib.h>
@@ -193,8 +194,8 @@ static int64_t msgpack_skip(const char *data, size_t size)
     msgpack_unpack_return got = msgpack_unpack_next(&tree, data, size, &used);
     msgpack_unpacked_destroy(&tree);
     return got == MSGPACK_UNPACK_SUCCESS || got == MSGPACK_UNPACK_EXTRA_BYTES ? (int64_t)used
-           : got == MSGPACK_UNPACK_CONTINUE                                    ? 0
-                                                                               : -1;
+           : got == MSGPACK_UNPACK_CONTINUE                                   ? 0
+                                                                              : -1;
 }
 
 /* msgpack-c allocates what a head claims; claims of more than the buffer could hold are ours alone to look at. */
@@ -222,7 +223,8 @@ static void read_everything(pdr_value value, int depth)
     if (pdr_value_bytes(value, &bytes)) {
         EXPECT((const uint8_t *)bytes.data + bytes.size <= (const uint8_t *)value.data + value.size);
     }
-    EXPECT((pdr_value_at(value, 3).size > 0) == (pdr_value_kind(value) == PDR_KIND_ARRAY && pdr_value_count(value) > 3));
+    EXPECT((pdr_value_at(value, 3).size > 0) ==
+           (pdr_value_kind(value) == PDR_KIND_ARRAY && pdr_value_count(value) > 3));
     EXPECT_INT(pdr_value_get(value, "no such key").size, 0);
     struct pdr_bytes rest = pdr_value_items(value);
     uint64_t count = 0;

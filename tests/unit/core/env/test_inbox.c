@@ -1,4 +1,4 @@
-/* tests/unit/core/env/test_inbox.c: what the inbox promises, on one thread; tests/stress/test_inbox.c has the threads. */
+/* tests/unit/core/env/test_inbox.c: what the inbox promises, on one thread; tests/stress/test_inbox.c has threads. */
 #include "core/env/inbox.h"
 
 #include <stdlib.h>

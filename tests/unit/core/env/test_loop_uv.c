@@ -1,4 +1,5 @@
-/* tests/unit/core/env/test_loop_uv.c: how a libuv loop begins and ends; the loop suite (tests/conformance) has the rest. */
+/* tests/unit/core/env/test_loop_uv.c: how a libuv loop begins and ends; the loop suite (tests/conformance) has the
+ * rest. */
 #include "core/env/loop_uv.h"
 
 #include <stdlib.h>
