@@ -266,6 +266,7 @@ static void roll_back_shard(struct shard *shard)
     shard->last_seq = shard->commit_seq;
     shard->epoch++; /* so (epoch, seq) never names two batches (I9) */
     shard->epoch_open = false;
+    shard->rid_known = shard->rid_known && shard->commit_seq > 0; /* the name went with the first entry */
     shard->load_barrier = shard->commit_seq;
     struct list waits;
     list_init(&waits);
