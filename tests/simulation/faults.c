@@ -6,6 +6,8 @@
 enum fault_kind {
     FAULT_KILL,
     FAULT_POWER,
+    FAULT_POWER_AT_WRITE, /* in the middle of one of the next operations of disk or store, where it hurts most */
+    FAULT_SLOW_POWER,     /* the disk is slow, and then there is none: whatever did not wait for it comes out */
     FAULT_RECOVERY_CRASH, /* and dies again while it starts */
     FAULT_STOP,
     FAULT_RESET,
@@ -23,16 +25,18 @@ enum fault_kind {
 };
 
 static const char *const fault_names[FAULT_KINDS] = {
-    "fault.kill",      "fault.power",     "fault.recovery_crash", "fault.stop",       "fault.reset",
-    "fault.cut",       "fault.pause",     "fault.starve",         "fault.slow_disk",  "fault.full_disk",
-    "fault.full_store", "fault.sync_error", "fault.wall_jump",    "fault.slow_client", "fault.slow_work"};
+    "fault.kill",           "fault.power",      "fault.power_at_write", "fault.slow_power",
+    "fault.recovery_crash", "fault.stop",       "fault.reset",          "fault.cut",
+    "fault.pause",          "fault.starve",     "fault.slow_disk",      "fault.full_disk",
+    "fault.full_store",     "fault.sync_error", "fault.wall_jump",      "fault.slow_client",
+    "fault.slow_work"};
 
 struct faults {
     struct run *run;
     uint32_t kinds[FAULT_KINDS];
     uint32_t kind_count;
     uint64_t pause_ns; /* typical, between two faults */
-    struct sim_event next, heal_disk, heal_net, heal_work;
+    struct sim_event next, heal_disk, heal_net, heal_work, power;
 };
 
 static uint64_t draw_ms(struct sim *sim, uint64_t low, uint64_t high)
@@ -94,8 +98,17 @@ static void strike(struct faults *f, enum fault_kind kind)
     case FAULT_POWER:
         down(f, true);
         break;
+    case FAULT_POWER_AT_WRITE:
+        if (node->state != SIM_NODE_DOWN) {
+            node->media.dies_at = node->media.operations + 1 + sim_draw(sim, 6);
+        }
+        break;
+    case FAULT_SLOW_POWER:
+        sim_disk_set_delay(node->media.sim_disk, draw_ms(sim, 5, 200));
+        sim_after(sim, &f->power, draw_ms(sim, 5, 500));
+        break;
     case FAULT_RECOVERY_CRASH:
-        down(f, sim_chance(sim, 50));
+        down(f, false);
         node->media.dies_at = 1 + sim_draw(sim, 30);
         break;
     case FAULT_STOP:
@@ -164,6 +177,13 @@ static void heal_disk(struct sim_event *event)
     media->store_fails = false;
 }
 
+static void power_goes(struct sim_event *event)
+{
+    struct faults *f = LIST_ITEM(event, struct faults, power);
+    down(f, true);
+    sim_disk_set_delay(f->run->node.media.sim_disk, 0);
+}
+
 static void heal_net(struct sim_event *event)
 {
     sim_net_heal(LIST_ITEM(event, struct faults, heal_net)->run->net);
@@ -189,19 +209,24 @@ struct faults *faults_new(struct run *run)
     f->heal_disk = (struct sim_event){.fire = heal_disk, .name = "heal.disk"};
     f->heal_net = (struct sim_event){.fire = heal_net, .name = "heal.net"};
     f->heal_work = (struct sim_event){.fire = heal_work, .name = "heal.work"};
+    f->power = (struct sim_event){.fire = power_goes, .name = "power"};
     if (f->kind_count > 0) {
         sim_after(sim, &f->next, sim_delay(sim, f->pause_ns));
     }
     return f;
 }
 
+static void cancel_all(struct faults *f)
+{
+    struct sim_event *const events[] = {&f->next, &f->heal_disk, &f->heal_net, &f->heal_work, &f->power};
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
+        sim_cancel(&f->run->sim, events[i]);
+    }
+}
+
 void faults_heal(struct faults *f)
 {
-    struct sim *sim = &f->run->sim;
-    sim_cancel(sim, &f->next);
-    sim_cancel(sim, &f->heal_disk);
-    sim_cancel(sim, &f->heal_net);
-    sim_cancel(sim, &f->heal_work);
+    cancel_all(f);
     heal_disk(&f->heal_disk);
     heal_net(&f->heal_net);
     heal_work(&f->heal_work);
@@ -210,10 +235,6 @@ void faults_heal(struct faults *f)
 
 void faults_free(struct faults *f)
 {
-    struct sim *sim = &f->run->sim;
-    sim_cancel(sim, &f->next);
-    sim_cancel(sim, &f->heal_disk);
-    sim_cancel(sim, &f->heal_net);
-    sim_cancel(sim, &f->heal_work);
+    cancel_all(f);
     mem_free(f);
 }

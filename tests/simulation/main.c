@@ -293,11 +293,11 @@ static struct settings read_settings(int argc, char **argv)
 {
     enum { SEED = 1, RUNS, JOBS, WORKLOAD, TRACE, TWICE, NO_FAULTS, MUTATE, HELP };
     static const struct option options[] = {
-        {"seed", required_argument, NULL, SEED},         {"runs", required_argument, NULL, RUNS},
-        {"jobs", required_argument, NULL, JOBS},         {"workload", required_argument, NULL, WORKLOAD},
-        {"trace", no_argument, NULL, TRACE},             {"twice", no_argument, NULL, TWICE},
-        {"no-faults", no_argument, NULL, NO_FAULTS},     {"mutation", required_argument, NULL, MUTATE},
-        {"help", no_argument, NULL, HELP},               {NULL, 0, NULL, 0}};
+        {"seed", required_argument, NULL, SEED},     {"runs", required_argument, NULL, RUNS},
+        {"jobs", required_argument, NULL, JOBS},     {"workload", required_argument, NULL, WORKLOAD},
+        {"trace", no_argument, NULL, TRACE},         {"twice", no_argument, NULL, TWICE},
+        {"no-faults", no_argument, NULL, NO_FAULTS}, {"mutation", required_argument, NULL, MUTATE},
+        {"help", no_argument, NULL, HELP},           {NULL, 0, NULL, 0}};
     struct settings s = {.program = argv[0], .seed = 1, .runs = 1, .jobs = 1};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {

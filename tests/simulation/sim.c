@@ -133,7 +133,7 @@ uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high)
 uint64_t sim_delay(struct sim *sim, uint64_t typical_ns)
 {
     uint64_t delay = typical_ns / 2 + sim_draw(sim, typical_ns + 1);
-    while (sim_draw(sim, 16) == 0) {
+    for (int longer = 0; longer < 3 && sim_draw(sim, 16) == 0; longer++) {
         delay *= 4; /* each step rarer: a tail like a log-normal's, without floating point */
     }
     return delay + 1;

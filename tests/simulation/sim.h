@@ -54,7 +54,10 @@ static inline void sim_after(struct sim *sim, struct sim_event *event, uint64_t 
     sim_at(sim, event, sim->now_ns + delay_ns);
 }
 void sim_cancel(struct sim *sim, struct sim_event *event);
-static inline bool sim_is_set(const struct sim_event *event) { return event->place != 0; }
+static inline bool sim_is_set(const struct sim_event *event)
+{
+    return event->place != 0;
+}
 
 /** Runs the next event; false if there is none or something failed. */
 bool sim_step(struct sim *sim);
@@ -63,8 +66,14 @@ bool sim_run_until(struct sim *sim, uint64_t until_ns);
 
 /* Chance. */
 
-static inline uint64_t sim_draw(struct sim *sim, uint64_t below) { return rng_below(&sim->rng, below); }
-static inline bool sim_chance(struct sim *sim, unsigned percent) { return rng_chance(&sim->rng, percent) != 0; }
+static inline uint64_t sim_draw(struct sim *sim, uint64_t below)
+{
+    return rng_below(&sim->rng, below);
+}
+static inline bool sim_chance(struct sim *sim, unsigned percent)
+{
+    return rng_chance(&sim->rng, percent) != 0;
+}
 /** Uniform in [low, high]. */
 uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high);
 /** Mostly near `typical_ns`, now and then many times as long: what networks and disks are like. Never 0. */

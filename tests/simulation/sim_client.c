@@ -34,7 +34,8 @@ static void finish_all(struct sim_client *client, enum pdr_status status, const 
     list_init(&calls);
     list_splice(&calls, &client->calls);
     while (!list_empty(&calls)) {
-        struct pdr_outcome outcome = {.status = status, .code = pdr_str(pdr_status_wire(status)), .message = pdr_str(why)};
+        struct pdr_outcome outcome = {
+            .status = status, .code = pdr_str(pdr_status_wire(status)), .message = pdr_str(why)};
         client->lost++;
         finish(client, LIST_ITEM(calls.next, struct raw_call, node), &outcome);
     }

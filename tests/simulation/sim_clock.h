@@ -11,7 +11,7 @@ struct sim_clock {
     struct clock clock;
     struct sim *sim;
     int64_t drift_ppm;
-    uint64_t zero_ns;      /* what it shows when true time is 0 */
+    uint64_t zero_ns; /* what it shows when true time is 0 */
     int64_t wall_offset_ms;
 };
 

@@ -187,7 +187,8 @@ void sim_loop_run(struct sim_loop *loop)
 {
     loop->running = true;
     arm(loop);
-    turn_at(loop, loop->sim->now_ns + sim_draw(loop->sim, TURN_NS_MAX)); /* the first turn: before_sleep must run once */
+    turn_at(loop,
+            loop->sim->now_ns + sim_draw(loop->sim, TURN_NS_MAX)); /* the first turn: before_sleep must run once */
 }
 
 void sim_loop_stop(struct sim_loop *loop)

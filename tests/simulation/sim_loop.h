@@ -20,10 +20,10 @@ struct sim_loop {
     struct loop loop;
     struct sim *sim;
     struct sim_clock *clock;
-    uint32_t subject;      /* in the trace */
-    uint64_t now_ns;       /* the clock, as of this turn */
-    uint64_t timer_ns;     /* by the clock; LOOP_NEVER */
-    bool running;          /* false: what becomes ready waits */
+    uint32_t subject;  /* in the trace */
+    uint64_t now_ns;   /* the clock, as of this turn */
+    uint64_t timer_ns; /* by the clock; LOOP_NEVER */
+    bool running;      /* false: what becomes ready waits */
     bool in_turn;
     uint64_t busy_until_ns;    /* true time: the last turn's end */
     uint64_t starved_until_ns; /* true time */

@@ -9,17 +9,19 @@
 #define OF_DISK(at) LIST_ITEM(at, struct sim_media, disk)
 #define OF_STORE(at) LIST_ITEM(at, struct sim_media, store)
 
-/* True: the operation happens. */
+/* True: the operation happens. The one at which the power goes has begun, or not. */
 static bool alive(struct sim_media *media)
 {
-    if (!media->dead && ++media->operations >= media->dies_at) {
-        sim_note(media->sim, "media.dies", media->subject, media->operations);
-        media->dead = true;
-        if (media->died != NULL) {
-            media->died(media->user);
-        }
+    if (media->dead || ++media->operations < media->dies_at) {
+        return !media->dead;
     }
-    return !media->dead;
+    bool begins = sim_chance(media->sim, 60);
+    sim_note(media->sim, "media.dies", media->subject, media->operations);
+    media->dead = true;
+    if (media->died != NULL) {
+        media->died(media->user);
+    }
+    return begins;
 }
 
 /* Completions of the disk come as events of the journal's loop. */

@@ -12,7 +12,7 @@
 #include "tests/simulation/sim_loop.h"
 
 struct sim_media {
-    struct disk disk;   /* for node_world */
+    struct disk disk; /* for node_world */
     struct store store;
     struct sim *sim;
     struct sim_loop *loop; /* the journal's, in this life */
@@ -24,7 +24,7 @@ struct sim_media {
     uint64_t operations; /* that change something, in this life */
     uint64_t dies_at;    /* operation; UINT64_MAX: never */
     bool dead;
-    bool store_fails;    /* writes and flushes of the store report PDR_NO_SPACE */
+    bool store_fails;         /* writes and flushes of the store report PDR_NO_SPACE */
     void (*died)(void *user); /* at that operation; NULL: nobody cares */
     void *user;
 };

@@ -21,7 +21,8 @@ void sim_net_cut(struct sim_net *net, uint32_t from, uint32_t to)
 
 static void go_on(struct sim_net *net)
 {
-    EACH_CONNECTION (net, c) {
+    EACH_CONNECTION(net, c)
+    {
         for (unsigned side = 0; side < 2; side++) {
             if (c->pipes[side].stalled) {
                 pipe_go_on(&c->pipes[side]);
@@ -44,14 +45,16 @@ void sim_net_heal(struct sim_net *net)
 bool sim_net_reset(struct sim_net *net)
 {
     uint32_t count = 0;
-    EACH_CONNECTION (net, c) {
+    EACH_CONNECTION(net, c)
+    {
         count += c->ends[0].state == END_OPEN;
     }
     if (count == 0) {
         return false;
     }
     uint32_t chosen = (uint32_t)sim_draw(net->sim, count);
-    EACH_CONNECTION (net, c) {
+    EACH_CONNECTION(net, c)
+    {
         if (c->ends[0].state == END_OPEN && chosen-- == 0) {
             sim_note(net->sim, "net.reset", c->id, 0);
             for (unsigned side = 0; side < 2; side++) {
@@ -119,7 +122,8 @@ void sim_net_crash(struct sim_net *net, uint32_t host, bool power)
             sim_source_forget(&l->source);
         }
     }
-    EACH_CONNECTION (net, c) {
+    EACH_CONNECTION(net, c)
+    {
         for (unsigned side = 0; side < 2; side++) {
             if (c->hosts[side] == host) {
                 crash_end(net, c, side, power);
@@ -132,7 +136,8 @@ void sim_net_crash(struct sim_net *net, uint32_t host, bool power)
 
 void sim_net_reap(struct sim_net *net, uint32_t host)
 {
-    EACH_CONNECTION (net, c) {
+    EACH_CONNECTION(net, c)
+    {
         for (unsigned side = 0; side < 2; side++) {
             c->ends[side].held = c->ends[side].held && c->hosts[side] != host;
         }

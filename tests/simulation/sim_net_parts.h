@@ -28,21 +28,21 @@ struct chunk {
 /** One direction of a connection. */
 struct pipe {
     struct sim_connection *connection;
-    unsigned from;        /* side that sends */
-    struct fifo kept;     /* written, not taken by the sender's system yet: `unsent` */
-    struct list chunks;   /* under way, in order */
-    uint32_t under_way;   /* bytes in them */
+    unsigned from;      /* side that sends */
+    struct fifo kept;   /* written, not taken by the sender's system yet: `unsent` */
+    struct list chunks; /* under way, in order */
+    uint32_t under_way; /* bytes in them */
     uint64_t last_at_ns;
-    struct fifo arrived;  /* not read by the receiver yet */
+    struct fifo arrived; /* not read by the receiver yet */
     uint32_t window, chunk_max;
-    bool ended;           /* the last chunk is FIN or RST: nothing more is taken */
-    bool stalled;         /* the first chunk was due while the link was cut */
+    bool ended;   /* the last chunk is FIN or RST: nothing more is taken */
+    bool stalled; /* the first chunk was due while the link was cut */
     struct sim_event arrival, timeout;
 };
 
 enum end_state {
     END_CONNECTING, /* on the side that accepts: nobody has knocked yet */
-    END_PENDING, /* accepted, not adopted */
+    END_PENDING,    /* accepted, not adopted */
     END_OPEN,
     END_CLOSING, /* stream_close was called: `closed` is still to fire */
     END_GONE,    /* no callback fires any more */
@@ -61,10 +61,10 @@ struct end {
     struct sim_event linger;
     bool tell_opened, tell_drained;
     bool paused;
-    bool flushed; /* while closing: what was kept has been sent or given up */
-    bool rude;    /* closed at once: what it has not read makes its system send a reset */
-    bool finished; /* the other side's FIN came */
-    bool held;    /* of a crashed process that may still point to it: not to be freed before sim_net_reap */
+    bool flushed;       /* while closing: what was kept has been sent or given up */
+    bool rude;          /* closed at once: what it has not read makes its system send a reset */
+    bool finished;      /* the other side's FIN came */
+    bool held;          /* of a crashed process that may still point to it: not to be freed before sim_net_reap */
     const char *broken; /* why; NULL: it is not */
     bool deaf;          /* broken, and what had arrived is lost too */
 };
@@ -76,7 +76,7 @@ struct sim_connection {
     uint32_t hosts[2];
     uint16_t ports[2]; /* the server's is [1] */
     struct end ends[2];
-    struct pipe pipes[2]; /* [k]: from ends[k] */
+    struct pipe pipes[2];       /* [k]: from ends[k] */
     struct sim_event keepalive; /* the survivor of a power loss finds out */
 };
 
@@ -119,10 +119,22 @@ struct sim_net {
     char why[160];
 };
 
-static inline struct end *pipe_sender(struct pipe *pipe) { return &pipe->connection->ends[pipe->from]; }
-static inline struct end *pipe_receiver(struct pipe *pipe) { return &pipe->connection->ends[1 - pipe->from]; }
-static inline struct pipe *end_out(struct end *end) { return &end->connection->pipes[end->side]; }
-static inline struct pipe *end_in(struct end *end) { return &end->connection->pipes[1 - end->side]; }
+static inline struct end *pipe_sender(struct pipe *pipe)
+{
+    return &pipe->connection->ends[pipe->from];
+}
+static inline struct end *pipe_receiver(struct pipe *pipe)
+{
+    return &pipe->connection->ends[1 - pipe->from];
+}
+static inline struct pipe *end_out(struct end *end)
+{
+    return &end->connection->pipes[end->side];
+}
+static inline struct pipe *end_in(struct end *end)
+{
+    return &end->connection->pipes[1 - end->side];
+}
 
 /* sim_net_pipe.c */
 

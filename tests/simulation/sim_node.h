@@ -26,7 +26,7 @@ struct sim_node {
     struct sim_loop core_loops[SIM_CORES_MAX], control_loop, journal_loop;
     struct transport *transports[SIM_CORES_MAX];
     struct loop *loops[SIM_CORES_MAX]; /* as node_world wants them */
-    struct node *node; /* NULL: down */
+    struct node *node;                 /* NULL: down */
     struct sim_event fatal, stopped;
     bool expects_fatal; /* a fault was ordered that ends the node by itself (R27) */
     bool may_refuse;    /* the log was damaged: not to start is right */

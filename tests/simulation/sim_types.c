@@ -215,6 +215,28 @@ static int step_look(pdr_turn *turn, const pdr_args *args)
 PDR_ACTOR(sim_step, PDR_METHOD("step", step_step), PDR_METHOD("note", step_note), PDR_METHOD("pass", step_pass),
           PDR_METHOD("take", step_take), PDR_READER("look", step_look))
 
+/* sim_witness: remembers in memory what it was told, and says so at once: nothing of it waits for the disk. */
+
+struct witness {
+    int64_t seen;
+};
+
+static int witness_note(pdr_turn *turn, const pdr_args *args)
+{
+    struct witness *memory = pdr_memory(turn);
+    int64_t token = pdr_arg_int(args, 0, 0);
+    memory->seen = token > memory->seen ? token : memory->seen;
+    return pdr_reply_nil(turn);
+}
+
+static int witness_look(pdr_turn *turn, const pdr_args *args)
+{
+    return pdr_reply_int(turn, ((struct witness *)pdr_memory(turn))->seen);
+}
+
+PDR_ACTOR_WITH(sim_witness, sizeof(struct witness), NULL, NULL, PDR_DURABILITY_VOLATILE,
+               PDR_METHOD("note", witness_note), PDR_METHOD("look", witness_look))
+
 /* sim_chain: calls that cause calls. */
 
 /* walk [names, at] -> how many links there were: calls names[at + 1], and so on. */
@@ -326,5 +348,10 @@ static int cached_get(pdr_turn *turn, const pdr_args *args)
 PDR_ACTOR_WITH(sim_cached, sizeof(struct cached), cached_activate, cached_passivate, PDR_DURABILITY_DEFAULT,
                PDR_METHOD("add", cached_add), PDR_READER("get", cached_get))
 
-const struct pdr_actor_type *const sim_types[] = {&pdr_type_sim_bank, &pdr_type_sim_step, &pdr_type_sim_chain,
-                                                  &pdr_type_sim_slow, &pdr_type_sim_cached, NULL};
+const struct pdr_actor_type *const sim_types[] = {&pdr_type_sim_bank,
+                                                  &pdr_type_sim_step,
+                                                  &pdr_type_sim_witness,
+                                                  &pdr_type_sim_chain,
+                                                  &pdr_type_sim_slow,
+                                                  &pdr_type_sim_cached,
+                                                  NULL};

@@ -50,7 +50,8 @@ static void world_open(struct world *w, uint64_t seed)
     sim_init(&w->sim, seed, NULL);
     sim_clock_init(&w->clock, &w->sim);
     w->net = sim_net_new(&w->sim);
-    *sim_net_shape(w->net) = (struct sim_net_shape){.window_max = 1u << (9 + seed % 9), .chunk_max = 1u << (1 + seed % 16)};
+    *sim_net_shape(w->net) =
+        (struct sim_net_shape){.window_max = 1u << (9 + seed % 9), .chunk_max = 1u << (1 + seed % 16)};
     uint32_t server = sim_net_host(w->net, "server"), client = sim_net_host(w->net, "client");
     struct transport **const transports[] = {&w->suite.server, &w->suite.server_other, &w->suite.client};
     for (uint32_t i = 0; i < 3; i++) {
@@ -95,7 +96,10 @@ static void run_case(void (*run)(struct transport_world *world))
 }
 
 #define CONFORMS(name)                                                                                                 \
-    TEST(name) { run_case(transport_suite_##name); }
+    TEST(name)                                                                                                         \
+    {                                                                                                                  \
+        run_case(transport_suite_##name);                                                                              \
+    }
 
 CONFORMS(echo)
 CONFORMS(half_sent)

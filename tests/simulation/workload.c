@@ -29,11 +29,16 @@ static enum fate fate_of(enum pdr_status status)
     }
 }
 
-static void think(struct workload *w, uint64_t typical_ns)
+static void think(struct workload *w, uint64_t delay_ns)
 {
     if (!w->finished && !sim_is_set(&w->think)) {
-        sim_after(w->sim, &w->think, sim_delay(w->sim, typical_ns));
+        sim_after(w->sim, &w->think, delay_ns);
     }
+}
+
+static uint64_t pause_of(struct workload *w)
+{
+    return w->finishing ? sim_between(w->sim, RETRY_NS / 2, RETRY_NS) : sim_delay(w->sim, w->think_ns);
 }
 
 static void turn(struct sim_source *source)
@@ -46,10 +51,10 @@ static void turn(struct sim_source *source)
         if (w->outstanding < w->outstanding_max) {
             w->cls->step(w);
         }
-        think(w, w->think_ns);
+        think(w, pause_of(w));
     } else if (w->outstanding == 0) {
         w->finished = w->cls->finish(w);
-        think(w, RETRY_NS);
+        think(w, pause_of(w));
     }
 }
 
@@ -94,7 +99,7 @@ static void ended(void *user, const struct pdr_outcome *outcome)
     op_free(op);
     if (w->finishing && w->outstanding == 0) {
         sim_cancel(w->sim, &w->think);
-        sim_after(w->sim, &w->think, fate == FATE_DONE ? 1 : sim_delay(w->sim, RETRY_NS));
+        sim_after(w->sim, &w->think, fate == FATE_DONE ? 1 : pause_of(w));
     }
 }
 
@@ -127,14 +132,14 @@ struct workload *workload_open(const struct workload_class *cls, struct sim_clie
     if (cls->open != NULL) {
         cls->open(w);
     }
-    think(w, w->think_ns);
+    think(w, pause_of(w));
     return w;
 }
 
 void workload_finish(struct workload *w)
 {
     w->finishing = true;
-    think(w, RETRY_NS);
+    think(w, pause_of(w));
 }
 
 void workload_close(struct workload *w)

@@ -29,7 +29,7 @@ struct workload_class {
     bool (*finish)(struct workload *w);
     /** The end, once a ledger. */
     void (*judge)(struct workload *w);
-    void (*close)(struct workload *w); /* frees what open allocated; may be NULL */
+    void (*close)(struct workload *w);  /* frees what open allocated; may be NULL */
     void (*close_ledger)(void *ledger); /* may be NULL */
 };
 
@@ -38,7 +38,7 @@ struct workload {
     struct sim *sim;
     struct sim_client *client;
     void *ledger;
-    uint32_t index; /* of the client, from 0 */
+    uint32_t index;   /* of the client, from 0 */
     uint32_t clients; /* that have this class */
     uint32_t outstanding, outstanding_max;
     uint64_t think_ns; /* typical pause between operations */

@@ -95,8 +95,8 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
         }
         return;
     }
-    SIM_CHECK(w->sim, op->kind == BANK_MOVE || fate != FATE_DONE, "bank %u: a call that fails was answered with success",
-              op->bank);
+    SIM_CHECK(w->sim, op->kind == BANK_MOVE || fate != FATE_DONE,
+              "bank %u: a call that fails was answered with success", op->bank);
     if (fate == FATE_NOT) {
         forbid(w->ledger, op->stamp);
     }

@@ -67,7 +67,8 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
                   "sim_chain: a chain of %u was answered %lld", op->links, (long long)links);
         own->answered = own->answered || op->op.is_final;
     }
-    SIM_CHECK(w->sim, op->is_cycle || outcome->status != PDR_DEADLOCK, "sim_chain: a chain without a cycle is a deadlock");
+    SIM_CHECK(w->sim, op->is_cycle || outcome->status != PDR_DEADLOCK,
+              "sim_chain: a chain without a cycle is a deadlock");
     own->deadlocked = own->deadlocked || (op->op.is_final && outcome->status == PDR_DEADLOCK);
     if (op->is_cycle && op->op.is_final && outcome->status != PDR_UNAVAILABLE) {
         SIM_CHECK(w->sim, outcome->status != PDR_DEADLINE && took_ns < AT_ONCE_NS,

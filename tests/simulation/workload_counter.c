@@ -83,8 +83,8 @@ static void judge_answer(struct workload *w, const struct counter_op *op, int64_
     struct counter *counter = &ledger->counters[op->counter];
     const char *what = op->is_add ? "add" : "get";
     SIM_CHECK(w->sim, n >= op->floor + op->is_add,
-              "%s %u: %s answered %lld, but %lld had been answered before it was called: a write was lost", w->cls->name,
-              op->counter, what, (long long)n, (long long)op->floor);
+              "%s %u: %s answered %lld, but %lld had been answered before it was called: a write was lost",
+              w->cls->name, op->counter, what, (long long)n, (long long)op->floor);
     SIM_CHECK(w->sim, n <= (int64_t)(counter->begun - counter->not_done),
               "%s %u: %s answered %lld, but only %llu adds can have happened", w->cls->name, op->counter, what,
               (long long)n, (unsigned long long)(counter->begun - counter->not_done));

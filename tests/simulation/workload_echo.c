@@ -46,8 +46,8 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
         return;
     }
     own->answered = own->answered || op->op.is_final;
-    SIM_CHECK(w->sim, pdr_value_bytes(outcome->result, &back) && back.size == op->size, "echo: %u bytes came back as %zu",
-              op->size, back.size);
+    SIM_CHECK(w->sim, pdr_value_bytes(outcome->result, &back) && back.size == op->size,
+              "echo: %u bytes came back as %zu", op->size, back.size);
     for (size_t i = 0; i < back.size; i += 97) {
         SIM_CHECK(w->sim, ((const uint8_t *)back.data)[i] == byte_of(op->serial), "echo: byte %zu came back wrong", i);
     }

@@ -75,7 +75,10 @@ static void send_nonsense(struct workload *w)
         pdr_write_int(&frame, 1);
         break;
     case 3:
-        pdr_write_raw(&frame, "\x94\x00\x01\xa3" "a/b\xdd\xff\xff\xff\xff", 12); /* 4 G arguments */
+        pdr_write_raw(&frame,
+                      "\x94\x00\x01\xa3"
+                      "a/b\xdd\xff\xff\xff\xff",
+                      12); /* 4 G arguments */
         break;
     default:
         for (int i = 0; i < 100; i++) {

@@ -46,9 +46,9 @@ static struct pdr_bytes key_of(uint32_t key)
     static const struct {
         const char *data;
         size_t size;
-    } keys[KEYS + 1] = {{"\0", 1},   {"\0\0", 2},  {"a", 1},    {"a\0", 2},    {"a\0b", 3}, {"aa", 2},        {"b", 1},
-                        {"ba", 2},   {"c\xff", 2}, {"d", 1},    {"dddddd", 6}, {"e", 1},    {"\xff", 1}, {"\xff\xff", 2},
-                        {"\xff\xff\xff", 3}};
+    } keys[KEYS + 1] = {{"\0", 1},     {"\0\0", 2}, {"a", 1},    {"a\0", 2},      {"a\0b", 3},
+                        {"aa", 2},     {"b", 1},    {"ba", 2},   {"c\xff", 2},    {"d", 1},
+                        {"dddddd", 6}, {"e", 1},    {"\xff", 1}, {"\xff\xff", 2}, {"\xff\xff\xff", 3}};
     return pdr_bytes(keys[key].data, keys[key].size);
 }
 
@@ -109,8 +109,9 @@ static void see(struct kv_workload *own, const struct kv_op *op, uint32_t number
     struct kv_key *key = &own->keys[number];
     if (serial != key->value) {
         int i = find_unknown(key, serial);
-        SIM_CHECK(own->base.sim, i >= 0, "kv/k%u: key %u has value %lld; the last one acknowledged is %lld%s", own->base.index,
-                  number, (long long)serial, (long long)key->value, key->unknown_count > 0 ? ", and no unknown one is it" : "");
+        SIM_CHECK(own->base.sim, i >= 0, "kv/k%u: key %u has value %lld; the last one acknowledged is %lld%s",
+                  own->base.index, number, (long long)serial, (long long)key->value,
+                  key->unknown_count > 0 ? ", and no unknown one is it" : "");
         if (i >= 0) {
             key->unknown[i] = key->unknown[--key->unknown_count];
         }
@@ -238,7 +239,8 @@ static void judge_scan(struct kv_workload *own, const struct kv_op *op, pdr_valu
             see(own, op, key++, 0); /* left out: it is not there */
         }
         if (!good || key >= op->to) {
-            sim_fail(own->base.sim, "kv/k%u: scan has rows out of order, or that it was not asked for", own->base.index);
+            sim_fail(own->base.sim, "kv/k%u: scan has rows out of order, or that it was not asked for",
+                     own->base.index);
             return;
         }
         see(own, op, key++, read_value(own, pdr_value_at(row, 1)));

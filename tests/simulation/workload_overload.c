@@ -43,8 +43,8 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
     int64_t ms = -1;
     uint64_t took_ns = w->sim->now_ns - op->op.begun_ns;
     if (fate == FATE_DONE) {
-        SIM_CHECK(w->sim, pdr_value_int(outcome->result, &ms) && ms == op->wait_ms, "sim_slow: waited %lld ms, not %lld",
-                  (long long)ms, (long long)op->wait_ms);
+        SIM_CHECK(w->sim, pdr_value_int(outcome->result, &ms) && ms == op->wait_ms,
+                  "sim_slow: waited %lld ms, not %lld", (long long)ms, (long long)op->wait_ms);
         SIM_CHECK(w->sim, took_ns >= (uint64_t)ms * NS_PER_MS / 100 * 98, "sim_slow: %lld ms were over after %llu us",
                   (long long)ms, (unsigned long long)(took_ns / NS_PER_US));
         own->answered = own->answered || op->op.is_final;

@@ -80,8 +80,8 @@ static void read_frame(struct wire_checker *checker, struct spied *c, pdr_value 
         c->garbage = true;
     } else {
         checker->counts.responses++;
-        SIM_CHECK(checker->sim, kind == 1 && pdr_value_count(frame) == 4, "connection %u: the node sent what is no answer",
-                  c->id);
+        SIM_CHECK(checker->sim, kind == 1 && pdr_value_count(frame) == 4,
+                  "connection %u: the node sent what is no answer", c->id);
         SIM_CHECK(checker->sim, note_response(c, msgid),
                   "connection %u: msgid %llu was answered twice, or never asked (at_most_one_reply)", c->id,
                   (unsigned long long)msgid);

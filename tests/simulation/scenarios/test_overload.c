@@ -22,7 +22,10 @@ static void close_run(struct run *run)
     free(run);
 }
 
-#define JOURNAL {.segment_bytes = 256u << 10, .first_segment_bytes = 64u << 10, .bytes_max = 64u << 20, .log_id = {1}}
+#define JOURNAL                                                                                                        \
+    {                                                                                                                  \
+        .segment_bytes = 256u << 10, .first_segment_bytes = 64u << 10, .bytes_max = 64u << 20, .log_id = { 1 }         \
+    }
 
 TEST(full_mailboxes_are_an_answer)
 {
