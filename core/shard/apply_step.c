@@ -124,6 +124,7 @@ static void step_done(struct job *job)
         return;
     }
     core->applying = false;
+    core->step = NULL;
     note_applied(step);
     step_discard(&step->job);
     answer_checkpoints(core);
@@ -142,6 +143,7 @@ static void start_step(struct core *core)
         step->bytes += LIST_ITEM(node, struct submission, node)->size;
     }
     core->applying = true;
+    core->step = step;
     core->apply_soon = false;
     timer_cancel(&core->wheel, &core->apply_timer);
     submit_step(core, &step->job);
@@ -170,6 +172,61 @@ void apply_consider(struct core *core)
     } else if (!timer_is_set(&core->apply_timer)) {
         timer_set(&core->wheel, &core->apply_timer, core_now_ns(core) + core->limits.apply_delay_ms * NS_PER_MS);
     }
+}
+
+/* Overlay: for actors that are read anew after a roll-back while the store takes nothing (a full disk): reads go on. */
+
+static void overlay_effect(struct activation *a, const struct effect *effect, uint64_t seq)
+{
+    struct state *values = &a->values;
+    bool deleted = effect->kind == EFFECT_DELETE;
+    if (deleted && values->complete) {
+        mem_free(state_remove(values, effect->key));
+        return;
+    }
+    struct state_entry *entry = state_entry_new(effect->key, effect->value, deleted);
+    if (entry != NULL) {
+        entry->seq = seq;
+        mem_free(state_insert(values, entry));
+    }
+}
+
+static void overlay_record(struct activation *a, const struct record *record)
+{
+    struct pdr_bytes address, rest;
+    struct effect effect;
+    if (record->kind != RECORD_ENTRY || record->shard != a->shard->id || record->seq > a->shard->commit_seq ||
+        effects_open(record->payload, &address, &rest) != PDR_OK ||
+        !pdr_bytes_equal(address, activation_address(a))) {
+        return;
+    }
+    while (effects_next(&rest, &effect) == PDR_OK) {
+        overlay_effect(a, &effect, record->seq);
+    }
+    a->last_seq = record->seq;
+}
+
+static void overlay_submissions(struct activation *a, const struct list *submissions)
+{
+    for (const struct list *node = submissions->next; node != submissions; node = node->next) {
+        const struct submission *s = LIST_ITEM(node, struct submission, node);
+        struct pdr_bytes rest = pdr_bytes(s->records, s->size);
+        while (rest.size > 0) {
+            struct record record;
+            uint32_t used;
+            CHECK(record_decode(rest, &record, &used) == PDR_OK);
+            overlay_record(a, &record);
+            rest = pdr_bytes((const uint8_t *)rest.data + used, rest.size - used);
+        }
+    }
+}
+
+void apply_overlay(struct activation *a)
+{
+    if (a->core->step != NULL) {
+        overlay_submissions(a, &a->core->step->submissions);
+    }
+    overlay_submissions(a, &a->core->unapplied);
 }
 
 void core_checkpoint(struct core *core, uint64_t known, void (*done)(void *user, uint64_t position), void *user)

@@ -50,6 +50,8 @@ void commit_free(struct core *core);
 void apply_consider(struct core *core);
 /** As soon as possible, whatever there is. */
 void apply_now(struct core *core);
+/** What is committed of an actor but not in the store yet, laid over the state that was read from there. */
+void apply_overlay(struct activation *a);
 void apply_release(struct core *core);
 void submission_free(struct submission *s);
 

@@ -21,6 +21,7 @@ struct core;
 struct shard;
 struct submission;
 struct apply;
+struct apply_step;
 
 /** Zero: the default, set by core_new. Documented in docs/reference/limits.md. */
 struct core_limits {
@@ -111,6 +112,7 @@ struct core {
     bool applying;
     bool apply_soon;
     struct timer apply_timer;
+    struct apply_step *step;       /* the one that `applying` is about */
     struct core_job *failed_step; /* to be tried again when apply_timer fires */
     struct list checkpoints; /* who waits for everything to be applied */
 

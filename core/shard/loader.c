@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/shard/activation.h"
+#include "core/shard/commit.h"
 #include "core/store/keys.h"
 
 #define LOADS_A_JOB 256u
@@ -12,6 +13,7 @@
 
 struct load_item {
     struct activation *activation;
+    uint64_t applied_seq; /* of its shard when the reading began */
     struct state values;
     bool whole;
 };
@@ -87,13 +89,29 @@ static void load_run(struct job *job)
     store->ops->cursor_free(cursor);
 }
 
+/* After a roll-back the store may lack what is committed. While it takes writes, wait for it; while it does not, read it
+ * all the same, and lay what is committed over it. */
+static bool must_wait(const struct activation *a)
+{
+    return a->shard->applied_seq < a->shard->load_barrier && a->core->failed_step == NULL;
+}
+
 static void loaded(struct load_job *load, struct load_item *item)
 {
     struct activation *a = item->activation;
+    bool is_behind = item->applied_seq < a->shard->load_barrier;
+    if (is_behind && item->applied_seq != a->shard->applied_seq) {
+        state_release(&item->values); /* a step came between: what was read may be of before, its records are gone */
+        list_push_back(&a->core->loading, &a->node);
+        return;
+    }
     if (load->status == PDR_OK) {
         state_release(&a->values);
         a->values = item->values;
         state_init(&item->values, false);
+        if (is_behind) {
+            apply_overlay(a);
+        }
     } else {
         a->last_seq = 0;
         activation_fail_mailbox(a, load->status, "the actor's state could not be read");
@@ -140,6 +158,7 @@ static bool probe(struct activation *a, struct store_cursor *cursor, struct load
 {
     struct load_item *item = &load->items[0];
     item->activation = a;
+    item->applied_seq = a->shard->applied_seq;
     load->count = 1;
     load->status = load_one(load, item, a->core->world.store, cursor);
     if (load->status != PDR_OK || !item->whole) {
@@ -164,7 +183,7 @@ void loader_probe(struct core *core)
             load = mem_new(offsetof(struct load_job, items) + sizeof load->items[0]);
             load->resident_max = PROBE_BYTES_MAX;
         }
-        if (cursor == NULL || a->shard->applied_seq < a->shard->load_barrier || !probe(a, cursor, load)) {
+        if (cursor == NULL || must_wait(a) || !probe(a, cursor, load)) {
             list_push_back(&core->cold, node);
         }
     }
@@ -182,9 +201,10 @@ static void submit_some(struct core *core, struct list *later)
     struct list *node;
     while (load->count < LOADS_A_JOB && (node = list_pop(&core->cold)) != NULL) {
         struct activation *a = LIST_ITEM(node, struct activation, node);
-        if (a->shard->applied_seq < a->shard->load_barrier) {
+        if (must_wait(a)) {
             list_push_back(later, node);
         } else {
+            load->items[load->count].applied_seq = a->shard->applied_seq;
             load->items[load->count++].activation = a;
         }
     }
