@@ -25,7 +25,7 @@ struct uv_loop_s;
 
 typedef struct pdr_client pdr_client;
 
-/** Zero-initialise; every field has a default. Borrowed until pdr_client_open returns. */
+/** Zero-initialise; every field has a default. Borrowed until pdr_client_open returns; NULL is all defaults. */
 struct pdr_client_options {
     const char *node;            /* "HOST:PORT"; NULL: $PERDURE_NODE, else 127.0.0.1:7077 */
     uint64_t deadline_ms;        /* of calls that give none; 0: 30,000 */

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/docs/check_samples.sh: the samples of docs/start.md do what it says.
+# tests/docs/check_samples.sh: the samples of the pages do what these say.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../examples/node.sh"
 
@@ -24,4 +24,5 @@ expect null perdure call kv/settings put colour '{"r": 255}'
 expect '[["colour",{"r":255}]]' perdure call kv/settings scan
 expect 1 perdure call tally/cats add
 expect 43 /usr/bin/python3 "$here/../../docs/samples/call.py"
+expect 44 "$PDR_BUILD/samples/visit"
 end_node TERM
