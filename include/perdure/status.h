@@ -11,6 +11,7 @@ enum pdr_retry {
     PDR_RETRY_REROUTE, /* at once, with a fresh view of where the actor lives */
 };
 
+/* clang-format off */
 /*    name            wire                  http  again    text */
 #define PDR_STATUS_TABLE(X)                                                                                        \
     X(OK,           "ok",                   200, NEVER,   "success")                                               \
@@ -35,6 +36,7 @@ enum pdr_status {
 #undef PDR_STATUS_ENUM
     PDR_STATUS_COUNT
 };
+/* clang-format on */
 
 #ifdef __cplusplus
 extern "C" {

@@ -71,15 +71,22 @@ PDR_API int64_t pdr_value_skip(const void *data, size_t size, int depth_max);
 typedef struct pdr_writer {
     uint8_t *data;
     size_t size, capacity;
-    size_t limit;  /* 0: no limit */
-    bool on_heap;  /* `data` is ours to free */
+    size_t limit; /* 0: no limit */
+    bool on_heap; /* `data` is ours to free */
     bool failed;
 } pdr_writer;
 
 PDR_API void pdr_writer_init(pdr_writer *writer, void *first, size_t capacity, size_t limit);
 PDR_API void pdr_writer_release(pdr_writer *writer);
-static inline void pdr_writer_clear(pdr_writer *writer) { writer->size = 0; writer->failed = false; }
-static inline struct pdr_bytes pdr_written(const pdr_writer *writer) { return pdr_bytes(writer->data, writer->size); }
+static inline void pdr_writer_clear(pdr_writer *writer)
+{
+    writer->size = 0;
+    writer->failed = false;
+}
+static inline struct pdr_bytes pdr_written(const pdr_writer *writer)
+{
+    return pdr_bytes(writer->data, writer->size);
+}
 
 PDR_API void pdr_write_nil(pdr_writer *writer);
 PDR_API void pdr_write_bool(pdr_writer *writer, bool value);
