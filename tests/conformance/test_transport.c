@@ -206,19 +206,48 @@ static bool connects(struct uv_world *w, const char *address, char *why)
     return strcmp(why, "connection closed by peer") == 0;
 }
 
+/* Asks for the peer's name as soon as it is connected. */
+struct named {
+    struct transport *transport;
+    struct stream *stream;
+    char name[128];
+    bool closed;
+};
+
+static void named_opened(void *user)
+{
+    struct named *n = user;
+    n->transport->ops->peer_name(n->stream, n->name, sizeof n->name);
+}
+
+static void named_closed(void *user, const char *why)
+{
+    ((struct named *)user)->closed = true;
+}
+
+static bool named_is_closed(void *user)
+{
+    return ((struct named *)user)->closed;
+}
+
 TEST(ipv6)
 {
+    static const struct stream_handler handler = {.opened = named_opened, .closed = named_closed};
     struct uv_world w;
     struct listener *listener;
     const char *no;
-    char address[64], why[256];
+    char address[64];
     int accepted = 0;
     world_open(&w);
     struct transport *t = w.world.server;
-    if (t->ops->listen(t, "[::1]:0", ignore_accepted, &accepted, &listener, &no) ==
-        PDR_OK) { /* else there is none here */
+    bool has_ipv6 = t->ops->listen(t, "[::1]:0", ignore_accepted, &accepted, &listener, &no) == PDR_OK;
+    if (has_ipv6) {
+        struct named n = {.transport = w.world.client};
         snprintf(address, sizeof address, "[::1]:%u", (unsigned)t->ops->listener_port(listener));
-        EXPECT(connects(&w, address, why));
+        n.stream = n.transport->ops->connect(n.transport, address, &handler, &n, &no);
+        REQUIRE(n.stream != NULL);
+        EXPECT(run(&w.world, named_is_closed, &n, 10000));
+        EXPECT_STR(n.name, address);
         EXPECT_INT(accepted, 1);
         t->ops->unlisten(listener);
     }

@@ -368,6 +368,7 @@ void transport_suite_linger_delivers(struct transport_world *world)
     struct pdr_bytes data = make_bytes(1u << 20, 7);
     p.client.transport->ops->pause(p.client.stream);
     size_t written = write_until_unsent(&p.server, data);
+    p.server.transport->ops->pause(p.server.stream);
     end_write(&p.client, pdr_str("more, which nobody wants to read")); /* unread bytes must not become a reset */
     p.server.transport->ops->close(p.server.stream, 8000);
     end_write(&p.server, pdr_str("ignored"));

@@ -18,7 +18,6 @@ struct transport_world {
     /** Breaks a connection of `client` as a dying process does: the peer sees a reset. The stream's `closed` need not
      * fire on this side. NULL: this world cannot. */
     void (*reset)(struct transport_world *world, struct stream *stream);
-    bool has_names; /* "localhost" and IPv6 mean something */
 };
 
 /*    case                what it is about */

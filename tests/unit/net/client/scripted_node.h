@@ -31,9 +31,18 @@ struct scripted_node {
     bool is_late, refuses;
 };
 
+static void node_close(struct scripted_node *node)
+{
+    node->transport->ops->close(node->stream, 1000);
+}
+
 static void node_send(struct scripted_node *node, const pdr_writer *frame)
 {
-    node->transport->ops->write(node->stream, pdr_written(frame));
+    if (frame->failed) { /* half a frame would make what follows unreadable */
+        node_close(node);
+    } else {
+        node->transport->ops->write(node->stream, pdr_written(frame));
+    }
 }
 
 static void node_answer(struct scripted_node *node, uint64_t msgid, pdr_value result)
@@ -82,11 +91,6 @@ static void node_text_error(struct scripted_node *node, uint64_t msgid)
     pdr_write_nil(&w);
     node_send(node, &w);
     pdr_writer_release(&w);
-}
-
-static void node_close(struct scripted_node *node)
-{
-    node->transport->ops->close(node->stream, 1000);
 }
 
 static void node_act(struct scripted_node *node, uint64_t msgid, struct pdr_bytes method, struct pdr_bytes args,

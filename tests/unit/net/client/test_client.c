@@ -1,6 +1,7 @@
 /* tests/unit/net/client/test_client.c: the callback form against a scripted node on the same libuv loop. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -310,8 +311,8 @@ TEST(lost_garbage)
 TEST(waits_for_node)
 {
     struct world w;
-    struct ended early[3] = {{0}}, e;
-    struct pdr_call_options soon = {.deadline_ms = 60};
+    struct ended early[4] = {{0}}, e;
+    struct pdr_call_options soon = {.deadline_ms = 60}, own = {.deadline_ms = 20000};
     char address[64];
     uint64_t left;
     world_open(&w, NULL);
@@ -323,6 +324,8 @@ TEST(waits_for_node)
     REQUIRE(pdr_client_call(w.client, pdr_str("a/b"), "echo", pdr_bytes(NULL, 0), &soon, on_outcome, &early[1]) ==
             PDR_OK);
     REQUIRE(call(&w, "echo", &early[2]) == PDR_OK);
+    REQUIRE(pdr_client_call(w.client, pdr_str("a/b"), "within", pdr_bytes(NULL, 0), &own, on_outcome, &early[3]) ==
+            PDR_OK);
     until(&w, &early[1].times, 1);
     EXPECT_INT(early[1].status, PDR_UNAVAILABLE);
     EXPECT(strstr(early[1].message, "connection refused") != NULL && strstr(early[1].message, "was not sent") != NULL);
@@ -332,7 +335,9 @@ TEST(waits_for_node)
     until(&w, &early[2].times, 1);
     EXPECT(pdr_value_uint(pdr_bytes(early[0].result, early[0].result_size), &left) && left > 20000 && left < 29990);
     EXPECT(early[2].status == PDR_OK && early[2].result_size == 1 && early[2].result[0] == 0x07);
-    EXPECT_INT(w.node.requests, 2); /* the one whose caller has gone is not sent */
+    until(&w, &early[3].times, 1);
+    EXPECT(pdr_value_uint(pdr_bytes(early[3].result, early[3].result_size), &left) && left > 10000 && left < 19990);
+    EXPECT_INT(w.node.requests, 3); /* the one whose caller has gone is not sent */
     world_close(&w);
 }
 
@@ -413,6 +418,8 @@ TEST(refused_calls)
     REFUSED(PDR_INVALID, "array", to, "echo", pdr_bytes("\x91\x01\x02", 3), NULL);
     REFUSED(PDR_INVALID, "array", to, "echo", pdr_bytes("\x92\x01", 2), NULL);
     REFUSED(PDR_INVALID, "deadline", to, "echo", none, &long_one);
+    static uint8_t large[LIMIT_PAYLOAD_BYTES_MAX + 6] = {0x91, 0xc6, 0x00, 0x10, 0x00, 0x00};
+    REFUSED(PDR_TOO_LARGE, "payload_bytes_max", to, "echo", pdr_bytes(large, sizeof large), NULL);
     EXPECT(call(&w, "silent", &e) == PDR_OK && call(&w, "silent", &e) == PDR_OK);
     REFUSED(PDR_OVERLOADED, "outstanding_max", to, "echo", none, NULL);
 #undef REFUSED
@@ -446,6 +453,62 @@ TEST(unsent_is_bounded)
     free(body);
     pdr_writer_release(&args);
     world_close(&w);
+}
+
+/* Whichever allocation fails on the way of a large call and its answer: it ends once, and the next one works. */
+TEST(every_allocation_fails)
+{
+    static uint8_t args[300000] = {0x91, 0xc6, 0x00, 0x04, 0x93, 0xda};
+    struct pdr_call_options soon = {.deadline_ms = 300};
+    unsigned failed = 0;
+    for (unsigned long n = 1; n <= 20; n++) {
+        struct world w;
+        struct ended e = {0}, next;
+        world_open(&w, NULL);
+        call_and_wait(&w, "echo", &next);
+        pdr_writer_release(&w.node.in);
+        pdr_writer_init(&w.node.in, malloc(1u << 20), 1u << 20, 0); /* the node is not what is tested */
+        w.node.in.on_heap = true;
+        mem_fail_after(n);
+        enum pdr_status status =
+            pdr_client_call(w.client, pdr_str("a/b"), "echo", pdr_bytes(args, sizeof args), &soon, on_outcome, &e);
+        EXPECT(status == PDR_OK || status == PDR_OVERLOADED);
+        if (status == PDR_OK) {
+            until(&w, &e.times, 1);
+        }
+        mem_fail_after(0);
+        failed += status != PDR_OK || e.status != PDR_OK;
+        call_and_wait(&w, "echo", &next);
+        EXPECT_INT(next.status, PDR_OK);
+        EXPECT_INT(e.times, status == PDR_OK);
+        world_close(&w);
+    }
+    EXPECT(failed >= 5 && failed < 20);
+}
+
+/* Without descriptors there is no connection; the call says so. */
+TEST(no_descriptors)
+{
+    uv_loop_t loop;
+    pdr_client *client;
+    const char *why;
+    struct ended e = {0};
+    struct pdr_call_options soon = {.deadline_ms = 80};
+    struct rlimit before, none;
+    REQUIRE(uv_loop_init(&loop) == 0);
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    none = (struct rlimit){0, before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    REQUIRE(pdr_client_open(&loop, &(struct pdr_client_options){.node = "127.0.0.1:1"}, &client, &why) == PDR_OK);
+    REQUIRE(pdr_client_call(client, pdr_str("a/b"), "echo", pdr_bytes(NULL, 0), &soon, on_outcome, &e) == PDR_OK);
+    while (e.times == 0) {
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    EXPECT_INT(e.status, PDR_UNAVAILABLE);
+    EXPECT(strstr(e.message, "too many open files") != NULL);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    pdr_client_close(client, NULL, NULL);
+    end_loop(&loop);
 }
 
 TEST(no_memory_for_a_call)
@@ -593,6 +656,11 @@ TEST(bad_options)
     }
     EXPECT_INT(pdr_client_open(&loop, &options, &client, &why), PDR_INVALID);
     EXPECT(strstr(why, "outstanding_max") != NULL);
+    char long_node[400];
+    memset(long_node, 'n', sizeof long_node);
+    memcpy(long_node + sizeof long_node - 3, ":1", 3);
+    EXPECT_INT(pdr_client_open(&loop, &(struct pdr_client_options){.node = long_node}, &client, &why), PDR_INVALID);
+    EXPECT(strstr(why, "too long") != NULL);
     options = (struct pdr_client_options){.node = "127.0.0.1:1", .deadline_ms = PDR_DEADLINE_MS_MAX + 1};
     EXPECT_INT(pdr_client_open(&loop, &options, &client, &why), PDR_INVALID);
     EXPECT(strstr(why, "deadline_ms") != NULL);
