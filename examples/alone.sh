@@ -5,6 +5,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/perdure-alone.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cp -r "$here/$1" "$work/copy"
-"$2" -S "$work/copy" -B "$work/build" -D PERDURE_INCLUDE="$here/../include"
+"$2" -G Ninja -S "$work/copy" -B "$work/build" -D PERDURE_INCLUDE="$here/../include"
 "$2" --build "$work/build"
 test -n "$(ls "$work/build/lib"/*.so)"
