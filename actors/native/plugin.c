@@ -228,9 +228,10 @@ enum pdr_status plugins_load(struct plugins *plugins, const char *path, const ch
         return PDR_INVALID;
     }
     const struct pdr_plugin *plugin = dlsym(handle, "pdr_plugin");
-    bool fine = plugin != NULL ? check_plugin(&check, plugin, &count)
-                               : refuse(&check, "it exports no pdr_plugin: end one of its files with PDR_PLUGIN(...)");
-    if (!fine) {
+    if (plugin == NULL) {
+        refuse(&check, "it exports no pdr_plugin: end one of its files with PDR_PLUGIN(...)");
+    }
+    if (plugin == NULL || !check_plugin(&check, plugin, &count)) {
         dlclose(handle);
         return PDR_INVALID;
     }

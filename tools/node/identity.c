@@ -86,11 +86,16 @@ static bool is_id(const char *text)
 
 static bool parse(const char *text, struct identity *out)
 {
-    char again[256];
-    if (sscanf(text, HEAD "cluster %32s node %32s incarnation %" SCNu64, out->cluster, out->node, &out->incarnation) !=
-        3) {
+    char again[256], digits[21], *end;
+    if (sscanf(text, HEAD "cluster %32s node %32s incarnation %20s", out->cluster, out->node, digits) != 3) {
         return false;
     }
+    errno = 0;
+    out->incarnation = strtoull(digits, &end, 10);
+    if (*end != 0 || errno != 0) {
+        return false;
+    }
+    /* sscanf takes more than what save() writes; this does not */
     snprintf(again, sizeof again, HEAD "cluster %s\nnode %s\nincarnation %" PRIu64 "\n", out->cluster, out->node,
              out->incarnation);
     return strcmp(text, again) == 0 && is_id(out->cluster) && is_id(out->node) && out->incarnation > 0 &&

@@ -9,8 +9,13 @@ void base64_encode(struct pdr_bytes bytes, pdr_writer *text)
     for (size_t left = bytes.size; left > 0;) {
         size_t n = left < 3 ? left : 3;
         uint32_t group = (uint32_t)at[0] << 16 | (n > 1 ? (uint32_t)at[1] << 8 : 0) | (n > 2 ? at[2] : 0);
-        char four[4] = {alphabet[group >> 18], alphabet[group >> 12 & 63], n > 1 ? alphabet[group >> 6 & 63] : '=',
-                        n > 2 ? alphabet[group & 63] : '='};
+        char four[4] = {alphabet[group >> 18], alphabet[group >> 12 & 63], '=', '='};
+        if (n > 1) {
+            four[2] = alphabet[group >> 6 & 63];
+        }
+        if (n > 2) {
+            four[3] = alphabet[group & 63];
+        }
         pdr_write_raw(text, four, sizeof four);
         at += n;
         left -= n;

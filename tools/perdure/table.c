@@ -14,7 +14,7 @@ void table_init(struct table *table, const char *const *titles)
     while (titles[table->columns] != NULL) {
         table->columns++;
     }
-    CHECK(table->columns <= TABLE_COLUMNS_MAX);
+    CHECK(table->columns > 0 && table->columns <= TABLE_COLUMNS_MAX);
 }
 
 void table_release(struct table *table)

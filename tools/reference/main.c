@@ -97,6 +97,14 @@ static const char *again(enum pdr_retry retry)
     }
 }
 
+static void print_error(enum pdr_status status, const char *name)
+{
+    if (status != PDR_OK && status != PDR_ACTOR) {
+        printf("| `%s` | `PDR_%s` | %d | %s | %s |\n", pdr_status_wire(status), name, pdr_status_http(status),
+               again(pdr_status_retry(status)), pdr_status_text(status));
+    }
+}
+
 static void print_errors(void)
 {
     printf("# Errors\n\n" WRITTEN "\n", "include/perdure/status.h");
@@ -105,10 +113,7 @@ static void print_errors(void)
            "helps. The platform's codes are below; any other code is an actor's own (`enum pdr_status` has PDR_ACTOR "
            "for it).\n\n"
            "| code | in C | HTTP | again? | |\n|---|---|---|---|---|\n");
-#define ERROR_LINE(name, wire, http, retry, text)                                                                      \
-    if (PDR_##name != PDR_OK && PDR_##name != PDR_ACTOR) {                                                             \
-        printf("| `%s` | `PDR_%s` | %d | %s | %s |\n", wire, #name, http, again(PDR_RETRY_##retry), text);             \
-    }
+#define ERROR_LINE(name, wire, http, retry, text) print_error(PDR_##name, #name);
     PDR_STATUS_TABLE(ERROR_LINE)
 #undef ERROR_LINE
     printf("\nAfter `deadline_exceeded` and `unavailable` nobody can say whether the call was applied: to call again "
