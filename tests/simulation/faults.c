@@ -1,5 +1,5 @@
-/* tests/simulation/faults.c: what goes wrong, when, and for how long. Each run has a random half of the kinds, at a drawn
- * rate: all of them at full rate would hide the deep states. */
+/* tests/simulation/faults.c: what goes wrong, when, and for how long. Each run has a random half of the kinds, at a
+ * drawn rate: all of them at full rate would hide the deep states. */
 #include "core/base/mem.h"
 #include "tests/simulation/run.h"
 
@@ -231,6 +231,9 @@ void faults_heal(struct faults *f)
     heal_net(&f->heal_net);
     heal_work(&f->heal_work);
     f->run->node.media.dies_at = UINT64_MAX;
+    if (f->run->node.expects_fatal) {
+        sim_node_crash(&f->run->node, false); /* no sync came to fail */
+    }
 }
 
 void faults_free(struct faults *f)

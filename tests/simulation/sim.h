@@ -81,7 +81,8 @@ uint64_t sim_delay(struct sim *sim, uint64_t typical_ns);
 
 /* The trace. */
 
-/** Something worth telling: folded into the trace, and a line of the story. `name` is a constant; its text is folded. */
+/** Something worth telling: folded into the trace, and a line of the story. `name` is a constant; its text is folded.
+ */
 void sim_note(struct sim *sim, const char *name, uint32_t subject, uint64_t value);
 void sim_fold(struct sim *sim, struct pdr_bytes bytes);
 /** A line of the story alone. */

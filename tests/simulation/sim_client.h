@@ -1,8 +1,9 @@
-/* tests/simulation/sim_client.h: a client on a host of its own, of one of two kinds: the real one (net/client), or a raw
- * one that speaks MessagePack-RPC by itself, so that the node is also held against the spec and not only against us.
+/* tests/simulation/sim_client.h: a client on a host of its own, of one of two kinds: the real one (net/client), or a
+ * raw one that speaks MessagePack-RPC by itself, so that the node is also held against the spec and not only against
+ * us.
  *
- * The raw one sends each call once, on the connection that is open, and knows no time-outs: a call ends with its answer,
- * or PDR_UNAVAILABLE when its connection is gone. */
+ * The raw one sends each call once, on the connection that is open, and knows no time-outs: a call ends with its
+ * answer, or PDR_UNAVAILABLE when its connection is gone. */
 #ifndef TESTS_SIMULATION_SIM_CLIENT_H
 #define TESTS_SIMULATION_SIM_CLIENT_H
 

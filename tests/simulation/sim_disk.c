@@ -1,4 +1,5 @@
-/* tests/simulation/sim_disk.c: each file twice: as it is, and as a crash that lost every unsynced block would leave it. */
+/* tests/simulation/sim_disk.c: each file twice: as it is, and as a crash that lost every unsynced block would leave
+ * it. */
 #include "tests/simulation/sim_disk.h"
 
 #include <stdio.h>
@@ -420,7 +421,8 @@ static void crash_block(struct sim_disk *sim, struct sim_file *file, uint64_t bl
     file->unsynced[block] = SYNCED;
 }
 
-/* Log files are read and written past the system's cache, so what the next process reads, its first sync makes durable. */
+/* Log files are read and written past the system's cache, so what the next process reads, its first sync makes
+ * durable. */
 static void take_back(struct sim_file *file)
 {
     for (uint64_t block = 0; block * DISK_BLOCK < file->size; block++) {

@@ -39,7 +39,8 @@ void sim_disk_set_capacity(struct sim_disk *sim, uint64_t bytes);
 /** The next write_sync reports PDR_INTERNAL; its blocks are as unsynced ones, and no later sync of this
  * life makes them durable. */
 void sim_disk_fail_next_sync(struct sim_disk *sim);
-/** Flips one bit of one synced block that is not all zero; *name (borrowed) and *offset say where. False: there is none. */
+/** Flips one bit of one synced block that is not all zero; *name (borrowed) and *offset say where. False: there is
+ * none. */
 bool sim_disk_flip(struct sim_disk *sim, const char **name, uint64_t *offset);
 
 /* For tests that arrange a disk by hand. */

@@ -1,8 +1,8 @@
 /* tests/simulation/sim_loop.h: fills core/env/loop.h: all loops of all nodes in one thread.
  *
- * A turn of a loop is one event: it handles what is ready, in a drawn order (now and then leaving something for the next
- * turn), then calls on_before_sleep. The inbox is one more thing that is ready, a drawn moment after the wake. A turn
- * takes a little time, during which the loop does nothing else; a starved loop does nothing until it is let go. */
+ * A turn of a loop is one event: it handles what is ready, in a drawn order (now and then leaving something for the
+ * next turn), then calls on_before_sleep. The inbox is one more thing that is ready, a drawn moment after the wake. A
+ * turn takes a little time, during which the loop does nothing else; a starved loop does nothing until it is let go. */
 #ifndef TESTS_SIMULATION_SIM_LOOP_H
 #define TESTS_SIMULATION_SIM_LOOP_H
 

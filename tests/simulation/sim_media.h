@@ -1,8 +1,10 @@
-/* tests/simulation/sim_media.h: a machine's log disk and store, as the processes on it see them, one life after another.
+/* tests/simulation/sim_media.h: a machine's log disk and store, as the processes on it see them, one life after
+ * another.
  *
  * It passes everything through to sim_disk and store_mem, folds what is written into the trace, and dies with the
- * process: then every operation fails and no callback fires any more, so that a node can be taken down without writing.
- * It can be told to die at the n-th operation from now, which is how a crash comes in the middle of recovery. */
+ * process: then every operation fails and no callback fires any more, so that a node can be taken down without
+ * writing. It can be told to die at the n-th operation from now, which is how a crash comes in the middle of recovery.
+ */
 #ifndef TESTS_SIMULATION_SIM_MEDIA_H
 #define TESTS_SIMULATION_SIM_MEDIA_H
 

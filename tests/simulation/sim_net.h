@@ -1,12 +1,12 @@
 /* tests/simulation/sim_net.h: fills net/transport/transport.h: a network of hosts in one thread.
  *
  * Bytes travel on directed links with a delay, in chunks of drawn sizes, never overtaking one another (as TCP's). A
- * direction takes only so many bytes that the other side has not read; the rest is `unsent`. Links can be cut one way or
- * both ways: what is under way waits, and after some seconds the sender's connection breaks. A reset loses a drawn part
- * of what is under way, so that frames end in the middle.
+ * direction takes only so many bytes that the other side has not read; the rest is `unsent`. Links can be cut one way
+ * or both ways: what is under way waits, and after some seconds the sender's connection breaks. A reset loses a drawn
+ * part of what is under way, so that frames end in the middle.
  *
- * A host is a number and a name. A node's loops share its host; whoever listens there is found under "NAME:PORT", and on
- * the same host under "127.0.0.1:PORT" too. */
+ * A host is a number and a name. A node's loops share its host; whoever listens there is found under "NAME:PORT", and
+ * on the same host under "127.0.0.1:PORT" too. */
 #ifndef TESTS_SIMULATION_SIM_NET_H
 #define TESTS_SIMULATION_SIM_NET_H
 

@@ -1,5 +1,5 @@
-/* tests/simulation/swarm.c: draws the world of a seed: sizes, limits, delays. Tiny limits are drawn often, since that is
- * where the rare lines are: segments that roll and are recycled, actors that come and go, queues that are full. */
+/* tests/simulation/swarm.c: draws the world of a seed: sizes, limits, delays. Tiny limits are drawn often, since that
+ * is where the rare lines are: segments that roll and are recycled, actors that come and go, queues that are full. */
 #include "tests/simulation/run.h"
 
 #define KIB 1024ull

@@ -86,7 +86,7 @@ static void run_case(void (*run)(struct transport_world *world))
 {
     struct world *w = malloc(sizeof *w);
     REQUIRE(w != NULL);
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= 6; seed++) {
         world_open(w, seed);
         run(&w->suite);
         world_run(&w->suite, (bool (*)(void *))before_sleep, NULL, 60000); /* farewells that are still under way */

@@ -139,6 +139,7 @@ struct workload *workload_open(const struct workload_class *cls, struct sim_clie
 void workload_finish(struct workload *w)
 {
     w->finishing = true;
+    sim_cancel(w->sim, &w->think);
     think(w, pause_of(w));
 }
 

@@ -3,7 +3,8 @@
  * A workload belongs to one client. In phase 1 it keeps a few operations going, each once; an answer is `done`, `not`
  * (certainly nothing happened) or `unknown`. In phase 2, when the faults are over, it finishes: it waits for what is
  * outstanding and then reads until it was answered once. What several clients of a class do to the same actors is
- * judged against a *ledger*, which they share. Rules are checked with each answer, so that a run ends at the first lie. */
+ * judged against a *ledger*, which they share. Rules are checked with each answer, so that a run ends at the first
+ * lie. */
 #ifndef TESTS_SIMULATION_WORKLOAD_H
 #define TESTS_SIMULATION_WORKLOAD_H
 

@@ -1,6 +1,6 @@
-/* tests/simulation/workload_bank.c: turns are atomic. Each client moves money between accounts of a few banks, each move
- * writing six keys; some moves break the rules and then fail. An audit between any two turns finds the sum 0 and the
- * stamps of one and the same move; and no stamp that belongs to a move that failed. */
+/* tests/simulation/workload_bank.c: turns are atomic. Each client moves money between accounts of a few banks, each
+ * move writing six keys; some moves break the rules and then fail. An audit between any two turns finds the sum 0 and
+ * the stamps of one and the same move; and no stamp that belongs to a move that failed. */
 #include "tests/simulation/sim_types.h"
 #include "tests/simulation/workload.h"
 

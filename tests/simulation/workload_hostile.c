@@ -1,5 +1,5 @@
-/* tests/simulation/workload_hostile.c: a peer that does not keep to the rules. What can be answered is answered with the
- * error that fits; what is no frame ends this connection, and nothing else. */
+/* tests/simulation/workload_hostile.c: a peer that does not keep to the rules. What can be answered is answered with
+ * the error that fits; what is no frame ends this connection, and nothing else. */
 #include "tests/simulation/workload.h"
 
 enum hostile_kind {

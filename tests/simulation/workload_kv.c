@@ -1,8 +1,8 @@
 /* tests/simulation/workload_kv.c: put, get, delete, cas and scan, against a model with unknown outcomes.
  *
- * Each client has a map of its own and asks one thing at a time. The model keeps, for each key, the value it has for all
- * we know, and the values of writes whose outcome is unknown: each of those may turn up once, later, until the node
- * that was asked is no more. Values are named by serial numbers; 0: there is none. */
+ * Each client has a map of its own and asks one thing at a time. The model keeps, for each key, the value it has for
+ * all we know, and the values of writes whose outcome is unknown: each of those may turn up once, later, until the
+ * node that was asked is no more. Values are named by serial numbers; 0: there is none. */
 #include "core/base/endian.h"
 #include "core/base/mem.h"
 #include "tests/simulation/workload.h"

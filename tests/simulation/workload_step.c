@@ -1,10 +1,10 @@
 /* tests/simulation/workload_step.c: what leaves an actor leaves after its commit (R25).
  *
  * Each client has an actor that writes, calls a second one, and writes again; or writes and tells a third one. Nobody
- * else touches the three. So whatever the second and third have seen, the first must have on disk; what was told arrives
- * once and in order; and a turn that failed after its call has kept what it wrote before the call, and nothing else.
- * Half of the calls go to a witness that keeps what it saw in memory and answers at once, so that a call that left too
- * early is seen before its turn is on disk. */
+ * else touches the three. So whatever the second and third have seen, the first must have on disk; what was told
+ * arrives once and in order; and a turn that failed after its call has kept what it wrote before the call, and nothing
+ * else. Half of the calls go to a witness that keeps what it saw in memory and answers at once, so that a call that
+ * left too early is seen before its turn is on disk. */
 #include "tests/simulation/workload.h"
 
 enum step_kind { STEP_STEP, STEP_FAIL, STEP_PASS, STEP_LOOK };

@@ -1,5 +1,5 @@
-/* tests/simulation/checkers/leak.h: a node that has stopped holds nothing: no call, no turn, no fiber, no entry that the
- * store does not have. Looks inside, with the node's own structures. */
+/* tests/simulation/checkers/leak.h: a node that has stopped holds nothing: no call, no turn, no fiber, no entry that
+ * the store does not have. Looks inside, with the node's own structures. */
 #ifndef TESTS_SIMULATION_CHECKERS_LEAK_H
 #define TESTS_SIMULATION_CHECKERS_LEAK_H
 

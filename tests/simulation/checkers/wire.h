@@ -1,5 +1,6 @@
-/* tests/simulation/checkers/wire.h: reads every connection's bytes at the client's side: each answer belongs to a request
- * of that connection, none is answered twice, and in the end every request was answered or its connection closed. */
+/* tests/simulation/checkers/wire.h: reads every connection's bytes at the client's side: each answer belongs to a
+ * request of that connection, none is answered twice, and in the end every request was answered or its connection
+ * closed. */
 #ifndef TESTS_SIMULATION_CHECKERS_WIRE_H
 #define TESTS_SIMULATION_CHECKERS_WIRE_H
 

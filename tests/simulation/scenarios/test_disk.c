@@ -1,34 +1,16 @@
 /* tests/simulation/scenarios/test_disk.c: a disk that fails, and one that is full. */
-#include <stdlib.h>
-
-#include "tests/lib/test.h"
-#include "tests/simulation/run.h"
+#include "tests/simulation/scenarios/scenario.h"
 
 static struct run *open_run(uint64_t seed, uint32_t clients)
 {
-    struct run *run = malloc(sizeof *run);
-    struct run_options options = {.seed = seed};
-    struct node_options node = {.idle_ms = 50};
-    node.journal = (struct journal_options){
-        .segment_bytes = 64u << 10, .first_segment_bytes = 64u << 10, .bytes_max = 64u << 20, .log_id = {1}};
-    REQUIRE(run != NULL);
-    run_open(run, &options, &node, 2, clients, false);
-    return run;
-}
-
-static void close_run(struct run *run)
-{
-    if (run->sim.failed) {
-        test_failed(__FILE__, __LINE__, run->sim.why);
-    }
-    run_close(run);
-    free(run);
+    struct node_options node = {.idle_ms = 50, .journal = SCENARIO_JOURNAL(64)};
+    return scenario_open(seed, &node, clients, false);
 }
 
 /* R27: the node ends itself; the next one finds everything that was acknowledged. */
 TEST(a_failed_sync_ends_the_node)
 {
-    for (uint64_t seed = 1; seed <= 10; seed++) {
+    for (uint64_t seed = 1; seed <= 4; seed++) {
         struct run *run = open_run(seed, 2);
         run_add(run, "counter", 0)->think_ns = NS_PER_MS;
         run_add(run, "sim_bank", 1)->think_ns = NS_PER_MS;
@@ -41,18 +23,18 @@ TEST(a_failed_sync_ends_the_node)
         }
         run_for(run, NS_PER_S);
         EXPECT(run_finish(run));
-        close_run(run);
+        scenario_close(run);
     }
 }
 
 /* R74: writes are refused with `no_space`, and undone; reads go on; when there is room again, so do writes. */
 TEST(full_and_back)
 {
-    for (uint64_t seed = 20; seed < 30; seed++) {
+    for (uint64_t seed = 20; seed < 23; seed++) {
         struct run *run = open_run(seed, 3);
         struct workload *writer = run_add(run, "counter", 0), *bank = run_add(run, "sim_bank", 1);
         struct workload *cached = run_add(run, "sim_cached", 2);
-        writer->think_ns = bank->think_ns = cached->think_ns = NS_PER_MS;
+        writer->think_ns = bank->think_ns = cached->think_ns = 5 * NS_PER_MS;
         run_for(run, NS_PER_S);
         for (int i = 0; i < 4 && !run->sim.failed; i++) {
             uint64_t refused = bank->codes[PDR_NO_SPACE];
@@ -72,14 +54,14 @@ TEST(full_and_back)
         }
         EXPECT_INT(run->node.crashes, 0);
         EXPECT(run_finish(run));
-        close_run(run);
+        scenario_close(run);
     }
 }
 
 /* A crash while writes are refused: what was undone stays undone. */
 TEST(full_and_crashed)
 {
-    for (uint64_t seed = 30; seed < 40; seed++) {
+    for (uint64_t seed = 30; seed < 36; seed++) {
         struct run *run = open_run(seed, 2);
         struct workload *bank = run_add(run, "sim_bank", 0);
         bank->think_ns = run_add(run, "counter", 1)->think_ns = NS_PER_MS;
@@ -95,7 +77,7 @@ TEST(full_and_crashed)
         run_restart_after(run, NS_PER_MS);
         run_for(run, NS_PER_S);
         EXPECT(run_finish(run));
-        close_run(run);
+        scenario_close(run);
     }
 }
 
@@ -112,7 +94,7 @@ TEST(slow_disk_makes_large_groups)
     run_for(run, 5 * NS_PER_S);
     EXPECT(w->done - done > 4 * (run->node.media.operations - operations));
     EXPECT(run_finish(run));
-    close_run(run);
+    scenario_close(run);
 }
 
 TEST_MAIN()

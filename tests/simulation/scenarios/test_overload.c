@@ -1,36 +1,11 @@
-/* tests/simulation/scenarios/test_overload.c: more work than there is room for, and peers that do not keep to the rules. */
-#include <stdlib.h>
-
-#include "tests/lib/test.h"
-#include "tests/simulation/run.h"
-
-static struct run *open_run(uint64_t seed, const struct node_options *node, uint32_t clients, bool raw)
-{
-    struct run *run = malloc(sizeof *run);
-    struct run_options options = {.seed = seed};
-    REQUIRE(run != NULL);
-    run_open(run, &options, node, 2, clients, raw);
-    return run;
-}
-
-static void close_run(struct run *run)
-{
-    if (run->sim.failed) {
-        test_failed(__FILE__, __LINE__, run->sim.why);
-    }
-    run_close(run);
-    free(run);
-}
-
-#define JOURNAL                                                                                                        \
-    {                                                                                                                  \
-        .segment_bytes = 256u << 10, .first_segment_bytes = 64u << 10, .bytes_max = 64u << 20, .log_id = { 1 }         \
-    }
+/* tests/simulation/scenarios/test_overload.c: more work than there is room for, and peers that do not keep to the
+ * rules. */
+#include "tests/simulation/scenarios/scenario.h"
 
 TEST(full_mailboxes_are_an_answer)
 {
-    struct node_options node = {.mailbox_max = 3, .queued_max = 8, .fibers_max = 6, .journal = JOURNAL};
-    struct run *run = open_run(1, &node, 4, false);
+    struct node_options node = {.mailbox_max = 3, .queued_max = 8, .fibers_max = 6, .journal = SCENARIO_JOURNAL(256)};
+    struct run *run = scenario_open(1, &node, 4, false);
     struct workload *slow[4], *chain = run_add(run, "sim_chain", 3);
     for (uint32_t i = 0; i < 4; i++) {
         slow[i] = run_add(run, "overload", i);
@@ -44,14 +19,14 @@ TEST(full_mailboxes_are_an_answer)
     EXPECT(chain->done > 0);
     EXPECT_INT(run->node.crashes, 0);
     EXPECT(run_finish(run));
-    close_run(run);
+    scenario_close(run);
 }
 
 /* With room for two activations and a life of a millisecond, every call loads its actor anew. */
 TEST(actors_that_come_and_go)
 {
-    struct node_options node = {.memory_max = 256u << 10, .idle_ms = 1, .journal = JOURNAL};
-    struct run *run = open_run(2, &node, 3, false);
+    struct node_options node = {.memory_max = 256u << 10, .idle_ms = 1, .journal = SCENARIO_JOURNAL(256)};
+    struct run *run = scenario_open(2, &node, 3, false);
     for (uint32_t i = 0; i < 3; i++) {
         run_add(run, "kv", i);
         run_add(run, "sim_cached", i);
@@ -59,13 +34,13 @@ TEST(actors_that_come_and_go)
     }
     run_for(run, 20 * NS_PER_S);
     EXPECT(run_finish(run));
-    close_run(run);
+    scenario_close(run);
 }
 
 TEST(hostile_peers_hurt_only_themselves)
 {
-    struct node_options node = {.journal = JOURNAL};
-    struct run *run = open_run(3, &node, 3, true);
+    struct node_options node = {.journal = SCENARIO_JOURNAL(256)};
+    struct run *run = scenario_open(3, &node, 3, true);
     struct workload *hostile = run_add(run, "hostile", 0), *good = run_add(run, "echo", 1);
     hostile->think_ns = NS_PER_MS;
     run_add(run, "hostile", 2);
@@ -76,14 +51,14 @@ TEST(hostile_peers_hurt_only_themselves)
     EXPECT_INT(good->unknown, 0);
     EXPECT_INT(run->node.crashes, 0);
     EXPECT(run_finish(run));
-    close_run(run);
+    scenario_close(run);
 }
 
 /* A client that asks and does not read: the node stops reading it, and nobody else notices. */
 TEST(a_slow_reader_is_not_read)
 {
-    struct node_options node = {.outstanding_max = 16, .journal = JOURNAL};
-    struct run *run = open_run(4, &node, 2, true);
+    struct node_options node = {.outstanding_max = 16, .journal = SCENARIO_JOURNAL(256)};
+    struct run *run = scenario_open(4, &node, 2, true);
     sim_net_shape(run->net)->window_max = 4096;
     struct workload *slow = run_add(run, "echo", 0), *good = run_add(run, "echo", 1);
     slow->outstanding_max = 200;
@@ -93,7 +68,7 @@ TEST(a_slow_reader_is_not_read)
     run_for(run, 5 * NS_PER_S);
     EXPECT(good->done - done > 500);
     EXPECT(run_finish(run));
-    close_run(run);
+    scenario_close(run);
 }
 
 TEST_MAIN()
