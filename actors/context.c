@@ -112,8 +112,11 @@ int pdr_fail(pdr_turn *turn, const char *code, const char *format, ...)
     char text[192];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    int size = vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (size >= (int)sizeof text) {
+        text_cut(text);
+    }
     if (!is_code(code)) {
         return turn_fail(inside(turn), PDR_INTERNAL, NULL, "the actor failed with \"%.80s\", which is no code: %s",
                          code != NULL ? code : "", text);
@@ -128,8 +131,11 @@ int pdr_fail_status(pdr_turn *turn, enum pdr_status status, const char *format, 
     char text[192];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    int size = vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (size >= (int)sizeof text) {
+        text_cut(text);
+    }
     return turn_fail(inside(turn), status == PDR_OK ? PDR_INTERNAL : status, NULL, "%s", text);
 }
 

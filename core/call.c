@@ -64,6 +64,7 @@ struct call *call_new(struct call_pool *pool, struct core *home, const struct pd
     list_init(&call->node);
     timer_init(&call->timer, NULL);
     call->state = CALL_MADE;
+    call->is_read = false;
     uint8_t *at = call->data;
     if (links > 0) {
         uint64_t *ids = call->data; /* first, for alignment */
@@ -114,12 +115,29 @@ void call_free(struct call_pool *pool, struct call *call)
     pool->spare_count++;
 }
 
+void text_cut(char *text)
+{
+    size_t size = strlen(text), start = size;
+    while (start > 0 && ((uint8_t)text[start - 1] & 0xc0) == 0x80) {
+        start--; /* over continuation bytes, to the first one of the character */
+    }
+    if (start > 0 && (uint8_t)text[start - 1] >= 0xc0) {
+        uint8_t first = (uint8_t)text[start - 1];
+        size_t want = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+        size = size - (start - 1) < want ? start - 1 : size;
+    }
+    text[size] = 0;
+}
+
 enum pdr_status call_fail(struct call *call, enum pdr_status status, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(call->text, sizeof call->text, format, args);
+    int size = vsnprintf(call->text, sizeof call->text, format, args);
     va_end(args);
+    if (size >= (int)sizeof call->text) {
+        text_cut(call->text);
+    }
     call->status = status;
     return status;
 }

@@ -39,6 +39,7 @@ struct call {
     struct message message;
     struct timer timer;
     enum call_state state;
+    bool is_read; /* what ran of it wrote nothing: asking again is safe */
 
     /* target; slices of `data` */
     struct pdr_bytes address; /* "TYPE/KEY" */
@@ -97,6 +98,9 @@ void call_free(struct call_pool *pool, struct call *call);
 
 /** Sets a failure; `format` makes the sentence. Returns `status`. */
 enum pdr_status call_fail(struct call *call, enum pdr_status status, const char *format, ...) PDR_PRINTF(3, 4);
+
+/** A sentence that was cut to fit must not end in the middle of a UTF-8 character: clients that check would break. */
+void text_cut(char *text);
 
 /** Heap bytes beyond the struct itself. */
 size_t call_heap_size(const struct call *call);

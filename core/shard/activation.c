@@ -101,15 +101,15 @@ void activation_fail_mailbox(struct activation *a, enum pdr_status status, const
     }
 }
 
-/* A large actor keeps in memory only what the store doesn't have. */
+/* A large actor keeps in memory only what the store doesn't have; nor does one that is written without pause grow. */
 static void trim(struct activation *a)
 {
     struct state *values = &a->values;
     if (values->bytes <= a->core->limits.resident_state_max || !a->cls->logged) {
         return;
     }
-    if (values->complete && a->last_seq > a->shard->applied_seq) {
-        return; /* deletions left no tombstone: not before the store has them */
+    if (values->removed_seq > a->shard->applied_seq) {
+        return; /* deletions that left no tombstone: not before the store has them */
     }
     state_drop_applied(values, a->shard->applied_seq);
     values->complete = false;
@@ -141,6 +141,7 @@ void activation_reload(struct activation *a)
     shard->load_barrier = shard->load_barrier < kept ? kept : shard->load_barrier;
     list_remove(&a->node);
     actor_timers_free(a);
+    mailbox_watch(a);
     a->doomed = false;
     a->activated = false;
     a->last_seq = 0;
@@ -172,7 +173,13 @@ void activation_sweep(struct core *core)
         struct activation *a = LIST_ITEM(node, struct activation, node);
         node = node->next;
         if (!may_go(a, now_ms)) {
-            break; /* the rest was used later */
+            if (!activation_has_timers(a) || now_ms - a->used_ms < core->limits.idle_ms) {
+                break; /* the rest was used later */
+            }
+            a->used_ms = now_ms; /* its timers keep it, but not those behind it */
+            list_remove(&a->node);
+            list_push_back(&core->lru, &a->node);
+            continue;
         }
         if (!activation_is_clean(a)) {
             blocked = true;

@@ -78,7 +78,11 @@ void loader_submit(struct core *core);
 
 /* timers (core/shard/actor_timer.c) */
 
+#define ACTOR_TIMERS_MAX 64u
+
 struct actor_timer;
+uint32_t actor_timer_count(struct activation *a);
+bool actor_timer_exists(struct activation *a, struct pdr_bytes name);
 /** Replaces one of the same name. */
 enum pdr_status actor_timer_set(struct activation *a, struct pdr_bytes name, uint64_t delay_ms, uint64_t period_ms,
                                 struct pdr_bytes method, struct pdr_bytes args);

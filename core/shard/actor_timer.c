@@ -94,7 +94,7 @@ enum pdr_status actor_timer_set(struct activation *a, struct pdr_bytes name, uin
     struct actor_timer *old = find(a, name, &count);
     if (old != NULL) {
         drop(old);
-    } else if (count >= TIMERS_MAX) {
+    } else if (count >= ACTOR_TIMERS_MAX) {
         return PDR_OVERLOADED;
     }
     if (a->timers == NULL) {
@@ -104,7 +104,7 @@ enum pdr_status actor_timer_set(struct activation *a, struct pdr_bytes name, uin
     struct actor_timer *t = mem_new(sizeof *t + name.size + method.size + args.size);
     uint8_t *at = t->data;
     t->activation = a;
-    t->period_ms = period_ms;
+    t->period_ms = period_ms > TIMER_MS_MAX ? TIMER_MS_MAX : period_ms;
     t->name = copy(&at, name);
     t->method = copy(&at, method);
     t->args = copy(&at, args);
@@ -113,6 +113,19 @@ enum pdr_status actor_timer_set(struct activation *a, struct pdr_bytes name, uin
     delay_ms = delay_ms > TIMER_MS_MAX ? TIMER_MS_MAX : delay_ms;
     timer_set(&a->core->wheel, &t->timer, core_now_ns(a->core) + delay_ms * NS_PER_MS);
     return PDR_OK;
+}
+
+uint32_t actor_timer_count(struct activation *a)
+{
+    uint32_t count;
+    find(a, pdr_bytes(NULL, 0), &count); /* no timer has an empty name */
+    return count;
+}
+
+bool actor_timer_exists(struct activation *a, struct pdr_bytes name)
+{
+    uint32_t count;
+    return find(a, name, &count) != NULL;
 }
 
 void actor_timer_cancel(struct activation *a, struct pdr_bytes name)

@@ -182,6 +182,7 @@ static void overlay_effect(struct activation *a, const struct effect *effect, ui
     bool deleted = effect->kind == EFFECT_DELETE;
     if (deleted && values->complete) {
         mem_free(state_remove(values, effect->key));
+        values->removed_seq = seq;
         return;
     }
     struct state_entry *entry = state_entry_new(effect->key, effect->value, deleted);

@@ -124,16 +124,19 @@ static void open_epoch(struct submission *s, struct shard *shard)
     shard->epoch_open = true;
 }
 
-/* What was written becomes the actor's state, under the entry's seq. */
+/* What was written becomes the actor's state, under the entry's seq. A large one is about to be trimmed: its deletions
+ * leave tombstones, so that this need not wait until the store has them. */
 static void merge(struct turn *turn, uint64_t seq, bool final)
 {
     struct state *writes = &turn->writes;
     struct state *values = &turn->activation->values;
+    bool is_small = values->bytes <= turn->activation->core->limits.resident_state_max;
     for (uint32_t i = 0; i < writes->count; i++) {
         struct state_entry *entry = writes->entries[i], *old;
         entry->seq = entry->is_volatile ? 0 : seq;
-        if (entry->deleted && values->complete) {
+        if (entry->deleted && values->complete && (is_small || entry->is_volatile)) {
             old = state_remove(values, entry_key(entry));
+            values->removed_seq = entry->is_volatile ? values->removed_seq : seq;
             turn_hold(turn, entry);
         } else {
             old = state_insert(values, entry);
@@ -181,13 +184,13 @@ enum pdr_status commit_turn(struct turn *turn, bool final)
     if (turn->writes.count == 0) {
         return PDR_OK;
     }
-    if (core->refusing) {
-        return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk under the data directory is full");
-    }
     uint32_t size = effects_size(activation_address(a), &turn->writes, &operations);
     if (operations == 0) {
         merge(turn, 0, final);
         return PDR_OK;
+    }
+    if (core->refusing) {
+        return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk under the data directory is full");
     }
     struct submission *s = open_submission(core);
     uint32_t before = s->size;
@@ -274,7 +277,7 @@ static void roll_back_shard(struct shard *shard)
     struct list *node;
     while ((node = list_pop(&waits)) != NULL) {
         struct gate_wait *wait = LIST_ITEM(node, struct gate_wait, node);
-        wait->open(wait, PDR_NO_SPACE);
+        wait->open(wait, wait->seq <= shard->commit_seq ? PDR_OK : PDR_NO_SPACE); /* it may only stand behind others */
     }
 }
 

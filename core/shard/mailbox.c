@@ -44,6 +44,13 @@ static bool waits_for_itself(const struct activation *a, const struct call *call
     return false;
 }
 
+/* Small calls are bounded by their number; large ones by what they hold together. */
+static bool has_no_memory(const struct core *core, const struct call *call)
+{
+    size_t size = call_heap_size(call);
+    return size > 0 && core->queued > 0 && core->memory_used + size > core->limits.memory_max;
+}
+
 enum pdr_status mailbox_push(struct activation *a, struct call *call)
 {
     struct core *core = a->core;
@@ -61,6 +68,13 @@ enum pdr_status mailbox_push(struct activation *a, struct call *call)
                    : call_fail(call, PDR_OVERLOADED, "too many calls wait on this core (limit queued = %u)",
                                core->limits.queued_max);
     }
+    if (has_no_memory(core, call)) {
+        core->stats.overloaded++;
+        call->retry_ms = 100;
+        return call_fail(call, PDR_OVERLOADED,
+                         "no memory for the arguments of a call that waits (limit memory = %llu bytes a core)",
+                         (unsigned long long)core->limits.memory_max);
+    }
     if (!list_empty(&a->mailbox) || a->state != ACTIVATION_IDLE) {
         timer_init(&call->timer, deadline_passed); /* it may wait for long: else it runs in this very tick */
         timer_set(&core->wheel, &call->timer, call->deadline_ns);
@@ -72,6 +86,17 @@ enum pdr_status mailbox_push(struct activation *a, struct call *call)
     core->queued++;
     core->memory_used += sizeof *call + call_heap_size(call);
     return PDR_OK;
+}
+
+void mailbox_watch(struct activation *a)
+{
+    for (struct list *node = a->mailbox.next; node != &a->mailbox; node = node->next) {
+        struct call *call = LIST_ITEM(node, struct call, node);
+        if (!timer_is_set(&call->timer)) {
+            timer_init(&call->timer, deadline_passed);
+            timer_set(&a->core->wheel, &call->timer, call->deadline_ns);
+        }
+    }
 }
 
 struct call *mailbox_pop(struct activation *a)

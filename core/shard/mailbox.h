@@ -10,4 +10,7 @@ enum pdr_status mailbox_push(struct activation *a, struct call *call);
 /** The next call whose deadline is not over (those that are, are answered so); NULL if there is none. */
 struct call *mailbox_pop(struct activation *a);
 
+/** Calls that were to run in this tick may have to wait after all: their deadlines get timers. */
+void mailbox_watch(struct activation *a);
+
 #endif

@@ -44,6 +44,19 @@ static enum pdr_status commit_part(struct turn *turn)
 
 /* Making a call or a tell. */
 
+static enum pdr_status check_args(struct turn *turn, struct pdr_bytes args)
+{
+    if (args.size > PDR_STATE_VALUE_MAX) {
+        return turn_fail(turn, PDR_TOO_LARGE, NULL, "arguments have at most %u bytes (limit payload_bytes_max)",
+                         PDR_STATE_VALUE_MAX);
+    }
+    if (pdr_value_kind(args) != PDR_KIND_ARRAY ||
+        pdr_value_skip(args.data, args.size, PDR_VALUE_DEPTH_MAX) != (int64_t)args.size) {
+        return turn_fail(turn, PDR_INVALID, NULL, "arguments must be one encoded array");
+    }
+    return PDR_OK;
+}
+
 static enum pdr_status make(struct turn *turn, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args,
                             bool waits, struct call **out)
 {
@@ -60,13 +73,11 @@ static enum pdr_status make(struct turn *turn, struct pdr_bytes to, struct pdr_b
     }
     if (args.size == 0) {
         args = pdr_bytes(no_args, sizeof no_args);
-    } else if (pdr_value_kind(args) != PDR_KIND_ARRAY ||
-               pdr_value_skip(args.data, args.size, PDR_VALUE_DEPTH_MAX) != (int64_t)args.size) {
-        return turn_fail(turn, PDR_INVALID, NULL, "arguments must be one encoded array");
-    }
-    if (args.size > PDR_STATE_VALUE_MAX) {
-        return turn_fail(turn, PDR_TOO_LARGE, NULL, "arguments have at most %u bytes (limit payload_bytes_max)",
-                         PDR_STATE_VALUE_MAX);
+    } else {
+        enum pdr_status status = check_args(turn, args);
+        if (status != PDR_OK) {
+            return status;
+        }
     }
     uint32_t depth = waits && turn->call != NULL ? turn->call->chain_count : 0;
     if (waits && depth + 1 >= CALL_CHAIN_MAX) {
@@ -181,6 +192,23 @@ struct timer_change {
     uint8_t data[];
 };
 
+/* What this turn sets counts; what it cancels still counts, as it is there until the turn commits. */
+static bool timer_fits(const struct turn *turn, struct pdr_bytes name)
+{
+    uint32_t count = actor_timer_count(turn->activation);
+    if (actor_timer_exists(turn->activation, name)) {
+        return true;
+    }
+    for (const struct list *node = turn->timer_changes.next; node != &turn->timer_changes; node = node->next) {
+        const struct timer_change *change = LIST_ITEM(node, struct timer_change, node);
+        if (!change->cancel && pdr_bytes_equal(change->name, name)) {
+            return true;
+        }
+        count += !change->cancel && !actor_timer_exists(turn->activation, change->name);
+    }
+    return count < ACTOR_TIMERS_MAX;
+}
+
 enum pdr_status turn_timer(struct turn *turn, struct pdr_bytes name, uint64_t delay_ms, uint64_t period_ms,
                            struct pdr_bytes method, struct pdr_bytes args, bool cancel)
 {
@@ -188,9 +216,15 @@ enum pdr_status turn_timer(struct turn *turn, struct pdr_bytes name, uint64_t de
         return turn_fail(turn, PDR_INVALID, NULL, "a passivate hook can't set timers: they die with the activation");
     }
     if (name.size == 0 || name.size > PDR_METHOD_SIZE_MAX || method.size > PDR_METHOD_SIZE_MAX ||
-        args.size > PDR_STATE_VALUE_MAX || (!cancel && method.size == 0)) {
+        (!cancel && method.size == 0)) {
         return turn_fail(turn, PDR_INVALID, NULL, "a timer has a name and a method of 1 to %d bytes",
                          PDR_METHOD_SIZE_MAX);
+    }
+    if (args.size > 0 && check_args(turn, args) != PDR_OK) {
+        return args.size > PDR_STATE_VALUE_MAX ? PDR_TOO_LARGE : PDR_INVALID;
+    }
+    if (!cancel && !timer_fits(turn, name)) {
+        return turn_fail(turn, PDR_OVERLOADED, NULL, "an actor has at most %u timers (limit timers)", ACTOR_TIMERS_MAX);
     }
     struct timer_change *change = turn_alloc(turn, sizeof *change + name.size + method.size + args.size);
     if (change == NULL) {

@@ -25,6 +25,7 @@ struct state {
     uint32_t count, capacity;
     uint32_t bytes; /* keys and values of all entries */
     bool complete;
+    uint64_t removed_seq; /* newest log entry with a deletion that left no tombstone */
 };
 
 static inline struct pdr_bytes entry_key(const struct state_entry *e) { return pdr_bytes(e->data, e->key_size); }

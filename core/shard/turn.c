@@ -11,7 +11,8 @@
 #include "core/shard/commit.h"
 #include "core/shard/mailbox.h"
 
-#define CALLS_A_SLOT 64 /* of one actor before others get their turn */
+#define CALLS_A_SLOT 64               /* of one actor before others get their turn */
+#define REPLY_BYTES_A_CALL (16u << 10) /* as much as one call more in the tick's budget */
 
 struct turn_memory {
     struct turn_memory *next;
@@ -46,8 +47,11 @@ enum pdr_status turn_fail(struct turn *turn, enum pdr_status status, const char 
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(turn->error_text, sizeof turn->error_text, format, args);
+    int size = vsnprintf(turn->error_text, sizeof turn->error_text, format, args);
     va_end(args);
+    if (size >= (int)sizeof turn->error_text) {
+        text_cut(turn->error_text);
+    }
     snprintf(turn->error_code, sizeof turn->error_code, "%s", code != NULL ? code : pdr_status_wire(status));
     return status;
 }
@@ -109,6 +113,9 @@ void turn_discard(struct turn *turn)
 {
     if (turn->call != NULL) {
         call_discard(turn->call);
+    }
+    if (turn->answer != NULL) {
+        call_discard(turn->answer); /* it came, and the turn did not go on any more */
     }
     turn_end(turn);
 }
@@ -221,8 +228,13 @@ static enum pdr_status run_method(struct turn *turn)
                          (const char *)call->address.data, (int)call->method.size, (const char *)call->method.data,
                          status);
     }
+    if (status == PDR_ACTOR && turn->error_code[0] == 0) {
+        return turn_fail(turn, PDR_INTERNAL, NULL, "%.*s.%.*s failed without a code: pdr_fail gives one",
+                         (int)call->address.size, (const char *)call->address.data, (int)call->method.size,
+                         (const char *)call->method.data);
+    }
     if (status == PDR_OK && call->reply.failed) {
-        return turn_fail(turn, PDR_TOO_LARGE, NULL, "the reply is larger than the limit value_bytes_max");
+        return turn_fail(turn, PDR_TOO_LARGE, NULL, "the reply is larger than the limit payload_bytes_max");
     }
     if (a->doomed) { /* whatever it returned: it says what was never so */
         return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk is full: what this call built on was undone");
@@ -246,10 +258,12 @@ static void run_call(struct activation *a, struct call *call)
         call_finish(call);
         return;
     }
-    if (!method->reader && commit_admits(a, call) != PDR_OK) {
+    bool is_logged = !method->reader && method->durability != PDR_DURABILITY_VOLATILE;
+    if (is_logged && commit_admits(a, call) != PDR_OK) {
         call_finish(call);
         return;
     }
+    call->is_read = method->reader;
     struct turn turn;
     turn_begin(&turn, a, TURN_CALL, call);
     turn.method = method;
@@ -263,6 +277,7 @@ static void run_call(struct activation *a, struct call *call)
     }
     a->turns++;
     turn_end(&turn);
+    a->core->budget -= (int)(call->reply.size / REPLY_BYTES_A_CALL); /* the tick ends before they fill the memory */
     answer(a, call, &turn);
 }
 
@@ -278,6 +293,8 @@ static enum pdr_status run_hook(struct activation *a, enum turn_kind kind)
     if (status != PDR_OK) {
         LOG_WARN(kind == TURN_ACTIVATE ? "actor.activate_failed" : "actor.passivate_failed", "actor=%.*s why=\"%s\"",
                  (int)a->address_size, a->address, turn.error_text);
+    } else {
+        turn_release_effects(&turn); /* timers that the activate hook set */
     }
     turn_end(&turn);
     return status == PDR_OK ? PDR_OK : PDR_INTERNAL;
