@@ -7,13 +7,30 @@
 #include "net/conn/conn.h"
 #include "net/wire/codec.h"
 
+/* The peer asks much faster than it reads. Reading pauses long before, but what was asked by then may be answered with
+ * a MiB each: a read is then refused, as it may be asked again; the outcome of anything else can't be kept from it, so
+ * that ends the connection. True: nothing is to be written any more. */
+static bool is_flood(struct conn *conn, struct call *call)
+{
+    if (call->status != PDR_OK || !conn_is_flooded(conn, call->reply.size)) {
+        return false;
+    }
+    if (!call->is_read) {
+        conn_end(conn, PDR_OVERLOADED, "too many answers are unread (limit unread_bytes_max)");
+        return true;
+    }
+    call->retry_ms = 100;
+    call_fail(call, PDR_OVERLOADED, "too many answers before this one are unread (limit unread_bytes_max)");
+    return false;
+}
+
 void reply_finish(struct call *call)
 {
     static const uint8_t nil[] = {0xc0};
     struct conn *conn = call->owner;
     pdr_writer *out = conn_begin_write(conn);
-    if (out == NULL) {
-        /* the connection is gone */
+    if (out == NULL || is_flood(conn, call)) {
+        /* the connection is gone, or about to go */
     } else if (call->status == PDR_OK) {
         codec_response(out, call->tag,
                        call->reply.size > 0 ? pdr_written(&call->reply) : pdr_bytes(nil, sizeof nil));

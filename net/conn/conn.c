@@ -9,6 +9,7 @@
 
 #define LINGER_MS 2000u
 #define KEEP_BUFFER_MAX (256u << 10)
+#define SMALL_ANSWER 1024u
 
 void conns_init(struct conns *conns, struct core *core, struct router *router, struct transport *transport,
                 const struct conn_limits *limits, const struct conn_identity *identity)
@@ -203,6 +204,13 @@ pdr_writer *conn_begin_write(struct conn *conn)
         list_push_back(&conn->conns->dirty, &conn->dirty_node);
     }
     return &conn->out;
+}
+
+bool conn_is_flooded(const struct conn *conn, size_t size)
+{
+    const struct conns *conns = conn->conns;
+    return size > SMALL_ANSWER &&
+           conn->out.size + conns->transport->ops->unsent(conn->stream) + size > LIMIT_UNREAD_BYTES_MAX;
 }
 
 void conn_call_ended(struct conn *conn)

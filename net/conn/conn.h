@@ -76,6 +76,8 @@ void conns_free(struct conns *conns);
 
 /** Where to write frames; NULL if the connection is gone. */
 pdr_writer *conn_begin_write(struct conn *conn);
+/** Would an answer of this size be more than a peer may leave unread? False for small ones: their number is bounded. */
+bool conn_is_flooded(const struct conn *conn, size_t size);
 /** One call fewer; may free the connection. */
 void conn_call_ended(struct conn *conn);
 

@@ -126,6 +126,10 @@ static void call_with_options(struct conn *conn, const struct frame *frame)
         refuse(conn, frame, PDR_INVALID, why);
         return;
     }
+    if (asked.method.size == 0 || asked.method.size > PDR_METHOD_SIZE_MAX) {
+        refuse(conn, frame, PDR_INVALID, "a method's name has 1 to 64 bytes (limit method_bytes_max)");
+        return;
+    }
     if (asked.args.size == 0) {
         asked.args = pdr_bytes(no_args, sizeof no_args);
     }
