@@ -312,7 +312,9 @@ static void put_ps(pdr_writer *out, struct survey *survey)
 static void conclude(struct survey *survey)
 {
     struct call *call = survey->call;
-    if (survey->status != PDR_OK) {
+    if (survey->owner->stop == STOP_DONE) { /* the journal may be gone */
+        call_fail(call, PDR_UNAVAILABLE, "the node is stopping");
+    } else if (survey->status != PDR_OK) {
         call_fail(call, survey->status, "the store could not be read");
     } else if (survey->wants_ps) {
         put_ps(&call->reply, survey);
