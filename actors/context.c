@@ -7,7 +7,10 @@
 
 #include "core/shard/turn.h"
 
-static struct turn *inside(pdr_turn *turn) { return (struct turn *)turn; }
+static struct turn *inside(pdr_turn *turn)
+{
+    return (struct turn *)turn;
+}
 
 static int run(const struct actor_class *cls, const struct class_method *method, struct turn *turn,
                const struct pdr_args *args)
@@ -89,11 +92,26 @@ int pdr_reply(pdr_turn *turn, pdr_value value)
     REPLY(pdr_write_value(writer, value));
 }
 
-int pdr_reply_nil(pdr_turn *turn) { REPLY(pdr_write_nil(writer)); }
-int pdr_reply_bool(pdr_turn *turn, bool value) { REPLY(pdr_write_bool(writer, value)); }
-int pdr_reply_int(pdr_turn *turn, int64_t value) { REPLY(pdr_write_int(writer, value)); }
-int pdr_reply_str(pdr_turn *turn, struct pdr_bytes text) { REPLY(pdr_write_str(writer, text)); }
-int pdr_reply_bin(pdr_turn *turn, struct pdr_bytes bytes) { REPLY(pdr_write_bin(writer, bytes)); }
+int pdr_reply_nil(pdr_turn *turn)
+{
+    REPLY(pdr_write_nil(writer));
+}
+int pdr_reply_bool(pdr_turn *turn, bool value)
+{
+    REPLY(pdr_write_bool(writer, value));
+}
+int pdr_reply_int(pdr_turn *turn, int64_t value)
+{
+    REPLY(pdr_write_int(writer, value));
+}
+int pdr_reply_str(pdr_turn *turn, struct pdr_bytes text)
+{
+    REPLY(pdr_write_str(writer, text));
+}
+int pdr_reply_bin(pdr_turn *turn, struct pdr_bytes bytes)
+{
+    REPLY(pdr_write_bin(writer, bytes));
+}
 
 static bool is_code(const char *code)
 {
@@ -139,8 +157,14 @@ int pdr_fail_status(pdr_turn *turn, enum pdr_status status, const char *format, 
     return turn_fail(inside(turn), status == PDR_OK ? PDR_INTERNAL : status, NULL, "%s", text);
 }
 
-const char *pdr_error_code(pdr_turn *turn) { return inside(turn)->error_code; }
-const char *pdr_error_message(pdr_turn *turn) { return inside(turn)->error_text; }
+const char *pdr_error_code(pdr_turn *turn)
+{
+    return inside(turn)->error_code;
+}
+const char *pdr_error_message(pdr_turn *turn)
+{
+    return inside(turn)->error_text;
+}
 
 /* State */
 

@@ -27,7 +27,8 @@ enum call_state {
     CALL_GATED,   /* the turn has ended; the reply waits for its entry to be durable */
 };
 
-/** Waits for a shard's commit_seq >= seq (replication.md R25). `open` runs once, on the shard's core, taken off the list. */
+/** Waits for a shard's commit_seq >= seq (replication.md R25). `open` runs once, on the shard's
+ * core, taken off the list. */
 struct gate_wait {
     struct list node;
     uint64_t seq;
@@ -61,8 +62,8 @@ struct call {
     enum pdr_status status;
     uint32_t retry_ms;
     char code[PDR_METHOD_SIZE_MAX + 1]; /* on PDR_ACTOR */
-    char text[192];                      /* on failure: a sentence */
-    pdr_writer reply;                    /* on PDR_OK: one encoded value; empty means nil */
+    char text[192];                     /* on failure: a sentence */
+    pdr_writer reply;                   /* on PDR_OK: one encoded value; empty means nil */
 
     /* caller */
     struct core *home;

@@ -1,5 +1,5 @@
-/* net/reply.c: stage 7 of 7 (commit before it). The position is reached: the outcome becomes a frame, which leaves at the
- * end of the tick with all others of its connection. */
+/* net/reply.c: stage 7 of 7 (commit before it). The position is reached: the outcome becomes a frame, which leaves at
+ * the end of the tick with all others of its connection. */
 #include "net/reply.h"
 
 #include "core/base/mutation.h"
@@ -32,8 +32,7 @@ void reply_finish(struct call *call)
     if (out == NULL || is_flood(conn, call)) {
         /* the connection is gone, or about to go */
     } else if (call->status == PDR_OK) {
-        codec_response(out, call->tag,
-                       call->reply.size > 0 ? pdr_written(&call->reply) : pdr_bytes(nil, sizeof nil));
+        codec_response(out, call->tag, call->reply.size > 0 ? pdr_written(&call->reply) : pdr_bytes(nil, sizeof nil));
     } else {
         const char *code = call->status == PDR_ACTOR ? call->code : pdr_status_wire(call->status);
         codec_error(out, call->tag, pdr_str(code), pdr_str(call->text), call->retry_ms);

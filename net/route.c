@@ -5,8 +5,8 @@
 
 static void serve_system(const struct router *router, struct call *call)
 {
-    struct pdr_bytes key = pdr_bytes((const char *)call->address.data + call->type_size + 1,
-                                     call->address.size - call->type_size - 1);
+    struct pdr_bytes key =
+        pdr_bytes((const char *)call->address.data + call->type_size + 1, call->address.size - call->type_size - 1);
     call->at = router->control;
     call->is_read = true; /* so far they all are */
     for (const struct system_actor *s = router->system; s->key != NULL; s++) {

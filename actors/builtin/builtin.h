@@ -1,4 +1,4 @@
-/* actors/builtin/builtin.h: the types every node has. Each is a file of its own, written against perdure/actor.h alone. */
+/* actors/builtin/builtin.h: the types every node has; each is a file of its own, against perdure/actor.h alone. */
 #ifndef ACTORS_BUILTIN_BUILTIN_H
 #define ACTORS_BUILTIN_BUILTIN_H
 

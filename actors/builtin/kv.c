@@ -52,7 +52,7 @@ static int get(pdr_turn *turn, const pdr_args *args)
     return value.size == 0 ? pdr_reply_nil(turn) : pdr_reply(turn, value);
 }
 
-static int delete(pdr_turn *turn, const pdr_args *args)
+static int delete (pdr_turn *turn, const pdr_args *args)
 {
     struct pdr_bytes key, value;
     int status = read_key(turn, args, &key);

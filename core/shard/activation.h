@@ -18,7 +18,7 @@ enum activation_state { ACTIVATION_LOADING, ACTIVATION_IDLE, ACTIVATION_BUSY };
 
 struct activation {
     struct hash_node by_address;
-    struct list node;  /* core->lru, core->runnable or core->loading */
+    struct list node; /* core->lru, core->runnable or core->loading */
     struct list mailbox;
     const struct actor_class *cls;
     struct shard *shard;
@@ -27,16 +27,16 @@ struct activation {
     void *memory;
     struct list *timers; /* allocated with the first timer; struct actor_timer */
     struct state values;
-    uint64_t last_seq;   /* of its newest entry */
-    uint64_t used_ms;    /* when it became idle */
+    uint64_t last_seq; /* of its newest entry */
+    uint64_t used_ms;  /* when it became idle */
     uint32_t turns;
-    uint32_t charged;    /* bytes counted in core->memory_used */
+    uint32_t charged; /* bytes counted in core->memory_used */
     uint16_t mailbox_count;
     uint16_t address_size;
     uint8_t type_size;
     uint8_t state;
-    bool activated;      /* its activate hook ran */
-    bool doomed;         /* rolled back: goes away as soon as its turn has ended */
+    bool activated; /* its activate hook ran */
+    bool doomed;    /* rolled back: goes away as soon as its turn has ended */
     bool passivating;
     char address[];
 };

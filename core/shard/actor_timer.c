@@ -65,13 +65,27 @@ static void deliver(struct actor_timer *t)
     }
 }
 
+/* A beat that has not been heard yet is enough: a slow actor's mailbox must not fill with them. */
+static bool is_waiting(const struct actor_timer *t)
+{
+    const struct list *mailbox = &t->activation->mailbox;
+    for (const struct list *node = mailbox->next; node != mailbox; node = node->next) {
+        const struct call *call = LIST_ITEM(node, struct call, node);
+        if (call->finish == timer_answered && pdr_bytes_equal(call->method, t->method)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void due(struct timer *timer)
 {
     struct actor_timer *t = LIST_ITEM(timer, struct actor_timer, timer);
-    deliver(t);
+    if (!t->activation->core->stopping && !is_waiting(t)) {
+        deliver(t);
+    }
     if (t->period_ms > 0) {
-        timer_set(&t->activation->core->wheel, &t->timer,
-                  core_now_ns(t->activation->core) + t->period_ms * NS_PER_MS);
+        timer_set(&t->activation->core->wheel, &t->timer, core_now_ns(t->activation->core) + t->period_ms * NS_PER_MS);
     } else {
         drop(t);
     }

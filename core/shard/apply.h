@@ -1,6 +1,6 @@
-/* core/shard/apply.h: committed entries go to the store (replication.md R24, section 11): only what is on the own disk and
- * committed, in order, one atomic batch an apply step with the shards' meta rows inside. Many entries of one key are one
- * write: the step folds them, so hot actors cost the store next to nothing. */
+/* core/shard/apply.h: committed entries go to the store (replication.md R24, section 11): only what is on the own disk
+ * and committed, in order, one atomic batch an apply step with the shards' meta rows inside. Many entries of a key are
+ * one write: the step folds them, so hot actors cost the store next to nothing. */
 #ifndef CORE_SHARD_APPLY_H
 #define CORE_SHARD_APPLY_H
 

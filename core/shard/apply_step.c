@@ -186,10 +186,9 @@ static void overlay_effect(struct activation *a, const struct effect *effect, ui
         return;
     }
     struct state_entry *entry = state_entry_new(effect->key, effect->value, deleted);
-    if (entry != NULL) {
-        entry->seq = seq;
-        mem_free(state_insert(values, entry));
-    }
+    CHECK(entry != NULL); /* without it this actor would answer with what is old */
+    entry->seq = seq;
+    mem_free(state_insert(values, entry));
 }
 
 static void overlay_record(struct activation *a, const struct record *record)
@@ -197,8 +196,7 @@ static void overlay_record(struct activation *a, const struct record *record)
     struct pdr_bytes address, rest;
     struct effect effect;
     if (record->kind != RECORD_ENTRY || record->shard != a->shard->id || record->seq > a->shard->commit_seq ||
-        effects_open(record->payload, &address, &rest) != PDR_OK ||
-        !pdr_bytes_equal(address, activation_address(a))) {
+        effects_open(record->payload, &address, &rest) != PDR_OK || !pdr_bytes_equal(address, activation_address(a))) {
         return;
     }
     while (effects_next(&rest, &effect) == PDR_OK) {

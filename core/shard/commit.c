@@ -20,8 +20,9 @@ enum pdr_status commit_admits(struct activation *a, struct call *call)
     struct shard *shard = a->shard;
     if (core->refusing) {
         call->retry_ms = 500;
-        return call_fail(call, PDR_NO_SPACE,
-                         "the disk under the data directory is full: writes are refused, reads go on; free space there");
+        return call_fail(
+            call, PDR_NO_SPACE,
+            "the disk under the data directory is full: writes are refused, reads go on; free space there");
     }
     if (shard->last_seq - shard->commit_seq < core->limits.uncommitted_entries_max &&
         core->uncommitted_bytes < core->limits.uncommitted_bytes_max &&

@@ -28,9 +28,9 @@ struct submission {
 /** May this actor write now? PDR_OVERLOADED (R26), PDR_NO_SPACE (R74), with a sentence in `call`. */
 enum pdr_status commit_admits(struct activation *a, struct call *call);
 
-/** Makes the turn's writes the next entry of its shard, and merges them into the activation's state; `final`: the method has
- * returned, so nobody holds slices of what is replaced. PDR_OK also if
- * there are none. Afterwards activation->last_seq is what a reply must wait for. */
+/** Makes the turn's writes the next entry of its shard, and merges them into the activation's state. `final`: the
+ * method has returned, so nobody holds slices of what is replaced. PDR_OK also if there are no writes. Afterwards
+ * activation->last_seq is what a reply must wait for. */
 enum pdr_status commit_turn(struct turn *turn, bool final);
 
 /** Opens at once (false) if everything up to seq is committed; else queues `wait` (true). */

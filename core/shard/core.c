@@ -57,9 +57,8 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     timerwheel_init(&core->wheel, clock_now_ns(world->clock));
     call_pool_init(&core->calls);
     hash_init(&core->activations);
-    struct list *const heads[] = {&core->lru,  &core->runnable,  &core->ready,     &core->waiting,
-                                  &core->jobs, &core->in_flight, &core->unapplied, &core->checkpoints,
-                                  &core->loading, &core->cold};
+    struct list *const heads[] = {&core->lru,       &core->runnable,  &core->ready,       &core->waiting, &core->jobs,
+                                  &core->in_flight, &core->unapplied, &core->checkpoints, &core->loading, &core->cold};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         list_init(heads[i]);
     }
@@ -207,7 +206,10 @@ static bool memory_is_short(struct core *core)
     if (core->memory_used < core->limits.memory_max) {
         return false;
     }
-    activation_sweep(core);
+    if (core->swept_ns != core_now_ns(core)) { /* once a tick: it looks at many */
+        core->swept_ns = core_now_ns(core);
+        activation_sweep(core);
+    }
     return core->memory_used >= core->limits.memory_max;
 }
 
@@ -251,7 +253,8 @@ void core_deliver(struct core *core, struct call *call)
         return;
     }
     core->stats.calls++;
-    if (core->frozen || (core->stopping && call->chain_count == 0)) {
+    bool from_client = call->chain_count == 0 && call->caller.size == 0;
+    if (core->frozen || (core->stopping && from_client)) {
         refuse(call, PDR_UNAVAILABLE, "the node is stopping");
         return;
     }
@@ -273,7 +276,7 @@ void core_deliver(struct core *core, struct call *call)
     activation_schedule(a);
 }
 
-/* The scheduler: a fiber runs one runnable activation after another; when a turn on it waits, the next fiber goes on. */
+/* The scheduler: a fiber runs one runnable activation after another; when a turn on it waits, another fiber goes on. */
 
 static void worker(void *user)
 {
@@ -325,11 +328,13 @@ static bool is_applied(struct core *core)
     if (core->open != NULL || !list_empty(&core->in_flight)) {
         return false;
     }
-    if (!list_empty(&core->unapplied) || core->applying) {
+    if (core->failed_step != NULL) { /* a full disk: the log has it all, and a restart applies it */
+        timer_cancel(&core->wheel, &core->apply_timer);
+    } else if (!list_empty(&core->unapplied) || core->applying) {
         apply_now(core);
         return false;
     }
-    return true;
+    return list_empty(&core->jobs); /* the pool reads for turns that were cut off */
 }
 
 static void stop_step(struct core *core)
@@ -392,9 +397,10 @@ void core_stop(struct core *core, uint64_t drain_ms, void (*idle)(void *user), v
     core->idle_user = user;
     if (core->world.journal != NULL) {
         activation_sweep(core);
-        timer_set(&core->wheel, &core->idle_timer, core->drain_until_ns < core_now_ns(core) + SWEEP_MS * NS_PER_MS
-                                                       ? core->drain_until_ns
-                                                       : core_now_ns(core) + SWEEP_MS * NS_PER_MS);
+        timer_set(&core->wheel, &core->idle_timer,
+                  core->drain_until_ns < core_now_ns(core) + SWEEP_MS * NS_PER_MS
+                      ? core->drain_until_ns
+                      : core_now_ns(core) + SWEEP_MS * NS_PER_MS);
     }
 }
 

@@ -26,16 +26,16 @@ struct apply_step;
 /** Zero: the default, set by core_new. Documented in docs/reference/limits.md. */
 struct core_limits {
     uint64_t idle_ms;
-    uint64_t memory_max;          /* bytes, this core */
+    uint64_t memory_max; /* bytes, this core */
     uint32_t mailbox_max;
     uint32_t queued_max;
     uint32_t fibers_max;
-    uint32_t resident_state_max;  /* bytes of state an activation keeps whole */
+    uint32_t resident_state_max;      /* bytes of state an activation keeps whole */
     uint32_t uncommitted_entries_max; /* R26, a shard */
     uint32_t uncommitted_bytes_max;   /* R26, a core */
     uint32_t unapplied_bytes_max;     /* a core; beyond it writes wait for the store: overloaded */
-    uint32_t apply_bytes;         /* apply as soon as that much is committed ... */
-    uint32_t apply_delay_ms;      /* ... or that old */
+    uint32_t apply_bytes;             /* apply as soon as that much is committed ... */
+    uint32_t apply_delay_ms;          /* ... or that old */
 };
 
 /** What a core is given at birth. All borrowed, and alive as long as the core. */
@@ -94,7 +94,7 @@ struct core {
     struct list loading;  /* activations whose state is to be read */
     struct list cold;     /* those of them that need the disk */
     unsigned load_jobs;
-    struct list jobs;     /* at the work pool: struct core_job */
+    struct list jobs; /* at the work pool: struct core_job */
     uint64_t next_turn_id;
 
     /* commit.c */
@@ -105,19 +105,20 @@ struct core {
     struct list unapplied;         /* durable, not yet in the store, in order */
     struct submission *spare;
     uint64_t uncommitted_bytes, unapplied_bytes;
-    bool refusing;                 /* the journal has no space: writes are refused (R74) */
+    bool refusing; /* the journal has no space: writes are refused (R74) */
     struct timer resume_timer;
     /* apply.c */
-    struct apply *apply;  /* the running step's while `applying` */
+    struct apply *apply; /* the running step's while `applying` */
     bool applying;
     bool apply_soon;
     struct timer apply_timer;
-    struct apply_step *step;       /* the one that `applying` is about */
+    struct apply_step *step;      /* the one that `applying` is about */
     struct core_job *failed_step; /* to be tried again when apply_timer fires */
-    struct list checkpoints; /* who waits for everything to be applied */
+    struct list checkpoints;      /* who waits for everything to be applied */
 
     struct timer idle_timer;
-    bool dead;     /* core_free: nobody is told anything any more */
+    uint64_t swept_ns; /* the tick in which shortage of memory last made it sweep */
+    bool dead;         /* core_free: nobody is told anything any more */
     bool stopping, frozen;
     uint64_t drain_until_ns;
     void (*idle)(void *user); /* core_stop: nothing runs, nothing is unapplied */
@@ -158,6 +159,9 @@ void core_freeze(struct core *core, void (*idle)(void *user), void *user);
  * position up to which the caller knows that completions have reached this core. */
 void core_checkpoint(struct core *core, uint64_t known, void (*done)(void *user, uint64_t position), void *user);
 
-static inline uint64_t core_now_ns(struct core *core) { return loop_now_ns(core->world.loop); }
+static inline uint64_t core_now_ns(struct core *core)
+{
+    return loop_now_ns(core->world.loop);
+}
 
 #endif

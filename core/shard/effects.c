@@ -71,7 +71,7 @@ enum pdr_status effects_next(struct pdr_bytes *rest, struct effect *out)
         (*at == EFFECT_DELETE && value_size > 0)) {
         return PDR_INVALID;
     }
-    out->kind = (enum effect_kind)*at;
+    out->kind = (enum effect_kind) * at;
     out->key = pdr_bytes(at + OPERATION, key_size);
     out->value = pdr_bytes(at + OPERATION + key_size, value_size);
     size_t used = OPERATION + key_size + value_size;

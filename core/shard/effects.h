@@ -24,7 +24,8 @@ uint32_t effects_size(struct pdr_bytes address, const struct state *writes, uint
 void effects_encode(void *at, struct pdr_bytes address, const struct state *writes);
 
 /** Takes the address off a payload; *rest are the operations. */
-enum pdr_status effects_open(struct pdr_bytes payload, struct pdr_bytes *address, struct pdr_bytes *rest) PDR_MUST_CHECK;
+enum pdr_status effects_open(struct pdr_bytes payload, struct pdr_bytes *address,
+                             struct pdr_bytes *rest) PDR_MUST_CHECK;
 /** PDR_OK with the next one, PDR_NOT_FOUND at the end, PDR_INVALID if malformed. */
 enum pdr_status effects_next(struct pdr_bytes *rest, struct effect *out) PDR_MUST_CHECK;
 

@@ -65,8 +65,8 @@ static enum pdr_status load_one(struct load_job *load, struct load_item *item, s
     size_t to_size = keys_state_end(to, a->shard->id, a->shard->gen, address);
     item->whole = true;
     state_init(&item->values, false);
-    enum pdr_status status = store->ops->cursor_scan(cursor, pdr_bytes(from, from_size), pdr_bytes(to, to_size),
-                                                     collect_one, &collect);
+    enum pdr_status status =
+        store->ops->cursor_scan(cursor, pdr_bytes(from, from_size), pdr_bytes(to, to_size), collect_one, &collect);
     if (!item->whole) {
         state_release(&item->values); /* too large to be kept whole: read key by key instead */
     }
@@ -89,8 +89,8 @@ static void load_run(struct job *job)
     store->ops->cursor_free(cursor);
 }
 
-/* After a roll-back the store may lack what is committed. While it takes writes, wait for it; while it does not, read it
- * all the same, and lay what is committed over it. */
+/* After a roll-back the store may lack what is committed. While it takes writes, wait for it; while it does not, read
+ * it all the same, and lay what is committed over it. */
 static bool must_wait(const struct activation *a)
 {
     return a->shard->applied_seq < a->shard->load_barrier && a->core->failed_step == NULL;

@@ -1,5 +1,5 @@
-/* core/shard/mailbox.h: stage 4 of 7. The bounded queue of one actor; full is an answer, not a wait. After route, before
- * turn. */
+/* core/shard/mailbox.h: stage 4 of 7 (route before it, turn after it). The bounded queue of one actor; full is an
+ * answer, not a wait. */
 #ifndef CORE_SHARD_MAILBOX_H
 #define CORE_SHARD_MAILBOX_H
 

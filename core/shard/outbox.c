@@ -37,7 +37,8 @@ static enum pdr_status commit_part(struct turn *turn)
         turn_wait(turn);
     }
     if (turn->gate_status != PDR_OK) {
-        return turn_fail(turn, turn->gate_status, NULL, "what the turn wrote before the call could not be made durable");
+        return turn_fail(turn, turn->gate_status, NULL,
+                         "what the turn wrote before the call could not be made durable");
     }
     return PDR_OK;
 }
@@ -123,13 +124,16 @@ enum pdr_status turn_call(struct turn *turn, struct pdr_bytes to, struct pdr_byt
 {
     struct core *core = turn->activation->core;
     struct call *call = NULL;
-    enum pdr_status status = commit_part(turn);
-    if (status == PDR_OK) {
-        status = make(turn, to, method, args, true, &call);
+    enum pdr_status status = make(turn, to, method, args, true, &call);
+    if (status != PDR_OK) {
+        return status; /* nothing is committed for a call that can't be made */
     }
+    list_push_back(&turn->answers, &call->node); /* the turn's, until it leaves */
+    status = commit_part(turn);
     if (status != PDR_OK) {
         return status;
     }
+    list_remove(&call->node);
     uint64_t own = core_now_ns(core) + 30000 * NS_PER_MS;
     call->deadline_ns = turn->deadline_ns < own ? turn->deadline_ns : own;
     call->finish = answered;

@@ -71,7 +71,8 @@ enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct r
             char text[128];
             store->ops->last_error(store, text, sizeof text);
             snprintf(r->why, sizeof r->why,
-                     "the store's row of shard %u can't be read (%s); restore this node's data from a backup", id, text);
+                     "the store's row of shard %u can't be read (%s); restore this node's data from a backup", id,
+                     text);
             return fail(r, why);
         }
         struct recovered_shard *shard = &r->shards[id];
@@ -130,8 +131,9 @@ void recovery_record(void *user, const struct record *record, uint64_t position)
         return;
     }
     if (record->shard >= r->shard_count) {
-        snprintf(r->why, sizeof r->why, "the log speaks of shard %u, but there are %u; was it written by another version?",
-                 record->shard, r->shard_count);
+        snprintf(r->why, sizeof r->why,
+                 "the log speaks of shard %u, but there are %u; was it written by another version?", record->shard,
+                 r->shard_count);
         r->failed = true;
         return;
     }

@@ -15,17 +15,17 @@ struct submission;
 
 struct shard {
     uint32_t id;
-    uint16_t gen;           /* generation prefix of its keys in the store (R63) */
-    bool epoch_open;        /* RECORD_EPOCH of this epoch was submitted (R30, R34) */
-    bool rid_known;         /* RECORD_RID was submitted, now or in an earlier life */
-    uint64_t rid;           /* random name of this copy of the data */
-    uint64_t epoch;         /* ours; one more than any before: a primary never goes on in an old one (R34) */
-    uint64_t last_seq;      /* given out */
-    uint64_t durable_seq;   /* on our own disk */
-    uint64_t commit_seq;    /* R23 */
-    uint64_t applied_seq;   /* in the store */
-    uint64_t load_barrier;  /* after a roll-back: loads wait until applied_seq has reached it */
-    struct list gate;       /* struct gate_wait, by seq */
+    uint16_t gen;                  /* generation prefix of its keys in the store (R63) */
+    bool epoch_open;               /* RECORD_EPOCH of this epoch was submitted (R30, R34) */
+    bool rid_known;                /* RECORD_RID was submitted, now or in an earlier life */
+    uint64_t rid;                  /* random name of this copy of the data */
+    uint64_t epoch;                /* ours; one more than any before: a primary never goes on in an old one (R34) */
+    uint64_t last_seq;             /* given out */
+    uint64_t durable_seq;          /* on our own disk */
+    uint64_t commit_seq;           /* R23 */
+    uint64_t applied_seq;          /* in the store */
+    uint64_t load_barrier;         /* after a roll-back: loads wait until applied_seq has reached it */
+    struct list gate;              /* struct gate_wait, by seq */
     struct submission *touched_in; /* the open submission, if it has records of ours ... */
     uint32_t touched_at;           /* ... and where it notes them */
 };

@@ -55,7 +55,8 @@ struct state_entry *state_entry_new(struct pdr_bytes key, struct pdr_bytes value
     if (entry == NULL) {
         return NULL;
     }
-    *entry = (struct state_entry){.value_size = (uint32_t)value.size, .key_size = (uint16_t)key.size, .deleted = deleted};
+    *entry =
+        (struct state_entry){.value_size = (uint32_t)value.size, .key_size = (uint16_t)key.size, .deleted = deleted};
     memcpy(entry->data, key.data, key.size);
     if (value.size > 0) {
         memcpy(entry->data + key.size, value.data, value.size);
@@ -63,7 +64,10 @@ struct state_entry *state_entry_new(struct pdr_bytes key, struct pdr_bytes value
     return entry;
 }
 
-static uint32_t size_of(const struct state_entry *entry) { return entry->key_size + entry->value_size; }
+static uint32_t size_of(const struct state_entry *entry)
+{
+    return entry->key_size + entry->value_size;
+}
 
 struct state_entry *state_insert(struct state *state, struct state_entry *entry)
 {

@@ -28,7 +28,10 @@ struct state {
     uint64_t removed_seq; /* newest log entry with a deletion that left no tombstone */
 };
 
-static inline struct pdr_bytes entry_key(const struct state_entry *e) { return pdr_bytes(e->data, e->key_size); }
+static inline struct pdr_bytes entry_key(const struct state_entry *e)
+{
+    return pdr_bytes(e->data, e->key_size);
+}
 static inline struct pdr_bytes entry_value(const struct state_entry *e)
 {
     return pdr_bytes(e->data + e->key_size, e->value_size);

@@ -11,7 +11,7 @@
 #include "core/shard/commit.h"
 #include "core/shard/mailbox.h"
 
-#define CALLS_A_SLOT 64               /* of one actor before others get their turn */
+#define CALLS_A_SLOT 64                /* of one actor before others get their turn */
 #define REPLY_BYTES_A_CALL (16u << 10) /* as much as one call more in the tick's budget */
 
 struct turn_memory {
@@ -144,7 +144,7 @@ void turn_resume(struct turn *turn)
     fiber_run(turn->fiber);
 }
 
-/* A call's reply leaves when what the turn saw and wrote is committed (R15, R25); in `memory` and `volatile`, at once. */
+/* A call's reply leaves when what the turn saw and wrote is committed (R15, R25); else at once. */
 
 static void gate_expired(struct timer *timer)
 {
@@ -224,9 +224,9 @@ static enum pdr_status run_method(struct turn *turn)
     struct pdr_args args = {pdr_value_items(call->args), pdr_value_count(call->args)};
     int status = a->cls->ops->run(a->cls, turn->method, turn, &args);
     if (status < 0 || status >= PDR_STATUS_COUNT) {
-        return turn_fail(turn, PDR_INTERNAL, NULL, "%.*s.%.*s returned %d, which is no outcome", (int)call->address.size,
-                         (const char *)call->address.data, (int)call->method.size, (const char *)call->method.data,
-                         status);
+        return turn_fail(turn, PDR_INTERNAL, NULL, "%.*s.%.*s returned %d, which is no outcome",
+                         (int)call->address.size, (const char *)call->address.data, (int)call->method.size,
+                         (const char *)call->method.data, status);
     }
     if (status == PDR_ACTOR && turn->error_code[0] == 0) {
         return turn_fail(turn, PDR_INTERNAL, NULL, "%.*s.%.*s failed without a code: pdr_fail gives one",

@@ -1,5 +1,5 @@
-/* core/shard/turn.h: stage 5 of 7. Runs one call against one actor, on a fiber, and collects what it does; commit (stage
- * 6) makes it happen. What actors/context.c gives to methods is made of these functions.
+/* core/shard/turn.h: stage 5 of 7. Runs one call against one actor, on a fiber, and collects what it does; commit
+ * (stage 6) makes it happen. What actors/context.c gives to methods is made of these functions.
  *
  * A struct turn lives on its fiber's stack. Its functions are called on that fiber only. */
 #ifndef CORE_SHARD_TURN_H
@@ -29,7 +29,7 @@ struct turn {
     bool reader;
     bool committed_part; /* an earlier part was committed, before a call left */
     struct state writes;
-    struct list outbox;  /* tells, struct call */
+    struct list outbox; /* tells, struct call */
     uint32_t outbox_count;
     struct list timer_changes;
     struct list scans;
@@ -42,8 +42,8 @@ struct turn {
     struct timer timer;
     struct gate_wait gate;
     enum pdr_status gate_status;
-    struct call *answer;  /* of the call that is waited for */
-    struct list answers;  /* earlier ones: their replies are valid until the turn ends */
+    struct call *answer; /* of the call that is waited for */
+    struct list answers; /* earlier ones: their replies are valid until the turn ends */
 
     /* the last failure */
     char error_code[PDR_METHOD_SIZE_MAX + 1];

@@ -86,7 +86,8 @@ static void fetch_discard(struct core_job *job)
 static enum pdr_status fetch_wait(struct turn *turn, struct fetch *fetch)
 {
     struct core *core = turn->activation->core;
-    fetch->job = (struct core_job){.job = {.run = fetch_run, .done = fetch_done}, .core = core, .discard = fetch_discard};
+    fetch->job =
+        (struct core_job){.job = {.run = fetch_run, .done = fetch_done}, .core = core, .discard = fetch_discard};
     fetch->turn = turn;
     fetch->status = PDR_OK;
     state_init(&fetch->page, false);
@@ -173,8 +174,9 @@ enum pdr_status turn_write(struct turn *turn, struct pdr_bytes key, struct pdr_b
         return key.size == 0 ? PDR_INVALID : PDR_TOO_LARGE;
     }
     if (value.size > PDR_STATE_VALUE_MAX) {
-        return turn_fail(turn, PDR_TOO_LARGE, NULL, "a state value has at most %u bytes, not %zu (limit value_bytes_max)",
-                         PDR_STATE_VALUE_MAX, value.size);
+        return turn_fail(turn, PDR_TOO_LARGE, NULL,
+                         "a state value has at most %u bytes, not %zu (limit value_bytes_max)", PDR_STATE_VALUE_MAX,
+                         value.size);
     }
     if (turn->writes.bytes + key.size + value.size > PDR_TURN_BYTES_MAX) {
         return turn_fail(turn, PDR_TOO_LARGE, NULL, "a turn writes at most %u bytes (limit turn_bytes_max)",
@@ -205,7 +207,8 @@ struct turn_scan {
 struct turn_scan *turn_scan_open(struct turn *turn, struct pdr_bytes from, struct pdr_bytes to)
 {
     if (from.size > PDR_STATE_KEY_MAX || to.size > PDR_STATE_KEY_MAX) {
-        turn_fail(turn, PDR_TOO_LARGE, NULL, "a state key has at most %u bytes (limit key_bytes_max)", PDR_STATE_KEY_MAX);
+        turn_fail(turn, PDR_TOO_LARGE, NULL, "a state key has at most %u bytes (limit key_bytes_max)",
+                  PDR_STATE_KEY_MAX);
         return NULL;
     }
     struct turn_scan *scan = turn_alloc(turn, sizeof *scan + to.size);

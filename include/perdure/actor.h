@@ -55,7 +55,7 @@ enum {
 };
 
 typedef int (*pdr_method_fn)(pdr_turn *turn, const pdr_args *args);
-/** activate: before the first turn, `memory` zeroed; may read state. passivate: after the last; may not wait or write. */
+/** activate: before the first turn, `memory` zeroed; may read state. passivate: after the last; can't wait or write. */
 typedef int (*pdr_hook_fn)(pdr_turn *turn);
 
 struct pdr_method {
@@ -75,6 +75,7 @@ struct pdr_actor_type {
     enum pdr_durability durability;
 };
 
+/* clang-format off */
 #define PDR_METHOD(name, function) {name, function, 0, PDR_DURABILITY_DEFAULT}
 #define PDR_READER(name, function) {name, function, PDR_METHOD_READER, PDR_DURABILITY_DEFAULT}
 #define PDR_METHOD_AS(name, function, durability) {name, function, 0, durability}
@@ -100,6 +101,7 @@ struct pdr_plugin {
     PDR_API extern const struct pdr_plugin pdr_plugin;                                                                 \
     const struct pdr_plugin pdr_plugin = {PDR_ACTOR_ABI, sizeof(struct pdr_plugin), plugin_name, plugin_version,       \
                                           pdr_plugin_types};
+/* clang-format on */
 
 /* Arguments */
 
@@ -119,14 +121,15 @@ PDR_API int pdr_reply_bool(pdr_turn *turn, bool value);
 PDR_API int pdr_reply_int(pdr_turn *turn, int64_t value);
 PDR_API int pdr_reply_str(pdr_turn *turn, struct pdr_bytes text);
 PDR_API int pdr_reply_bin(pdr_turn *turn, struct pdr_bytes bytes);
-/** Fails the turn: nothing it wrote since the last commit happens. `code` is yours ("insufficient_funds", [a-z_]{1,64}). */
+/** Fails the turn: nothing it wrote since the last commit happens. `code` is yours: [a-z_]{1,64}. */
 PDR_API int pdr_fail(pdr_turn *turn, const char *code, const char *format, ...) PDR_PRINTF(3, 4);
 /** Fails the turn with one of the platform's outcomes. */
 PDR_API int pdr_fail_status(pdr_turn *turn, enum pdr_status status, const char *format, ...) PDR_PRINTF(3, 4);
 
 /* State: a sorted map of bytes to bytes, the actor's own. Keys 1..1,024 bytes, values up to 1 MiB. */
 
-/** PDR_NOT_FOUND if there is no such key (then *value is left alone). May wait for the disk. */
+/** PDR_NOT_FOUND if there is no such key (then *value is left alone; a method should not return that status as it is:
+ * to a caller it means that there is no such type or method). May wait for the disk. */
 PDR_API int pdr_get(pdr_turn *turn, struct pdr_bytes key, struct pdr_bytes *value);
 PDR_API int pdr_put(pdr_turn *turn, struct pdr_bytes key, struct pdr_bytes value);
 /** PDR_OK also if there was no such key. */
@@ -137,7 +140,7 @@ PDR_API int pdr_put_int(pdr_turn *turn, const char *key, int64_t value);
 
 /** Keys in [from, to) in order; `to` empty means to the end. Sees what this turn wrote before pdr_scan was called. */
 typedef struct pdr_scan pdr_scan;
-/** NULL only out of memory or in a passivate hook. Ends with the turn; no need to close. */
+/** NULL for a bound that is no possible key, or out of memory: see pdr_error_code. It ends with the turn. */
 PDR_API pdr_scan *pdr_scan_open(pdr_turn *turn, struct pdr_bytes from, struct pdr_bytes to);
 /** PDR_OK, PDR_NOT_FOUND at the end, or an error. May wait for the disk. Slices are valid until the next call. */
 PDR_API int pdr_scan_next(pdr_scan *scan, struct pdr_bytes *key, struct pdr_bytes *value);
@@ -163,7 +166,7 @@ PDR_API const char *pdr_error_message(pdr_turn *turn);
 PDR_API int pdr_timer_set(pdr_turn *turn, const char *name, uint64_t delay_ms, uint64_t period_ms, const char *method,
                           struct pdr_bytes args);
 PDR_API int pdr_timer_cancel(pdr_turn *turn, const char *name);
-/** Waits; other actors run meanwhile. PDR_DEADLINE if the turn's deadline comes first. What was written commits first. */
+/** Waits; other actors run meanwhile. What was written commits first. PDR_DEADLINE if the deadline comes first. */
 PDR_API int pdr_sleep(pdr_turn *turn, uint64_t delay_ms);
 
 /* The turn itself */
@@ -173,7 +176,7 @@ PDR_API void *pdr_memory(pdr_turn *turn);
 PDR_API struct pdr_ref pdr_self(pdr_turn *turn);
 /** The calling actor, "TYPE/KEY"; empty when a client called. */
 PDR_API struct pdr_bytes pdr_caller(pdr_turn *turn);
-/** Wall clock, milliseconds since 1970; may jump. The same throughout a turn that does not wait. */
+/** Wall clock, milliseconds since 1970; may jump either way, also within a turn. */
 PDR_API int64_t pdr_wall_ms(pdr_turn *turn);
 /** Milliseconds until this turn's deadline; 0 when it is over. */
 PDR_API uint64_t pdr_deadline_left_ms(pdr_turn *turn);

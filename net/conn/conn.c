@@ -14,11 +14,8 @@
 void conns_init(struct conns *conns, struct core *core, struct router *router, struct transport *transport,
                 const struct conn_limits *limits, const struct conn_identity *identity)
 {
-    *conns = (struct conns){.core = core,
-                            .router = router,
-                            .transport = transport,
-                            .limits = *limits,
-                            .identity = identity};
+    *conns =
+        (struct conns){.core = core, .router = router, .transport = transport, .limits = *limits, .identity = identity};
     list_init(&conns->all);
     list_init(&conns->dirty);
 }
@@ -77,9 +74,8 @@ static size_t take_frames(struct conn *conn, struct pdr_bytes bytes)
             set_paused(conn, true);
             break;
         }
-        enum pdr_status status = frame_decode(&conn->scan,
-                                              pdr_bytes((const uint8_t *)bytes.data + done, bytes.size - done), &frame,
-                                              &used, &why);
+        enum pdr_status status = frame_decode(
+            &conn->scan, pdr_bytes((const uint8_t *)bytes.data + done, bytes.size - done), &frame, &used, &why);
         if (status != PDR_OK) {
             conn->conns->stats.garbage++;
             conn_end(conn, status, why);

@@ -1,5 +1,5 @@
-/* net/conn/conn.h: stage 1 of 7. The connections of one core: bytes in, frames out; reading pauses while later stages are
- * full. */
+/* net/conn/conn.h: stage 1 of 7. The connections of one core: bytes in, frames out; reading pauses while later stages
+ * are full. */
 #ifndef NET_CONN_CONN_H
 #define NET_CONN_CONN_H
 
@@ -37,8 +37,8 @@ struct conns {
     struct conn_stats stats;
     struct list all;
     struct list dirty; /* something to write at the end of the tick */
-    uint32_t count;   /* of structs: one whose stream is gone stays until its calls have ended */
-    uint32_t streams; /* of those that have one */
+    uint32_t count;    /* of structs: one whose stream is gone stays until its calls have ended */
+    uint32_t streams;  /* of those that have one */
     bool closing;
     void (*closed)(void *user);
     void *closed_user;

@@ -1,4 +1,4 @@
-/* The functions of perdure/actor.h, on a real node (loops, TCP, RocksDB, files) in this process, through the real client. */
+/* The functions of perdure/actor.h, on a real node (loops, TCP, RocksDB, files) and through the real client. */
 #include <perdure/actor.h>
 #include <perdure/client.h>
 #include <pthread.h>
@@ -93,7 +93,10 @@ static int forward(pdr_turn *turn, const pdr_args *args)
     return pdr_reply(turn, reply);
 }
 
-static int who(pdr_turn *turn, const pdr_args *args) { return pdr_reply_str(turn, pdr_caller(turn)); }
+static int who(pdr_turn *turn, const pdr_args *args)
+{
+    return pdr_reply_str(turn, pdr_caller(turn));
+}
 
 static int tell_counter(pdr_turn *turn, const pdr_args *args)
 {
@@ -206,13 +209,22 @@ static int hold_slices(pdr_turn *turn, const pdr_args *args)
     return pdr_reply_bool(turn, pdr_bytes_equal(first, pdr_str("one")) && pdr_bytes_equal(second, pdr_str("two")));
 }
 
-static int own_address(pdr_turn *turn, const pdr_args *args) { return pdr_reply_str(turn, pdr_self(turn).key); }
+static int own_address(pdr_turn *turn, const pdr_args *args)
+{
+    return pdr_reply_str(turn, pdr_self(turn).key);
+}
 static int deadline_left(pdr_turn *turn, const pdr_args *args)
 {
     return pdr_reply_int(turn, (int64_t)pdr_deadline_left_ms(turn));
 }
-static int bad_code(pdr_turn *turn, const pdr_args *args) { return pdr_fail(turn, "Not A Code", "x"); }
-static int bad_status(pdr_turn *turn, const pdr_args *args) { return 4711; }
+static int bad_code(pdr_turn *turn, const pdr_args *args)
+{
+    return pdr_fail(turn, "Not A Code", "x");
+}
+static int bad_status(pdr_turn *turn, const pdr_args *args)
+{
+    return 4711;
+}
 
 PDR_ACTOR_WITH(probe, sizeof(struct probe_memory), on_activate, on_passivate, PDR_DURABILITY_SYNC,
                PDR_METHOD("put", put), PDR_READER("get", get), PDR_METHOD("put_then_fail", put_then_fail),
@@ -320,7 +332,10 @@ static bool is_int(struct pdr_outcome o, int64_t want)
     return false;
 }
 
-static bool is_nil(struct pdr_outcome o) { return o.status == PDR_OK && pdr_value_kind(o.result) == PDR_KIND_NIL; }
+static bool is_nil(struct pdr_outcome o)
+{
+    return o.status == PDR_OK && pdr_value_kind(o.result) == PDR_KIND_NIL;
+}
 static bool is_bytes(struct pdr_outcome o, const char *want)
 {
     struct pdr_bytes got;

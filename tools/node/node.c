@@ -41,7 +41,8 @@ static void run_errand(struct message *message)
     }
 }
 
-static void send(struct node *node, struct loop *to, uint64_t argument, void (*run)(struct node *node, uint64_t argument))
+static void send(struct node *node, struct loop *to, uint64_t argument,
+                 void (*run)(struct node *node, uint64_t argument))
 {
     struct errand *errand = mem_new(sizeof *errand);
     *errand = (struct errand){.message = {.deliver = run_errand}, .node = node, .argument = argument, .run = run};
@@ -108,7 +109,8 @@ static void flush_done(struct job *job)
 static void flush_store(struct node *node)
 {
     struct flush_job *flush = mem_new(sizeof *flush);
-    flush->job = (struct core_job){.job = {flush_run, flush_done, {0}}, .core = node->control, .discard = flush_discard};
+    flush->job =
+        (struct core_job){.job = {flush_run, flush_done, {0}}, .core = node->control, .discard = flush_discard};
     flush->node = node;
     list_push_back(&node->control->jobs, &flush->job.node);
     work_submit(node->world.work, node->world.control_loop, &flush->job.job);
@@ -171,7 +173,8 @@ static void journal_failed(void *user, const char *why)
         node->fatal(node->fatal_user, why);
         return;
     }
-    LOG_ERROR("journal.failed", "why=\"%s\"; ending the process: after a failed sync nothing is known of the data (R27)", why);
+    LOG_ERROR("journal.failed",
+              "why=\"%s\"; ending the process: after a failed sync nothing is known of the data (R27)", why);
     abort();
 }
 
@@ -459,7 +462,8 @@ enum pdr_status node_open(const struct node_world *world, const struct node_opti
         return status;
     }
     /* first, for a port in use is the commonest fault; nobody is accepted before the loops run */
-    status = world->transports[0]->ops->listen(world->transports[0], options->listen, accepted, node, &node->listener, why);
+    status =
+        world->transports[0]->ops->listen(world->transports[0], options->listen, accepted, node, &node->listener, why);
     if (status != PDR_OK) {
         snprintf(node_why, sizeof node_why, "%s", *why);
         goto failed;

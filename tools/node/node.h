@@ -20,10 +20,10 @@ struct node;
 struct node_world {
     struct clock *clock;
     struct work *work;
-    unsigned cores;                    /* 1..64 core threads */
-    struct loop *const *core_loops;    /* one a core */
+    unsigned cores;                      /* 1..64 core threads */
+    struct loop *const *core_loops;      /* one a core */
     struct transport *const *transports; /* one a core, on its loop */
-    struct loop *control_loop;         /* `_sys`, checkpoints */
+    struct loop *control_loop;           /* `_sys`, checkpoints */
     struct loop *journal_loop;
     struct disk *disk;
     struct store *store;
@@ -32,18 +32,18 @@ struct node_world {
 
 /** Zero: the default of tools/node/config_table.h. */
 struct node_options {
-    const char *name;     /* NULL: the host's name */
-    const char *listen;   /* HOST:PORT */
-    const char *cluster, *id;  /* from DATA/identity; NULL: the name */
-    const char *const *labels; /* NULL-terminated, "K=V" each; borrowed for good; NULL: none */
+    const char *name;                          /* NULL: the host's name */
+    const char *listen;                        /* HOST:PORT */
+    const char *cluster, *id;                  /* from DATA/identity; NULL: the name */
+    const char *const *labels;                 /* NULL-terminated, "K=V" each; borrowed for good; NULL: none */
     const struct pdr_actor_type *const *types; /* NULL-terminated; besides the builtin ones; borrowed for good */
-    uint64_t idle_ms;               /* passivation of idle actors; 0: 60,000 */
-    uint64_t memory_max;            /* of activations and what waits for them, bytes, all cores; 0: 1 GiB */
-    uint32_t mailbox_max;           /* calls that wait for one actor; 0: 1,024 */
-    uint32_t queued_max;            /* calls that wait on one core; 0: 65,536 */
-    uint32_t connections_max;       /* 0: 10,000 */
-    uint32_t outstanding_max;       /* unanswered calls of one connection before it is paused; 0: 4,096 */
-    uint32_t fibers_max;            /* turns that wait at a time, a core; 0: 10,000 */
+    uint64_t idle_ms;                          /* passivation of idle actors; 0: 60,000 */
+    uint64_t memory_max;                       /* of activations and what waits for them, bytes, all cores; 0: 1 GiB */
+    uint32_t mailbox_max;                      /* calls that wait for one actor; 0: 1,024 */
+    uint32_t queued_max;                       /* calls that wait on one core; 0: 65,536 */
+    uint32_t connections_max;                  /* 0: 10,000 */
+    uint32_t outstanding_max;                  /* unanswered calls of one connection before it is paused; 0: 4,096 */
+    uint32_t fibers_max;                       /* turns that wait at a time, a core; 0: 10,000 */
     struct journal_options journal;
     /* Tests of R27 and the like: called instead of ending the process. NULL in production. */
     void (*fatal)(void *user, const char *why);

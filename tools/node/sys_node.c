@@ -11,12 +11,15 @@
 #include "tools/node/node_parts.h"
 
 #define PS_LIMIT 1000
+#define PS_BYTES_MAX (16u << 20) /* of one passive actor: counting stops there */
+#define PS_AT_ONCE 4u            /* they read the store on the work pool, which others need too */
 
 /* One row of `ps`. */
 struct ps_row {
     char *address;
     bool active;
     uint32_t mailbox, turns;
+    uint32_t shard; /* of a passive one */
     uint64_t bytes;
 };
 
@@ -354,11 +357,26 @@ static bool add_bytes(void *user, struct pdr_bytes key, struct pdr_bytes value)
     if (keys_state_parse(key, &parts)) {
         walk->bytes += parts.user_key.size + value.size;
     }
-    return true;
+    return walk->bytes < PS_BYTES_MAX;
+}
+
+/* Only of those that are shown. */
+static enum pdr_status measure(struct store *store, struct store_cursor *cursor, struct ps_row *row)
+{
+    uint8_t from[KEYS_STATE_SIZE_MAX], to[KEYS_STATE_SIZE_MAX];
+    struct passive_walk walk = {.bytes = 0};
+    struct pdr_bytes address = pdr_str(row->address);
+    size_t from_size = keys_state_prefix(from, row->shard, 0, address),
+           to_size = keys_state_end(to, row->shard, 0, address);
+    enum pdr_status status =
+        store->ops->cursor_scan(cursor, pdr_bytes(from, from_size), pdr_bytes(to, to_size), add_bytes, &walk);
+    row->bytes = walk.bytes;
+    return status;
 }
 
 /* Up to limit + 1 actors of a shard behind the cursor. */
-static enum pdr_status walk_shard(struct survey *survey, struct store *store, struct store_cursor *cursor, uint32_t shard)
+static enum pdr_status walk_shard(struct survey *survey, struct store *store, struct store_cursor *cursor,
+                                  uint32_t shard)
 {
     uint8_t from[KEYS_STATE_SIZE_MAX], to[KEYS_STATE_SIZE_MAX], end[KEYS_STATE_SIZE_MAX];
     struct passive_walk walk = {.survey = survey};
@@ -370,17 +388,14 @@ static enum pdr_status walk_shard(struct survey *survey, struct store *store, st
     size_t to_size = keys_state(to, shard, 0, pdr_str("~"), pdr_bytes(NULL, 0)); /* behind every type's first letter */
     while (found <= survey->limit) {
         walk.found = false;
-        enum pdr_status status = store->ops->cursor_scan(cursor, pdr_bytes(from, from_size), pdr_bytes(to, to_size),
-                                                         first_row, &walk);
+        enum pdr_status status =
+            store->ops->cursor_scan(cursor, pdr_bytes(from, from_size), pdr_bytes(to, to_size), first_row, &walk);
         if (status != PDR_OK || !walk.found) {
             return status;
         }
         size_t end_size = keys_state_end(end, shard, 0, walk.address);
         if (in_page(survey, walk.address)) {
-            walk.bytes = 0;
-            from_size = keys_state_prefix(from, shard, 0, walk.address);
-            store->ops->cursor_scan(cursor, pdr_bytes(from, from_size), pdr_bytes(end, end_size), add_bytes, &walk);
-            add_row(&survey->passive, walk.address)->bytes = walk.bytes;
+            add_row(&survey->passive, walk.address)->shard = shard;
             found++;
         } else if (pdr_bytes_compare(walk.address, survey->prefix) > 0 &&
                    (walk.address.size < survey->prefix.size ||
@@ -405,6 +420,9 @@ static void passive_run(struct job *job)
     for (uint32_t shard = 0; shard < CLUSTER_SHARDS && survey->status == PDR_OK; shard++) {
         survey->status = walk_shard(survey, store, cursor, shard);
         shrink(&survey->passive, survey->limit + 1);
+    }
+    for (uint32_t i = 0; i < survey->passive.count && survey->status == PDR_OK; i++) {
+        survey->status = measure(store, cursor, &survey->passive.rows[i]);
     }
     store->ops->cursor_free(cursor);
 }
@@ -431,7 +449,8 @@ static void answered(struct message *message)
         conclude(survey);
         return;
     }
-    survey->job = (struct core_job){.job = {passive_run, passive_done, {0}}, .core = control, .discard = passive_discard};
+    survey->job =
+        (struct core_job){.job = {passive_run, passive_done, {0}}, .core = control, .discard = passive_discard};
     list_push_back(&control->jobs, &survey->job.node);
     work_submit(control->world.work, control->world.loop, &survey->job.job);
 }
@@ -465,8 +484,23 @@ static void status(struct node *node, struct call *call)
     send_questions(ask_cores(node, call));
 }
 
+static uint32_t ps_under_way(const struct node *node)
+{
+    uint32_t count = 0;
+    for (const struct list *at = node->surveys.next; at != &node->surveys; at = at->next) {
+        count += LIST_ITEM(at, struct survey, node)->wants_ps;
+    }
+    return count;
+}
+
 static void ps(struct node *node, struct call *call)
 {
+    if (ps_under_way(node) >= PS_AT_ONCE) {
+        call->retry_ms = 200;
+        call_fail(call, PDR_OVERLOADED, "%u others list actors at this moment (limit ps_at_once)", PS_AT_ONCE);
+        call_finish(call);
+        return;
+    }
     struct pdr_bytes items = pdr_value_items(call->args), none = {NULL, 0};
     pdr_value prefix = pdr_value_next(&items), cursor = pdr_value_next(&items), limit = pdr_value_next(&items);
     int64_t n = 100;
@@ -477,7 +511,8 @@ static void ps(struct node *node, struct call *call)
     pdr_value_int(limit, &n);
     if (n < 1 || n > PS_LIMIT || survey->prefix.size > KEYS_ADDRESS_MAX || survey->cursor.size > KEYS_ADDRESS_MAX) {
         survey_free(survey);
-        call_fail(call, PDR_INVALID, "ps takes a prefix, a cursor (the last page's \"next\") and a limit of 1 to %d", PS_LIMIT);
+        call_fail(call, PDR_INVALID, "ps takes a prefix, a cursor (the last page's \"next\") and a limit of 1 to %d",
+                  PS_LIMIT);
         call_finish(call);
         return;
     }
