@@ -15,6 +15,7 @@
 #include "tests/simulation/run.h"
 
 #define JOBS_MAX 64
+#define REACHED_RUNS_MIN 500
 #define SECONDS_MAX 120 /* of real time for one seed */
 
 #ifdef PDR_MUTATIONS
@@ -37,9 +38,10 @@ struct settings {
 };
 
 struct totals {
-    uint64_t passed, failed, first_failed, steps, simulated_ns, done, not_done, unknown, crashes, fatals, stops,
-        failed_starts, starts, calls, answers;
+    uint64_t passed, failed, first_failed;
     char first_why[640];
+    uint64_t traces; /* the sum, so that the order of the reports does not matter */
+    struct run_result sum;
 };
 
 /* What a child says after each seed; it fits a pipe whole. */
@@ -82,18 +84,21 @@ static bool run_one(const struct settings *s, uint64_t seed, struct run_result *
 static void count(const struct settings *s, struct totals *t, uint64_t seed, const struct run_result *r)
 {
     t->passed += r->passed;
-    t->steps += r->steps;
-    t->simulated_ns += r->simulated_ns;
-    t->done += r->done;
-    t->not_done += r->not_done;
-    t->unknown += r->unknown;
-    t->starts += r->starts;
-    t->crashes += r->crashes;
-    t->fatals += r->fatals;
-    t->stops += r->stops;
-    t->failed_starts += r->failed_starts;
-    t->calls += r->calls;
-    t->answers += r->answers;
+    t->traces += r->trace;
+    t->sum.steps += r->steps;
+    t->sum.simulated_ns += r->simulated_ns;
+    t->sum.done += r->done;
+    t->sum.not_done += r->not_done;
+    t->sum.unknown += r->unknown;
+    t->sum.starts += r->starts;
+    t->sum.crashes += r->crashes;
+    t->sum.stops += r->stops;
+    for (int code = 0; code < PDR_STATUS_COUNT; code++) {
+        t->sum.codes[code] += r->codes[code];
+    }
+#define ADD(name) t->sum.reached.name += r->reached.name;
+    SIM_REACHED(ADD)
+#undef ADD
     if (r->passed) {
         return;
     }
@@ -222,13 +227,39 @@ static void run_children(const struct settings *s, struct totals *t)
 
 static void summarize(const struct totals *t)
 {
-    printf("%.0f simulated s, %llu M events; calls done %llu, not done %llu, unknown %llu; "
-           "starts %llu (%llu failed), crashes %llu, R27 stops %llu, stops %llu\n",
-           (double)t->simulated_ns / 1e9, (unsigned long long)(t->steps / 1000000), (unsigned long long)t->done,
-           (unsigned long long)t->not_done, (unsigned long long)t->unknown, (unsigned long long)t->starts,
-           (unsigned long long)t->failed_starts, (unsigned long long)t->crashes, (unsigned long long)t->fatals,
-           (unsigned long long)t->stops);
-    printf("%llu passed, %llu failed\n", (unsigned long long)t->passed, (unsigned long long)t->failed);
+    const struct run_result *sum = &t->sum;
+    printf("%.0f simulated s, %llu M events; calls done %llu, not done %llu, unknown %llu; starts %llu, crashes %llu, "
+           "stops %llu\n",
+           (double)sum->simulated_ns / 1e9, (unsigned long long)(sum->steps / 1000000), (unsigned long long)sum->done,
+           (unsigned long long)sum->not_done, (unsigned long long)sum->unknown, (unsigned long long)sum->starts,
+           (unsigned long long)sum->crashes, (unsigned long long)sum->stops);
+#define TELL(name) printf(" %s %llu", #name, (unsigned long long)sum->reached.name);
+    printf("reached:");
+    SIM_REACHED(TELL)
+#undef TELL
+    for (int code = 1; code < PDR_STATUS_COUNT; code++) {
+        if (sum->codes[code] > 0) {
+            printf(" `%s` %llu", pdr_status_wire((enum pdr_status)code), (unsigned long long)sum->codes[code]);
+        }
+    }
+    printf("\ntraces %016llx\n", (unsigned long long)t->traces);
+}
+
+/* Enough seeds reach every line of the table; if one stays 0, the faults or the sizes no longer lead there. */
+static bool judge_reached(const struct settings *s, const struct totals *t)
+{
+    bool all = true;
+    if (s->runs < REACHED_RUNS_MIN || s->workload != NULL || s->no_faults || s->mutation != 0) {
+        return true;
+    }
+#define JUDGE(name)                                                                                                    \
+    if (t->sum.reached.name == 0) {                                                                                    \
+        printf("FAILED: never reached in %llu seeds: %s\n", (unsigned long long)s->runs, #name);                       \
+        all = false;                                                                                                   \
+    }
+    SIM_REACHED(JUDGE)
+#undef JUDGE
+    return all;
 }
 
 /* A mistake was built in: the run is good if it was noticed. */
@@ -350,8 +381,10 @@ int main(int argc, char **argv)
         run_children(&s, &t);
     }
     summarize(&t);
+    bool reached = judge_reached(&s, &t);
+    printf("%llu passed, %llu failed\n", (unsigned long long)t.passed, (unsigned long long)t.failed);
     if (s.mutation != 0) {
         return judge_mutation(&s, &t);
     }
-    return t.failed > 0;
+    return t.failed > 0 || !reached;
 }

@@ -43,7 +43,7 @@ static void node_stopped(void *user, struct sim_node *node)
 {
     struct run *run = user;
     run->leak_checked = true;
-    leak_check(&run->sim, node->node, run->stopping);
+    leak_check(&run->sim, node->node, run->stopping, node->media.refusals > 0);
 }
 
 static uint32_t class_index(const struct workload_class *cls)
@@ -76,6 +76,7 @@ static struct workload *add(struct run *run, const struct workload_class *cls, u
         run->ledgers[i] = mem_new(cls->ledger_size);
     }
     struct workload *w = workload_open(cls, &run->clients[client], run->ledgers[i], client, run->client_count);
+    w->node = &run->node;
     run->workloads[run->workload_count++] = w;
     return w;
 }
@@ -307,15 +308,17 @@ static void fill_result(const struct run *run, struct run_result *result)
         .answers = counts.responses,
         .starts = run->node.starts,
         .crashes = run->node.crashes,
-        .fatals = run->node.fatals,
         .stops = run->node.stops,
-        .failed_starts = run->node.failed_starts,
+        .reached = run->node.reached,
     };
     memcpy(result->why, run->sim.why, sizeof result->why);
     for (uint32_t i = 0; i < run->workload_count; i++) {
         result->done += run->workloads[i]->done;
         result->not_done += run->workloads[i]->not_done;
         result->unknown += run->workloads[i]->unknown;
+        for (int code = 0; code < PDR_STATUS_COUNT; code++) {
+            result->codes[code] += run->workloads[i]->codes[code];
+        }
     }
 }
 

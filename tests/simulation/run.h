@@ -29,7 +29,9 @@ struct run_result {
     uint64_t trace, steps, simulated_ns;
     uint64_t calls, answers; /* on the wire */
     uint64_t done, not_done, unknown;
-    uint64_t starts, crashes, fatals, stops, failed_starts;
+    uint64_t starts, crashes, stops;
+    uint64_t codes[PDR_STATUS_COUNT]; /* answers by outcome */
+    struct sim_reached reached;
 };
 
 struct run {

@@ -165,12 +165,12 @@ static void write_address(pdr_writer *frame, struct pdr_bytes to, const char *me
 }
 
 static void write_request(pdr_writer *frame, uint32_t msgid, struct pdr_bytes to, const char *method,
-                          struct pdr_bytes args, uint64_t deadline_ms)
+                          struct pdr_bytes args, const struct sim_call_options *options)
 {
     pdr_write_array(frame, 4);
     pdr_write_int(frame, 0);
     pdr_write_uint(frame, msgid);
-    if (deadline_ms == 0) {
+    if (options->deadline_ms == 0 && options->durability == NULL) {
         write_address(frame, to, method);
         pdr_write_value(frame, args);
         return;
@@ -180,13 +180,19 @@ static void write_request(pdr_writer *frame, uint32_t msgid, struct pdr_bytes to
     pdr_write_str(frame, to);
     pdr_write_cstr(frame, method);
     pdr_write_value(frame, args);
-    pdr_write_map(frame, 1);
-    pdr_write_cstr(frame, "deadline_ms");
-    pdr_write_uint(frame, deadline_ms);
+    pdr_write_map(frame, (options->deadline_ms != 0) + (options->durability != NULL));
+    if (options->deadline_ms != 0) {
+        pdr_write_cstr(frame, "deadline_ms");
+        pdr_write_uint(frame, options->deadline_ms);
+    }
+    if (options->durability != NULL) {
+        pdr_write_cstr(frame, "durability");
+        pdr_write_cstr(frame, options->durability);
+    }
 }
 
 static bool call_raw(struct sim_client *client, struct pdr_bytes to, const char *method, struct pdr_bytes args,
-                     uint64_t deadline_ms, pdr_outcome_cb cb, void *user)
+                     const struct sim_call_options *options, pdr_outcome_cb cb, void *user)
 {
     if (!client->connected) {
         return false;
@@ -200,7 +206,7 @@ static bool call_raw(struct sim_client *client, struct pdr_bytes to, const char 
     list_push_back(&client->calls, &call->node);
     client->outstanding++;
     pdr_writer_init(&frame, room, sizeof room, 0);
-    write_request(&frame, call->msgid, to, method, args, deadline_ms);
+    write_request(&frame, call->msgid, to, method, args, options);
     client->transport->ops->write(client->stream, pdr_written(&frame));
     pdr_writer_release(&frame);
     return true;
@@ -243,13 +249,14 @@ static void open_real(struct sim_client *client)
 }
 
 bool sim_client_call(struct sim_client *client, struct pdr_bytes to, const char *method, struct pdr_bytes args,
-                     uint64_t deadline_ms, pdr_outcome_cb cb, void *user)
+                     const struct sim_call_options *options, pdr_outcome_cb cb, void *user)
 {
     if (client->real == NULL) {
-        return call_raw(client, to, method, args, deadline_ms, cb, user);
+        return call_raw(client, to, method, args, options, cb, user);
     }
-    struct pdr_call_options options = {.deadline_ms = deadline_ms};
-    return pdr_client_call(client->real, to, method, args, &options, cb, user) == PDR_OK;
+    CHECK(options->durability == NULL);
+    struct pdr_call_options call = {.deadline_ms = options->deadline_ms};
+    return pdr_client_call(client->real, to, method, args, &call, cb, user) == PDR_OK;
 }
 
 void sim_client_open(struct sim_client *client, struct sim *sim, struct sim_net *net, uint32_t host,

@@ -12,6 +12,12 @@
 
 #include "tests/simulation/sim_net.h"
 
+/** Zero: the node's defaults. */
+struct sim_call_options {
+    uint64_t deadline_ms;
+    const char *durability; /* raw clients only */
+};
+
 struct sim_client {
     struct sim *sim;
     struct sim_net *net;
@@ -42,10 +48,10 @@ void sim_client_close(struct sim_client *client);
 
 /**
  * In a turn of the client's loop. False: nothing was sent (there is no connection), and `cb` never fires. `args` is an
- * encoded array; deadline_ms 0: the node's default. The outcome is borrowed until `cb` returns.
+ * encoded array. The outcome is borrowed until `cb` returns.
  */
 bool sim_client_call(struct sim_client *client, struct pdr_bytes to, const char *method, struct pdr_bytes args,
-                     uint64_t deadline_ms, pdr_outcome_cb cb, void *user);
+                     const struct sim_call_options *options, pdr_outcome_cb cb, void *user);
 /** A notification; raw clients only. */
 bool sim_client_tell(struct sim_client *client, struct pdr_bytes to, const char *method, struct pdr_bytes args);
 /** Raw clients only: bytes as they are, which may be no frame at all. False: there is no connection. */

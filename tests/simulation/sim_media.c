@@ -147,6 +147,7 @@ static void disk_rename(struct disk *disk, const char *from, const char *to, dis
     struct sim_media *media = OF_DISK(disk);
     if (alive(media)) {
         sim_note(media->sim, "disk.rename", media->subject, 0);
+        media->renames++;
         media->inner_disk->ops->rename(media->inner_disk, from, to, cb, user);
     }
 }
@@ -249,6 +250,7 @@ static enum pdr_status store_write(struct store *store, struct store_batch *batc
         return PDR_INTERNAL;
     }
     sim_note(media->sim, "store.write", media->subject, media->store_fails);
+    media->refusals += media->store_fails;
     return media->store_fails ? PDR_NO_SPACE : inner_ops(media)->write(media->inner_store, batch->inner);
 }
 
@@ -387,7 +389,7 @@ void sim_media_begin(struct sim_media *media, struct sim_loop *loop)
 {
     media->loop = loop;
     media->dead = false;
-    media->operations = 0;
+    media->operations = media->renames = media->refusals = 0;
 }
 
 void sim_media_die(struct sim_media *media)

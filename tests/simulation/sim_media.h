@@ -22,9 +22,10 @@ struct sim_media {
     struct sim_disk *sim_disk;
     struct disk *inner_disk;
     struct store *inner_store;
-    struct list pending; /* completions on their way to the loop */
-    uint64_t operations; /* that change something, in this life */
-    uint64_t dies_at;    /* operation; UINT64_MAX: never */
+    struct list pending;        /* completions on their way to the loop */
+    uint64_t operations;        /* that change something, in this life */
+    uint64_t renames, refusals; /* in this life */
+    uint64_t dies_at;           /* operation; UINT64_MAX: never */
     bool dead;
     bool store_fails;         /* writes and flushes of the store report PDR_NO_SPACE */
     void (*died)(void *user); /* at that operation; NULL: nobody cares */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/check.h"
+#include "tools/node/node_parts.h"
 
 #define PORT 7077
 
@@ -30,7 +31,7 @@ static void fatal(void *user, const char *why)
 {
     struct sim_node *n = user;
     SIM_CHECK(n->sim, n->expects_fatal, "the node ended itself: %s", why);
-    n->fatals++;
+    n->reached.fatals++;
     n->expects_fatal = false;
     halt(n);
     sim_after(n->sim, &n->fatal, 0);
@@ -55,6 +56,28 @@ static void fatal_now(struct sim_event *event)
     }
 }
 
+static void count_reached(struct sim_node *n)
+{
+    struct sim_reached *r = &n->reached;
+    for (unsigned k = 0; k < n->cores; k++) {
+        const struct core *core = n->node->cores[k];
+        const struct conn_stats *conns = &n->node->parts[k].conns.stats;
+        r->loads += core->stats.loads;
+        r->passivations += core->stats.passivations;
+        r->evictions += core->stats.evictions;
+        r->rollbacks += core->stats.rollbacks;
+        r->overloaded += core->stats.overloaded;
+        r->deadlines += core->stats.deadlines;
+        r->applies += core->stats.applies;
+        r->garbage += conns->garbage;
+        r->refused += conns->refused;
+        r->cut_turns += core->frozen ? core->turns_open : 0;
+        r->crashed_turns += core->frozen ? 0 : core->turns_open;
+    }
+    r->recycles += n->media.renames;
+    r->store_refused += n->media.refusals;
+}
+
 /* The process is gone: its events, its connections, then its memory. */
 static void take_down(struct sim_node *n, bool power)
 {
@@ -65,6 +88,7 @@ static void take_down(struct sim_node *n, bool power)
     sim_work_drop(&n->work);
     sim_net_crash(n->net, n->host, power);
     if (n->node != NULL) {
+        count_reached(n);
         node_free(n->node);
         n->node = NULL;
     }
@@ -151,7 +175,7 @@ bool sim_node_start(struct sim_node *n)
     n->state = SIM_NODE_UP;
     n->refused[0] = 0;
     if (!open_node(n)) {
-        n->failed_starts++;
+        n->reached.failed_starts++;
         sim_node_crash(n, true);
         return false;
     }

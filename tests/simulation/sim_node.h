@@ -10,6 +10,30 @@
 
 #define SIM_CORES_MAX 4u
 
+/* What happened inside, over all lives: a night in which one of them stays 0 has not tested it. */
+#define SIM_REACHED(X)                                                                                                 \
+    X(loads)         /* state was read back from the store */                                                          \
+    X(passivations)  /* an idle actor was given up */                                                                  \
+    X(evictions)     /* ... because memory was short */                                                                \
+    X(rollbacks)     /* the log had no room for what had run (R74) */                                                  \
+    X(overloaded)    /* a queue was full */                                                                            \
+    X(deadlines)     /* a call was too late */                                                                         \
+    X(applies)       /* entries went to the store */                                                                   \
+    X(recycles)      /* a segment of the log was used again */                                                         \
+    X(store_refused) /* the store had no space */                                                                      \
+    X(garbage)       /* a connection was closed for what it sent */                                                    \
+    X(cut_turns)     /* a stop did not wait for a turn */                                                              \
+    X(crashed_turns) /* a crash came while a turn waited */                                                            \
+    X(refused)       /* a connection too many, or a request that names nothing */                                      \
+    X(failed_starts) /* recovery was cut short */                                                                      \
+    X(fatals)        /* a sync failed (R27) */
+
+struct sim_reached {
+#define SIM_REACHED_FIELD(name) uint64_t name;
+    SIM_REACHED(SIM_REACHED_FIELD)
+#undef SIM_REACHED_FIELD
+};
+
 enum sim_node_state { SIM_NODE_DOWN, SIM_NODE_UP, SIM_NODE_STOPPING };
 
 struct sim_node {
@@ -32,7 +56,8 @@ struct sim_node {
     bool may_refuse;    /* the log was damaged: not to start is right */
     char refused[512];  /* why it did not start; "" if it did */
     bool power_went;    /* how the machine went down the last time */
-    uint64_t starts, crashes, fatals, stops, failed_starts;
+    uint64_t starts, crashes, stops;
+    struct sim_reached reached;
     /** Called when the node has ended by itself, after node_free. May be NULL. */
     void (*ended)(void *user, struct sim_node *node);
     /** Called when the node has stopped gracefully, before node_free. May be NULL. */

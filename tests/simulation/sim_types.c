@@ -283,6 +283,45 @@ static int slow_wait(pdr_turn *turn, const pdr_args *args)
 
 PDR_ACTOR_WITH(sim_slow, 0, NULL, NULL, PDR_DURABILITY_VOLATILE, PDR_READER("wait", slow_wait))
 
+/* sim_beat: a timer that counts. */
+
+/* start [period_ms] -> beats so far */
+static int beat_start(pdr_turn *turn, const pdr_args *args)
+{
+    int64_t beats, period_ms = pdr_arg_int(args, 0, 20);
+    int status = read_int(turn, "beats", &beats);
+    if (status == PDR_OK) {
+        status = pdr_timer_set(turn, "beat", (uint64_t)period_ms, (uint64_t)period_ms, "beat", pdr_bytes(NULL, 0));
+    }
+    return status == PDR_OK ? pdr_reply_int(turn, beats) : status;
+}
+
+/* stop -> beats so far */
+static int beat_stop(pdr_turn *turn, const pdr_args *args)
+{
+    int64_t beats;
+    int status = read_int(turn, "beats", &beats);
+    if (status == PDR_OK) {
+        status = pdr_timer_cancel(turn, "beat");
+    }
+    return status == PDR_OK ? pdr_reply_int(turn, beats) : status;
+}
+
+static int beat_beat(pdr_turn *turn, const pdr_args *args)
+{
+    return add_int(turn, "beats", 1);
+}
+
+static int beat_get(pdr_turn *turn, const pdr_args *args)
+{
+    int64_t beats;
+    int status = read_int(turn, "beats", &beats);
+    return status == PDR_OK ? pdr_reply_int(turn, beats) : status;
+}
+
+PDR_ACTOR(sim_beat, PDR_METHOD("start", beat_start), PDR_METHOD("stop", beat_stop), PDR_METHOD("beat", beat_beat),
+          PDR_READER("get", beat_get))
+
 /* sim_cached: its memory mirrors its state, from activation to passivation. */
 
 struct cached {
@@ -348,10 +387,6 @@ static int cached_get(pdr_turn *turn, const pdr_args *args)
 PDR_ACTOR_WITH(sim_cached, sizeof(struct cached), cached_activate, cached_passivate, PDR_DURABILITY_DEFAULT,
                PDR_METHOD("add", cached_add), PDR_READER("get", cached_get))
 
-const struct pdr_actor_type *const sim_types[] = {&pdr_type_sim_bank,
-                                                  &pdr_type_sim_step,
-                                                  &pdr_type_sim_witness,
-                                                  &pdr_type_sim_chain,
-                                                  &pdr_type_sim_slow,
-                                                  &pdr_type_sim_cached,
-                                                  NULL};
+const struct pdr_actor_type *const sim_types[] = {
+    &pdr_type_sim_bank, &pdr_type_sim_step,   &pdr_type_sim_witness, &pdr_type_sim_chain,
+    &pdr_type_sim_slow, &pdr_type_sim_cached, &pdr_type_sim_beat,    NULL};

@@ -15,7 +15,7 @@ static void draw_journal(struct sim *sim, struct journal_options *journal)
     journal->segment_bytes = PICK(sim, 32 * KIB, 64 * KIB, 256 * KIB, 1024 * KIB);
     journal->first_segment_bytes = PICK(sim, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB);
     journal->bytes_max = journal->segment_bytes * PICK(sim, 4, 16, 64) + journal->first_segment_bytes + 512 * KIB;
-    journal->group_bytes_max = (uint32_t)PICK(sim, 4 * KIB, 16 * KIB, 64 * KIB, 0);
+    journal->group_bytes_max = (uint32_t)PICK(sim, 4 * KIB, 4 * KIB, 8 * KIB, 64 * KIB, 0);
     for (size_t i = 0; i < LOG_ID_SIZE; i++) {
         journal->log_id[i] = (uint8_t)(1 + sim_draw(sim, 255));
     }

@@ -6,9 +6,19 @@
 
 #define RETRY_NS (100 * NS_PER_MS) /* while there is no connection */
 
-const struct workload_class *const workload_classes[] = {
-    &workload_counter, &workload_cached, &workload_bank,     &workload_step,    &workload_kv,
-    &workload_echo,    &workload_chain,  &workload_overload, &workload_hostile, NULL};
+const struct workload_class *const workload_classes[] = {&workload_counter,
+                                                         &workload_cached,
+                                                         &workload_bank,
+                                                         &workload_step,
+                                                         &workload_kv,
+                                                         &workload_echo,
+                                                         &workload_chain,
+                                                         &workload_overload,
+                                                         &workload_hostile,
+                                                         &workload_admin,
+                                                         &workload_memory,
+                                                         &workload_beat,
+                                                         NULL};
 
 /* Nothing happened where the node says so; and an actor's own failure undoes its turn. What may have been applied is
  * unknown (status.h). */
@@ -99,7 +109,7 @@ static void ended(void *user, const struct pdr_outcome *outcome)
     op_free(op);
     if (w->finishing && w->outstanding == 0) {
         sim_cancel(w->sim, &w->think);
-        sim_after(w->sim, &w->think, fate == FATE_DONE ? 1 : pause_of(w));
+        sim_after(w->sim, &w->think, fate == FATE_DONE ? 1 + w->cls->final_pause_ns : pause_of(w));
     }
 }
 
@@ -107,7 +117,8 @@ bool op_call(struct op *op, struct pdr_bytes to, const char *method)
 {
     struct workload *w = op->workload;
     w->outstanding++;
-    if (!sim_client_call(w->client, to, method, pdr_written(&op->args), op->deadline_ms, ended, op)) {
+    struct sim_call_options options = {op->deadline_ms, op->durability};
+    if (!sim_client_call(w->client, to, method, pdr_written(&op->args), &options, ended, op)) {
         w->outstanding--;
         op_free(op);
         return false;

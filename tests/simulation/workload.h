@@ -9,6 +9,7 @@
 #define TESTS_SIMULATION_WORKLOAD_H
 
 #include "tests/simulation/sim_client.h"
+#include "tests/simulation/sim_node.h"
 
 struct workload;
 struct op;
@@ -17,10 +18,11 @@ enum fate { FATE_DONE, FATE_NOT, FATE_UNKNOWN };
 
 struct workload_class {
     const char *name;
-    size_t size;        /* of the class's struct, which begins with struct workload */
-    size_t ledger_size; /* shared by all of the class in a run; zeroed; 0: none */
-    size_t op_size;     /* of the class's struct, which begins with struct op */
-    bool raw_only;      /* needs a raw client */
+    size_t size;             /* of the class's struct, which begins with struct workload */
+    size_t ledger_size;      /* shared by all of the class in a run; zeroed; 0: none */
+    size_t op_size;          /* of the class's struct, which begins with struct op */
+    bool raw_only;           /* needs a raw client */
+    uint64_t final_pause_ns; /* in phase 2, between an answer and the next operation */
     void (*open)(struct workload *w);
     /** Begins one operation (op_begin ... op_call); may do nothing. */
     void (*step)(struct workload *w);
@@ -38,6 +40,7 @@ struct workload {
     const struct workload_class *cls;
     struct sim *sim;
     struct sim_client *client;
+    const struct sim_node *node; /* to look into, where answers can't tell */
     void *ledger;
     uint32_t index;   /* of the client, from 0 */
     uint32_t clients; /* that have this class */
@@ -47,7 +50,7 @@ struct workload {
     struct sim_source source;
     struct sim_event think;
     uint64_t done, not_done, unknown; /* operations by fate */
-    uint64_t codes[16];               /* by enum pdr_status */
+    uint64_t codes[PDR_STATUS_COUNT]; /* by enum pdr_status */
 };
 
 /** One call. */
@@ -55,13 +58,14 @@ struct op {
     struct workload *workload;
     bool is_final; /* begun when the faults were over */
     uint64_t begun_ns;
-    uint64_t deadline_ms; /* 0: the node's */
+    uint64_t deadline_ms;   /* 0: the node's */
+    const char *durability; /* NULL: the method's; raw clients only */
     pdr_writer args;
     uint8_t room[128];
 };
 
 extern const struct workload_class workload_counter, workload_cached, workload_bank, workload_step, workload_kv,
-    workload_echo, workload_chain, workload_overload, workload_hostile;
+    workload_echo, workload_chain, workload_overload, workload_hostile, workload_admin, workload_memory, workload_beat;
 extern const struct workload_class *const workload_classes[]; /* of these; NULL-terminated */
 
 struct workload *workload_open(const struct workload_class *cls, struct sim_client *client, void *ledger,

@@ -42,7 +42,7 @@ static bool begin(struct workload *w, uint32_t bank, enum bank_kind kind)
         pdr_write_int(args, (int64_t)sim_draw(w->sim, SIM_BANK_ACCOUNTS));
         pdr_write_int(args, (int64_t)sim_draw(w->sim, 1000));
         pdr_write_int(args, op->stamp);
-        pdr_write_int(args, sim_chance(w->sim, 30) ? (int64_t)sim_draw(w->sim, 4000) : 8);
+        pdr_write_int(args, sim_chance(w->sim, 60) ? (int64_t)sim_draw(w->sim, 4000) : 8);
     } else if (kind == BANK_SPOIL) {
         pdr_write_array(args, 3);
         pdr_write_int(args, (int64_t)sim_draw(w->sim, SIM_BANK_ACCOUNTS));

@@ -53,7 +53,7 @@ static void begin(struct workload *w, enum step_kind kind, enum step_actor actor
     } else {
         pdr_write_array(args, 3);
         pdr_write_int(args, op->token);
-        enum step_actor callee = sim_chance(w->sim, 50) ? STEP_SECOND : STEP_WITNESS;
+        enum step_actor callee = sim_chance(w->sim, 40) ? STEP_SECOND : STEP_WITNESS;
         pdr_write_str(args, name_of(w, other, sizeof other, kind == STEP_PASS ? STEP_THIRD : callee));
         op->actor = callee;
         pdr_write_int(args, kind == STEP_FAIL);
@@ -64,12 +64,12 @@ static void begin(struct workload *w, enum step_kind kind, enum step_actor actor
 static void step(struct workload *w)
 {
     uint64_t drawn = sim_draw(w->sim, 100);
-    if (drawn < 40) {
+    if (drawn < 35) {
         begin(w, (enum step_kind)sim_draw(w->sim, 2), STEP_FIRST);
-    } else if (drawn < 70) {
+    } else if (drawn < 50) {
         begin(w, STEP_PASS, STEP_FIRST);
     } else {
-        begin(w, STEP_LOOK, (enum step_actor)sim_draw(w->sim, 4));
+        begin(w, STEP_LOOK, drawn < 75 ? STEP_WITNESS : (enum step_actor)sim_draw(w->sim, 3));
     }
 }
 

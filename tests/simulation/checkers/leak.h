@@ -5,7 +5,8 @@
 
 #include "tests/simulation/sim_node.h"
 
-/** Between `stopped` and node_free. `drained`: there was time enough for every turn to end. */
-void leak_check(struct sim *sim, const struct node *node, bool drained);
+/** Between `stopped` and node_free. `drained`: there was time enough for every turn to end. `full`: the store had no
+ * space in this life, so it may lack what is in the log: a restart applies it. */
+void leak_check(struct sim *sim, const struct node *node, bool drained, bool full);
 
 #endif

@@ -19,7 +19,7 @@ TEST(a_failed_sync_ends_the_node)
             run->node.expects_fatal = true;
             sim_disk_fail_next_sync(run->node.media.sim_disk);
             run_for(run, NS_PER_S);
-            EXPECT_INT(run->node.fatals, i);
+            EXPECT_INT(run->node.reached.fatals, i);
         }
         run_for(run, NS_PER_S);
         EXPECT(run_finish(run));
