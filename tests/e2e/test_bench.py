@@ -82,7 +82,7 @@ class Bench(Case):
         self.check(row)
         self.assertIn("server_cpu_us_per_op", row["summary"])
         for one in row["runs"]:
-            self.assertLess(one["ops_s"], 600)
+            self.assertLess(one["ops_s"], 2000, "a stall is caught up with, but a closed loop would do ten times as much")
         many, _ = self.measured("W2", "--node", node.address, "--threads", "3", "--conns", "5", "--outstanding", "50")
         self.check(self.row(many, "perdure", "W2", "50 outstanding, 5 conns"))
 
