@@ -95,33 +95,110 @@ static void run_case(void (*run)(struct transport_world *world))
     free(w);
 }
 
-#define CONFORMS(name)                                                                                                 \
-    TEST(name)                                                                                                         \
-    {                                                                                                                  \
-        run_case(transport_suite_##name);                                                                              \
-    }
+TEST(echo)
+{
+    run_case(transport_suite_echo);
+}
 
-CONFORMS(echo)
-CONFORMS(half_sent)
-CONFORMS(both_ways)
-CONFORMS(slow_reader)
-CONFORMS(pause)
-CONFORMS(pause_inside)
-CONFORMS(close_fires)
-CONFORMS(peer_closes)
-CONFORMS(close_inside)
-CONFORMS(linger_delivers)
-CONFORMS(linger_ends)
-CONFORMS(reset)
-CONFORMS(refused)
-CONFORMS(malformed)
-CONFORMS(close_early)
-CONFORMS(adopt_elsewhere)
-CONFORMS(discarded)
-CONFORMS(unlisten)
-CONFORMS(two_listeners)
-CONFORMS(many)
-CONFORMS(peer_name)
+TEST(half_sent)
+{
+    run_case(transport_suite_half_sent);
+}
+
+TEST(both_ways)
+{
+    run_case(transport_suite_both_ways);
+}
+
+TEST(slow_reader)
+{
+    run_case(transport_suite_slow_reader);
+}
+
+TEST(pause)
+{
+    run_case(transport_suite_pause);
+}
+
+TEST(pause_inside)
+{
+    run_case(transport_suite_pause_inside);
+}
+
+TEST(close_fires)
+{
+    run_case(transport_suite_close_fires);
+}
+
+TEST(peer_closes)
+{
+    run_case(transport_suite_peer_closes);
+}
+
+TEST(close_inside)
+{
+    run_case(transport_suite_close_inside);
+}
+
+TEST(linger_delivers)
+{
+    run_case(transport_suite_linger_delivers);
+}
+
+TEST(linger_ends)
+{
+    run_case(transport_suite_linger_ends);
+}
+
+TEST(reset)
+{
+    run_case(transport_suite_reset);
+}
+
+TEST(refused)
+{
+    run_case(transport_suite_refused);
+}
+
+TEST(malformed)
+{
+    run_case(transport_suite_malformed);
+}
+
+TEST(close_early)
+{
+    run_case(transport_suite_close_early);
+}
+
+TEST(adopt_elsewhere)
+{
+    run_case(transport_suite_adopt_elsewhere);
+}
+
+TEST(discarded)
+{
+    run_case(transport_suite_discarded);
+}
+
+TEST(unlisten)
+{
+    run_case(transport_suite_unlisten);
+}
+
+TEST(two_listeners)
+{
+    run_case(transport_suite_two_listeners);
+}
+
+TEST(many)
+{
+    run_case(transport_suite_many);
+}
+
+TEST(peer_name)
+{
+    run_case(transport_suite_peer_name);
+}
 
 /* What only the simulator can do. */
 
