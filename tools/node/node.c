@@ -529,8 +529,8 @@ void node_free(struct node *node)
         conns_free(&node->parts[i].conns);
         core_free(node->cores[i]);
     }
-    sys_node_free(node);
     core_free(node->control);
+    sys_node_free(node); /* after the list of jobs, in which a survey may stand */
     node->store->ops->close(node->store);
     free_parts(node);
 }
