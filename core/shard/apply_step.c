@@ -230,11 +230,31 @@ void apply_overlay(struct activation *a)
 
 void core_checkpoint(struct core *core, uint64_t known, void (*done)(void *user, uint64_t position), void *user)
 {
+    if (core->frozen && core->failed_step != NULL) {
+        done(user, 0);
+        return;
+    }
     struct checkpoint *c = mem_new(sizeof *c);
     *c = (struct checkpoint){.known = known, .end = known, .done = done, .user = user};
     list_push_back(&core->checkpoints, &c->node);
     apply_now(core);
     answer_checkpoints(core);
+}
+
+bool apply_is_done(const struct core *core)
+{
+    return list_empty(&core->unapplied) && !core->applying;
+}
+
+void apply_give_up(struct core *core)
+{
+    struct list *node;
+    timer_cancel(&core->wheel, &core->apply_timer);
+    while ((node = list_pop(&core->checkpoints)) != NULL) {
+        struct checkpoint *c = LIST_ITEM(node, struct checkpoint, node);
+        c->done(c->user, 0);
+        mem_free(c);
+    }
 }
 
 void apply_release(struct core *core)

@@ -52,6 +52,11 @@ void apply_consider(struct core *core);
 void apply_now(struct core *core);
 /** What is committed of an actor but not in the store yet, laid over the state that was read from there. */
 void apply_overlay(struct activation *a);
+/** The store has everything that is durable. */
+bool apply_is_done(const struct core *core);
+/** A stop does not wait for a store that takes nothing: the log has it all, and a restart applies it. So whoever waits
+ * for a checkpoint hears that nothing may be released. */
+void apply_give_up(struct core *core);
 void apply_release(struct core *core);
 void submission_free(struct submission *s);
 

@@ -328,9 +328,9 @@ static bool is_applied(struct core *core)
     if (core->open != NULL || !list_empty(&core->in_flight)) {
         return false;
     }
-    if (core->failed_step != NULL) { /* a full disk: the log has it all, and a restart applies it */
-        timer_cancel(&core->wheel, &core->apply_timer);
-    } else if (!list_empty(&core->unapplied) || core->applying) {
+    if (core->failed_step != NULL) { /* a full disk */
+        apply_give_up(core);
+    } else if (!apply_is_done(core)) {
         apply_now(core);
         return false;
     }

@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
+#include "core/shard/commit.h"
 #include "core/shard/core.h"
 #include "core/shard/recover.h"
 #include "core/store/keys.h"
@@ -202,6 +203,7 @@ static void part_over(struct node *node, uint64_t index)
 static void core_idle(void *user)
 {
     struct node_core *part = user;
+    part->is_applied = apply_is_done(part->node->cores[part->index]);
     to_control(part->node, part->index, part_over);
 }
 
@@ -218,6 +220,17 @@ static void freeze_core(struct node *node, uint64_t index)
 static void close_conns(struct node *node, uint64_t index)
 {
     conns_close(&node->parts[index].conns, core_idle, &node->parts[index]);
+}
+
+/* How far the log may be released by the last flush: not at all, if a core could not bring the store up to date. */
+static uint64_t last_position(const struct node *node)
+{
+    for (unsigned i = 0; i < node->world.cores; i++) {
+        if (!node->parts[i].is_applied) {
+            return 0;
+        }
+    }
+    return node->wanted_position;
 }
 
 static void unlisten(struct node *node, uint64_t unused)
@@ -253,7 +266,7 @@ void node_stop_step(struct node *node, uint64_t unused)
             node->stop--;
         } else {
             node->checkpointing = true;
-            node->checkpoint_position = node->wanted_position;
+            node->checkpoint_position = last_position(node);
             flush_store(node);
         }
         break;

@@ -15,6 +15,7 @@ enum stop_step { STOP_NO, STOP_CORES, STOP_TURNS, STOP_CONNS, STOP_FLUSH, STOP_J
 struct node_core {
     struct node *node;
     unsigned index;
+    bool is_applied; /* in a stop: the store has what the core wrote; set before the core says that it is idle */
     struct conns conns;
 };
 
