@@ -25,8 +25,9 @@
     X(14, no_reload,              "commit.c, roll_back: actors keep what the journal had no room for (R74)")           \
     X(15, effects_split,          "commit.c, commit_turn: one turn's writes become two entries in two batches")        \
     X(16, deadlock_unseen,        "mailbox.c, waits_for_itself: a chain of calls that comes back waits for ever")      \
-    X(17, checkpoint_too_far,     "apply_step.c, answer_checkpoints: says applied of what is not yet in the store")
-/* clang-format on */
+    X(17, checkpoint_too_far,     "apply_step.c, answer_checkpoints: says applied of what is not yet in the store")    \
+    X(18, stop_releases_all,      "node.c, last_position: a stop releases what the store could not take (R74)")        \
+    X(19, not_settled,            "core.c, core_start: turns run before what recovery found is durable (R71)")
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */

@@ -359,6 +359,7 @@ static void settled(struct journal_batch *batch, enum pdr_status status)
 void core_start(struct core *core)
 {
     static const uint64_t nothing;
+    core->settled = MUTATION(19);
     core->settling = (struct journal_batch){.home = core->world.loop, .records = &nothing, .done = settled};
     journal_submit(core->world.journal, &core->settling);
 }

@@ -8,6 +8,8 @@ enum fault_kind {
     FAULT_POWER,
     FAULT_POWER_AT_WRITE, /* in the middle of one of the next operations of disk or store, where it hurts most */
     FAULT_SLOW_POWER,     /* the disk is slow, and then there is none: whatever did not wait for it comes out */
+    FAULT_KILL_POWER,     /* on a slow disk: killed in a write, started, and off before what was found is durable */
+    FAULT_FULL_STOP,      /* stopped while the store takes nothing, or before it was asked again */
     FAULT_RECOVERY_CRASH, /* and dies again while it starts */
     FAULT_STOP,
     FAULT_RESET,
@@ -25,18 +27,17 @@ enum fault_kind {
 };
 
 static const char *const fault_names[FAULT_KINDS] = {
-    "fault.kill",           "fault.power",      "fault.power_at_write", "fault.slow_power",
-    "fault.recovery_crash", "fault.stop",       "fault.reset",          "fault.cut",
-    "fault.pause",          "fault.starve",     "fault.slow_disk",      "fault.full_disk",
-    "fault.full_store",     "fault.sync_error", "fault.wall_jump",      "fault.slow_client",
-    "fault.slow_work"};
+    "fault.kill",       "fault.power",          "fault.power_at_write", "fault.slow_power", "fault.kill_power",
+    "fault.full_stop",  "fault.recovery_crash", "fault.stop",           "fault.reset",      "fault.cut",
+    "fault.pause",      "fault.starve",         "fault.slow_disk",      "fault.full_disk",  "fault.full_store",
+    "fault.sync_error", "fault.wall_jump",      "fault.slow_client",    "fault.slow_work"};
 
 struct faults {
     struct run *run;
     uint32_t kinds[FAULT_KINDS];
     uint32_t kind_count;
     uint64_t pause_ns; /* typical, between two faults */
-    struct sim_event next, heal_disk, heal_net, heal_work, power;
+    struct sim_event next, heal_disk, heal_net, heal_work, power, kill, stop;
 };
 
 static uint64_t draw_ms(struct sim *sim, uint64_t low, uint64_t high)
@@ -78,6 +79,15 @@ static void full_disk(struct faults *f)
     sim_after(&run->sim, &f->heal_disk, draw_ms(&run->sim, 50, 3000));
 }
 
+static void full_stop(struct faults *f)
+{
+    struct sim *sim = &f->run->sim;
+    uint64_t heals_ns = draw_ms(sim, 200, 3000);
+    f->run->node.media.store_fails = true;
+    sim_after(sim, &f->heal_disk, heals_ns);
+    sim_after(sim, &f->stop, heals_ns - 100 * NS_PER_MS + draw_ms(sim, 0, 500));
+}
+
 static void starve(struct sim *sim, struct sim_node *n)
 {
     unsigned k = (unsigned)sim_draw(sim, n->cores + 2);
@@ -107,6 +117,13 @@ static void strike(struct faults *f, enum fault_kind kind)
     case FAULT_SLOW_POWER:
         sim_disk_set_delay(node->media.sim_disk, draw_ms(sim, 5, 200));
         sim_after(sim, &f->power, draw_ms(sim, 5, 500));
+        break;
+    case FAULT_KILL_POWER:
+        sim_disk_set_delay(node->media.sim_disk, draw_ms(sim, 200, 700));
+        sim_after(sim, &f->kill, draw_ms(sim, 50, 500));
+        break;
+    case FAULT_FULL_STOP:
+        full_stop(f);
         break;
     case FAULT_RECOVERY_CRASH:
         down(f, false);
@@ -178,6 +195,19 @@ static void heal_disk(struct sim_event *event)
     media->store_fails = false;
 }
 
+static void kill_comes(struct sim_event *event)
+{
+    struct faults *f = LIST_ITEM(event, struct faults, kill);
+    down(f, false);
+    sim_after(&f->run->sim, &f->power, draw_ms(&f->run->sim, 100, 500));
+}
+
+static void stop_comes(struct sim_event *event)
+{
+    struct faults *f = LIST_ITEM(event, struct faults, stop);
+    sim_node_stop(&f->run->node, sim_draw(&f->run->sim, 300));
+}
+
 static void power_goes(struct sim_event *event)
 {
     struct faults *f = LIST_ITEM(event, struct faults, power);
@@ -211,6 +241,8 @@ struct faults *faults_new(struct run *run)
     f->heal_net = (struct sim_event){.fire = heal_net, .name = "heal.net"};
     f->heal_work = (struct sim_event){.fire = heal_work, .name = "heal.work"};
     f->power = (struct sim_event){.fire = power_goes, .name = "power"};
+    f->kill = (struct sim_event){.fire = kill_comes, .name = "kill"};
+    f->stop = (struct sim_event){.fire = stop_comes, .name = "stop"};
     if (f->kind_count > 0) {
         sim_after(sim, &f->next, sim_delay(sim, f->pause_ns));
     }
@@ -219,7 +251,8 @@ struct faults *faults_new(struct run *run)
 
 static void cancel_all(struct faults *f)
 {
-    struct sim_event *const events[] = {&f->next, &f->heal_disk, &f->heal_net, &f->heal_work, &f->power};
+    struct sim_event *const events[] = {&f->next,  &f->heal_disk, &f->heal_net, &f->heal_work,
+                                        &f->power, &f->kill,      &f->stop};
     for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
         sim_cancel(&f->run->sim, events[i]);
     }

@@ -12,6 +12,7 @@
 
 #define SECTOR 512u
 #define TYPICAL_NS 100000ull
+#define LONG_NS 500000000ull /* a sync takes 2 s at most */
 #define CREATE_NS_PER_BLOCK 2000ull
 #define NAME_BYTES 64
 
@@ -139,7 +140,7 @@ uint64_t sim_disk_used(const struct sim_disk *sim)
 static uint64_t draw_delay(struct sim_disk *sim, uint64_t typical_ns)
 {
     uint64_t delay = typical_ns / 2 + rng_below(sim->env.rng, typical_ns + 1);
-    while (rng_below(sim->env.rng, 16) == 0) {
+    while (delay < LONG_NS && rng_below(sim->env.rng, 16) == 0) {
         delay *= 4;
     }
     return delay + 1;

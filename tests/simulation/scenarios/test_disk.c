@@ -81,6 +81,28 @@ TEST(full_and_crashed)
     }
 }
 
+/* A stop that can't bring the store up to date leaves the entries to the log, whose segments then must stay: also when
+ * the store takes a flush again, in the middle of the stop. */
+TEST(stopped_while_full)
+{
+    for (uint64_t seed = 60; seed < 80; seed++) {
+        struct run *run = open_run(seed, 2);
+        struct workload *bank = run_add(run, "sim_bank", 0);
+        bank->think_ns = run_add(run, "counter", 1)->think_ns = NS_PER_MS;
+        run_for(run, NS_PER_S);
+        run->node.media.store_fails = true;
+        run_for(run, 500 * NS_PER_MS + sim_draw(&run->sim, NS_PER_S));
+        run->node.media.store_fails = false;
+        sim_node_stop(&run->node, 0);
+        while (run->node.state == SIM_NODE_STOPPING && run_for(run, NS_PER_MS)) {
+        }
+        EXPECT_INT(run->node.stops, 1);
+        run_for(run, NS_PER_S);
+        EXPECT(run_finish(run));
+        scenario_close(run);
+    }
+}
+
 /* One sync takes as long as many calls: all of them share the next one. */
 TEST(slow_disk_makes_large_groups)
 {
