@@ -106,7 +106,9 @@ static bool discard_activation(struct hash_node *node, void *user)
     struct activation *a = LIST_ITEM(node, struct activation, by_address);
     struct list *item;
     while ((item = list_pop(&a->mailbox)) != NULL) {
-        call_discard(LIST_ITEM(item, struct call, node));
+        struct call *call = LIST_ITEM(item, struct call, node);
+        timer_cancel(&a->core->wheel, &call->timer); /* its neighbours in the wheel are freed after it */
+        call_discard(call);
     }
     a->mailbox_count = 0;
     activation_free(a);
