@@ -32,9 +32,18 @@ struct activation *activation_find(struct core *core, struct pdr_bytes address, 
 void activation_account(struct activation *a)
 {
     size_t charge = sizeof *a + a->address_size + a->cls->memory_size + a->values.bytes +
-                    (size_t)a->values.count * ENTRY_OVERHEAD + (a->timers != NULL ? sizeof *a->timers : 0);
+                    (size_t)a->values.count * ENTRY_OVERHEAD + (a->extra != NULL ? sizeof *a->extra : 0);
     a->core->memory_used += charge - a->charged;
     a->charged = (uint32_t)charge;
+}
+
+struct activation_extra *activation_extra(struct activation *a)
+{
+    if (a->extra == NULL) {
+        a->extra = mem_new(sizeof *a->extra);
+        list_init(&a->extra->timers);
+    }
+    return a->extra;
 }
 
 static void load(struct activation *a)
@@ -82,6 +91,7 @@ void activation_free(struct activation *a)
     list_remove(&a->node);
     core->memory_used -= a->charged;
     state_release(&a->values);
+    mem_free(a->extra);
     mem_free(a->memory);
     mem_free(a);
 }

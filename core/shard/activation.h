@@ -16,6 +16,11 @@
 
 enum activation_state { ACTIVATION_LOADING, ACTIVATION_IDLE, ACTIVATION_BUSY };
 
+/** What few actors have: kept apart, so that the others cost nothing for it. */
+struct activation_extra {
+    struct list timers; /* struct actor_timer */
+};
+
 struct activation {
     struct hash_node by_address;
     struct list node; /* core->lru, core->runnable or core->loading */
@@ -25,7 +30,7 @@ struct activation {
     struct core *core;
     struct turn *turn; /* that runs or waits */
     void *memory;
-    struct list *timers; /* allocated with the first timer; struct actor_timer */
+    struct activation_extra *extra; /* NULL until it is needed */
     struct state values;
     uint64_t last_seq; /* of its newest entry */
     uint64_t used_ms;  /* when it became idle */
@@ -46,6 +51,8 @@ static inline struct pdr_bytes activation_address(const struct activation *a)
     return pdr_bytes(a->address, a->address_size);
 }
 
+/** Makes it at the first call; lives as long as the activation. */
+struct activation_extra *activation_extra(struct activation *a);
 /** NULL if it is not in memory. */
 struct activation *activation_find(struct core *core, struct pdr_bytes address, uint64_t hash);
 /** Makes one, LOADING or (volatile types) IDLE; NULL if there is no memory for it. */
@@ -90,7 +97,7 @@ void actor_timer_cancel(struct activation *a, struct pdr_bytes name);
 void actor_timers_free(struct activation *a);
 static inline bool activation_has_timers(const struct activation *a)
 {
-    return a->timers != NULL && !list_empty(a->timers);
+    return a->extra != NULL && !list_empty(&a->extra->timers);
 }
 
 #endif

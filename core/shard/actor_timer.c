@@ -18,10 +18,10 @@ struct actor_timer {
 static struct actor_timer *find(struct activation *a, struct pdr_bytes name, uint32_t *count)
 {
     *count = 0;
-    if (a->timers == NULL) {
+    if (a->extra == NULL) {
         return NULL;
     }
-    for (struct list *node = a->timers->next; node != a->timers; node = node->next, ++*count) {
+    for (struct list *node = a->extra->timers.next; node != &a->extra->timers; node = node->next, ++*count) {
         struct actor_timer *t = LIST_ITEM(node, struct actor_timer, node);
         if (pdr_bytes_equal(t->name, name)) {
             return t;
@@ -111,10 +111,6 @@ enum pdr_status actor_timer_set(struct activation *a, struct pdr_bytes name, uin
     } else if (count >= ACTOR_TIMERS_MAX) {
         return PDR_OVERLOADED;
     }
-    if (a->timers == NULL) {
-        a->timers = mem_new(sizeof *a->timers);
-        list_init(a->timers);
-    }
     struct actor_timer *t = mem_new(sizeof *t + name.size + method.size + args.size);
     uint8_t *at = t->data;
     t->activation = a;
@@ -123,7 +119,7 @@ enum pdr_status actor_timer_set(struct activation *a, struct pdr_bytes name, uin
     t->method = copy(&at, method);
     t->args = copy(&at, args);
     timer_init(&t->timer, due);
-    list_push_back(a->timers, &t->node);
+    list_push_back(&activation_extra(a)->timers, &t->node);
     delay_ms = delay_ms > TIMER_MS_MAX ? TIMER_MS_MAX : delay_ms;
     timer_set(&a->core->wheel, &t->timer, core_now_ns(a->core) + delay_ms * NS_PER_MS);
     return PDR_OK;
@@ -154,8 +150,6 @@ void actor_timer_cancel(struct activation *a, struct pdr_bytes name)
 void actor_timers_free(struct activation *a)
 {
     while (activation_has_timers(a)) {
-        drop(LIST_ITEM(a->timers->next, struct actor_timer, node));
+        drop(LIST_ITEM(a->extra->timers.next, struct actor_timer, node));
     }
-    mem_free(a->timers);
-    a->timers = NULL;
 }

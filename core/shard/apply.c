@@ -8,10 +8,13 @@
 #include "core/shard/effects.h"
 
 struct fold {
-    struct fold *next; /* of the same bucket */
-    struct pdr_bytes address, key, value;
+    struct fold *next;        /* of the same bucket */
+    struct pdr_bytes address; /* empty: a row of the shard */
+    struct pdr_bytes key;     /* with the kind's or the table's byte in front */
+    struct pdr_bytes value;
     uint32_t shard;
     bool deleted;
+    bool is_new; /* the store can't have it: if it is deleted again, nothing is written at all */
 };
 
 struct apply_shard {
@@ -101,25 +104,36 @@ static struct fold *new_fold(struct apply *apply)
     return &apply->chunks->folds[apply->chunks->used++];
 }
 
+/* Keys that are numbers given out once: what is put and deleted within a step leaves no trace in the store. */
+static bool is_unique(const struct effect *effect)
+{
+    return effect->kind == EFFECT_ROW_PUT ? effect->space == KEYS_OUTBOX
+                                          : effect->kind == EFFECT_PUT && effect->space == KEYS_TELL;
+}
+
 static void fold_write(struct apply *apply, uint32_t shard, struct pdr_bytes address, const struct effect *effect)
 {
-    uint32_t bucket = (uint32_t)hash_of(shard, address, effect->key) & (apply->bucket_count - 1);
+    uint32_t bucket = (uint32_t)hash_of(shard, address, effect->whole_key) & (apply->bucket_count - 1);
     struct fold *fold = apply->buckets[bucket];
-    while (fold != NULL && !(fold->shard == shard && pdr_bytes_equal(fold->key, effect->key) &&
+    while (fold != NULL && !(fold->shard == shard && pdr_bytes_equal(fold->key, effect->whole_key) &&
                              pdr_bytes_equal(fold->address, address))) {
         fold = fold->next;
     }
     if (fold == NULL) {
         if (apply->fold_count >= apply->bucket_count) {
             widen(apply);
-            bucket = (uint32_t)hash_of(shard, address, effect->key) & (apply->bucket_count - 1);
+            bucket = (uint32_t)hash_of(shard, address, effect->whole_key) & (apply->bucket_count - 1);
         }
         fold = new_fold(apply);
-        *fold = (struct fold){.next = apply->buckets[bucket], .address = address, .key = effect->key, .shard = shard};
+        *fold = (struct fold){.next = apply->buckets[bucket],
+                              .address = address,
+                              .key = effect->whole_key,
+                              .shard = shard,
+                              .is_new = is_unique(effect)};
         apply->buckets[bucket] = fold;
     }
     fold->value = effect->value;
-    fold->deleted = effect->kind == EFFECT_DELETE;
+    fold->deleted = effect_deletes(effect);
 }
 
 static enum pdr_status apply_entry(struct apply *apply, const struct record *record)
@@ -128,7 +142,11 @@ static enum pdr_status apply_entry(struct apply *apply, const struct record *rec
     struct effect effect;
     enum pdr_status status = effects_open(record->payload, &address, &rest);
     while (status == PDR_OK && (status = effects_next(&rest, &effect)) == PDR_OK) {
-        fold_write(apply, record->shard, address, &effect);
+        bool is_row = effect_is_row(&effect);
+        if (!is_row && address.size == 0) {
+            return PDR_INVALID;
+        }
+        fold_write(apply, record->shard, is_row ? pdr_bytes(NULL, 0) : address, &effect);
     }
     return status == PDR_NOT_FOUND ? PDR_OK : status;
 }
@@ -160,6 +178,14 @@ static void put_meta(struct apply *apply, struct store *store, struct store_batc
     }
 }
 
+static size_t put_key(uint8_t *out, uint16_t gen, const struct fold *fold)
+{
+    const uint8_t *at = fold->key.data;
+    struct pdr_bytes key = pdr_bytes(at + 1, fold->key.size - 1);
+    return fold->address.size > 0 ? keys_state(out, fold->shard, gen, fold->address, (enum keys_kind) * at, key)
+                                  : keys_row(out, fold->shard, gen, (enum keys_table) * at, key);
+}
+
 enum pdr_status apply_write(struct apply *apply, struct store *store)
 {
     struct store_batch *batch = store->ops->batch_new(store);
@@ -167,7 +193,10 @@ enum pdr_status apply_write(struct apply *apply, struct store *store)
     for (struct chunk *chunk = apply->chunks; chunk != NULL; chunk = chunk->next) {
         for (uint32_t i = 0; i < chunk->used; i++) {
             const struct fold *fold = &chunk->folds[i];
-            size_t size = keys_state(key, fold->shard, apply->shards[fold->shard].gen, fold->address, fold->key);
+            size_t size = put_key(key, apply->shards[fold->shard].gen, fold);
+            if (fold->deleted && fold->is_new) {
+                continue;
+            }
             if (fold->deleted) {
                 store->ops->batch_delete(batch, pdr_bytes(key, size));
             } else {

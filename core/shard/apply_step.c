@@ -179,13 +179,16 @@ void apply_consider(struct core *core)
 static void overlay_effect(struct activation *a, const struct effect *effect, uint64_t seq)
 {
     struct state *values = &a->values;
-    bool deleted = effect->kind == EFFECT_DELETE;
+    bool deleted = effect_deletes(effect);
+    if (effect_is_row(effect)) {
+        return;
+    }
     if (deleted && values->complete) {
-        mem_free(state_remove(values, effect->key));
+        mem_free(state_remove(values, (enum keys_kind)effect->space, effect->key));
         values->removed_seq = seq;
         return;
     }
-    struct state_entry *entry = state_entry_new(effect->key, effect->value, deleted);
+    struct state_entry *entry = state_entry_new((enum keys_kind)effect->space, effect->key, effect->value, deleted);
     CHECK(entry != NULL); /* without it this actor would answer with what is old */
     entry->seq = seq;
     mem_free(state_insert(values, entry));

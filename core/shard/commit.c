@@ -126,26 +126,28 @@ static void open_epoch(struct submission *s, struct shard *shard)
 }
 
 /* What was written becomes the actor's state, under the entry's seq. A large one is about to be trimmed: its deletions
- * leave tombstones, so that this need not wait until the store has them. */
-static void merge(struct turn *turn, uint64_t seq, bool final)
+ * leave tombstones, so that this need not wait until the store has them. `hold` keeps what is replaced until the turn
+ * ends, if it goes on and may have slices of it. */
+static void merge(struct activation *a, struct state *writes, uint64_t seq, struct turn *hold)
 {
-    struct state *writes = &turn->writes;
-    struct state *values = &turn->activation->values;
-    bool is_small = values->bytes <= turn->activation->core->limits.resident_state_max;
+    struct state *values = &a->values;
+    bool is_small = values->bytes <= a->core->limits.resident_state_max;
     for (uint32_t i = 0; i < writes->count; i++) {
         struct state_entry *entry = writes->entries[i], *old;
+        bool leaves_no_trace = entry->deleted && values->complete && (is_small || entry->is_volatile);
         entry->seq = entry->is_volatile ? 0 : seq;
-        if (entry->deleted && values->complete && (is_small || entry->is_volatile)) {
-            old = state_remove(values, entry_key(entry));
+        if (leaves_no_trace) {
+            old = state_remove(values, entry->kind, entry_key(entry));
             values->removed_seq = entry->is_volatile ? values->removed_seq : seq;
-            turn_hold(turn, entry);
         } else {
             old = state_insert(values, entry);
         }
-        if (final) {
-            mem_free(old);
+        if (hold != NULL) {
+            turn_hold(hold, old);
+            turn_hold(hold, leaves_no_trace ? entry : NULL);
         } else {
-            turn_hold(turn, old); /* the turn goes on, and may hold slices of it */
+            mem_free(old);
+            mem_free(leaves_no_trace ? entry : NULL);
         }
     }
     state_forget(writes);
@@ -173,38 +175,63 @@ static void split(struct turn *turn)
 static void split(struct turn *turn) {}
 #endif
 
+static uint64_t add_entry(struct core *core, struct shard *shard, struct pdr_bytes address, const struct state *writes,
+                          const struct rows *rows, uint32_t size)
+{
+    struct submission *s = open_submission(core);
+    uint32_t before = s->size;
+    open_epoch(s, shard);
+    uint64_t seq = ++shard->last_seq;
+    effects_encode(append(s, RECORD_ENTRY, shard, seq, size), address, writes, rows);
+    touch(s, shard);
+    core->stats.entries++;
+    core->stats.entry_bytes += size;
+    core->uncommitted_bytes += s->size - before;
+    return seq;
+}
+
 enum pdr_status commit_turn(struct turn *turn, bool final)
 {
     if (MUTATION(15) && turn->writes.count > 1) {
         split(turn);
     }
     struct activation *a = turn->activation;
-    struct core *core = a->core;
-    struct shard *shard = a->shard;
+    struct turn *hold = final ? NULL : turn;
     uint32_t operations;
-    if (turn->writes.count == 0) {
+    if (turn->writes.count == 0 && turn->rows.count == 0) {
         return PDR_OK;
     }
-    uint32_t size = effects_size(activation_address(a), &turn->writes, &operations);
+    uint32_t size = effects_size(activation_address(a), &turn->writes, &turn->rows, &operations);
     if (operations == 0) {
-        merge(turn, 0, final);
+        merge(a, &turn->writes, 0, hold);
         return PDR_OK;
     }
-    if (core->refusing) {
+    if (a->core->refusing) {
         return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk under the data directory is full");
     }
-    struct submission *s = open_submission(core);
-    uint32_t before = s->size;
-    open_epoch(s, shard);
-    uint64_t seq = ++shard->last_seq;
-    effects_encode(append(s, RECORD_ENTRY, shard, seq, size), activation_address(a), &turn->writes);
-    touch(s, shard);
+    uint64_t seq = add_entry(a->core, a->shard, activation_address(a), &turn->writes, &turn->rows, size);
     a->last_seq = seq;
-    merge(turn, seq, final);
-    core->stats.entries++;
-    core->stats.entry_bytes += size;
-    core->uncommitted_bytes += s->size - before;
+    merge(a, &turn->writes, seq, hold);
+    rows_release(&turn->rows);
     return PDR_OK;
+}
+
+uint64_t commit_rows(struct core *core, struct shard *shard, struct activation *a, struct state *writes,
+                     struct rows *rows)
+{
+    struct pdr_bytes address = a != NULL ? activation_address(a) : pdr_bytes(NULL, 0);
+    struct state none;
+    uint32_t operations;
+    state_init(&none, true);
+    uint32_t size = effects_size(address, writes != NULL ? writes : &none, rows, &operations);
+    CHECK(!core->refusing && operations > 0);
+    uint64_t seq = add_entry(core, shard, address, writes != NULL ? writes : &none, rows, size);
+    if (a != NULL) {
+        a->last_seq = seq;
+        merge(a, writes, seq, NULL);
+    }
+    rows_release(rows);
+    return seq;
 }
 
 void commit_submit(struct core *core)

@@ -33,6 +33,12 @@ enum pdr_status commit_admits(struct activation *a, struct call *call);
  * activation->last_seq is what a reply must wait for. */
 enum pdr_status commit_turn(struct turn *turn, bool final);
 
+/** An entry that is no turn's: rows of the shard, and `writes` of the platform's kinds to the actor `a` (both NULL:
+ * none), whose state is loaded. Takes what is in `writes` and `rows`; returns its seq, for commit_gate. Not while
+ * core->refusing: ask first. Slices of what it replaces must not be in use. */
+uint64_t commit_rows(struct core *core, struct shard *shard, struct activation *a, struct state *writes,
+                     struct rows *rows);
+
 /** Opens at once (false) if everything up to seq is committed; else queues `wait` (true). */
 bool commit_gate(struct shard *shard, struct gate_wait *wait, uint64_t seq);
 

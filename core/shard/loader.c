@@ -41,11 +41,11 @@ static bool collect_one(void *user, struct pdr_bytes key, struct pdr_bytes value
         collect->status = PDR_INTERNAL;
         return false;
     }
-    if (values->bytes + value.size > collect->resident_max) {
+    if (parts.kind == KEYS_USER && values->bytes + value.size > collect->resident_max) {
         collect->item->whole = false;
         return false;
     }
-    struct state_entry *entry = state_entry_new(parts.user_key, value, false);
+    struct state_entry *entry = state_entry_new(parts.kind, parts.user_key, value, false);
     if (entry == NULL) {
         collect->status = PDR_OVERLOADED;
         return false;
@@ -61,14 +61,14 @@ static enum pdr_status load_one(struct load_job *load, struct load_item *item, s
     struct collect collect = {item, load->resident_max, PDR_OK};
     uint8_t from[KEYS_STATE_SIZE_MAX], to[KEYS_STATE_SIZE_MAX];
     struct pdr_bytes address = activation_address(a);
-    size_t from_size = keys_state(from, a->shard->id, a->shard->gen, address, pdr_bytes(NULL, 0));
+    size_t from_size = keys_state_prefix(from, a->shard->id, a->shard->gen, address);
     size_t to_size = keys_state_end(to, a->shard->id, a->shard->gen, address);
     item->whole = true;
     state_init(&item->values, false);
     enum pdr_status status =
         store->ops->cursor_scan(cursor, pdr_bytes(from, from_size), pdr_bytes(to, to_size), collect_one, &collect);
     if (!item->whole) {
-        state_release(&item->values); /* too large to be kept whole: read key by key instead */
+        state_drop_user(&item->values); /* too large to be kept whole: read key by key instead */
     }
     item->values.complete = item->whole;
     return status != PDR_OK ? status : collect.status;

@@ -23,12 +23,17 @@ void state_forget(struct state *state)
     state->bytes = 0;
 }
 
-uint32_t state_lower_bound(const struct state *state, struct pdr_bytes key, bool after)
+static int compare(const struct state_entry *entry, enum keys_kind kind, struct pdr_bytes key)
+{
+    return entry->kind != kind ? (int)entry->kind - (int)kind : pdr_bytes_compare(entry_key(entry), key);
+}
+
+uint32_t state_lower_bound(const struct state *state, enum keys_kind kind, struct pdr_bytes key, bool after)
 {
     uint32_t low = 0, high = state->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = pdr_bytes_compare(entry_key(state->entries[middle]), key);
+        int order = compare(state->entries[middle], kind, key);
         if (order < 0 || (after && order == 0)) {
             low = middle + 1;
         } else {
@@ -38,25 +43,25 @@ uint32_t state_lower_bound(const struct state *state, struct pdr_bytes key, bool
     return low;
 }
 
-static bool is_at(const struct state *state, uint32_t i, struct pdr_bytes key)
+static bool is_at(const struct state *state, uint32_t i, enum keys_kind kind, struct pdr_bytes key)
 {
-    return i < state->count && pdr_bytes_equal(entry_key(state->entries[i]), key);
+    return i < state->count && compare(state->entries[i], kind, key) == 0;
 }
 
-struct state_entry *state_find(const struct state *state, struct pdr_bytes key)
+struct state_entry *state_find(const struct state *state, enum keys_kind kind, struct pdr_bytes key)
 {
-    uint32_t i = state_lower_bound(state, key, false);
-    return is_at(state, i, key) ? state->entries[i] : NULL;
+    uint32_t i = state_lower_bound(state, kind, key, false);
+    return is_at(state, i, kind, key) ? state->entries[i] : NULL;
 }
 
-struct state_entry *state_entry_new(struct pdr_bytes key, struct pdr_bytes value, bool deleted)
+struct state_entry *state_entry_new(enum keys_kind kind, struct pdr_bytes key, struct pdr_bytes value, bool deleted)
 {
     struct state_entry *entry = mem_try(sizeof *entry + key.size + value.size);
     if (entry == NULL) {
         return NULL;
     }
-    *entry =
-        (struct state_entry){.value_size = (uint32_t)value.size, .key_size = (uint16_t)key.size, .deleted = deleted};
+    *entry = (struct state_entry){
+        .value_size = (uint32_t)value.size, .key_size = (uint16_t)key.size, .kind = (uint8_t)kind, .deleted = deleted};
     memcpy(entry->data, key.data, key.size);
     if (value.size > 0) {
         memcpy(entry->data + key.size, value.data, value.size);
@@ -71,9 +76,9 @@ static uint32_t size_of(const struct state_entry *entry)
 
 struct state_entry *state_insert(struct state *state, struct state_entry *entry)
 {
-    uint32_t i = state_lower_bound(state, entry_key(entry), false);
+    uint32_t i = state_lower_bound(state, entry->kind, entry_key(entry), false);
     state->bytes += size_of(entry);
-    if (is_at(state, i, entry_key(entry))) {
+    if (is_at(state, i, entry->kind, entry_key(entry))) {
         struct state_entry *old = state->entries[i];
         state->entries[i] = entry;
         state->bytes -= size_of(old);
@@ -89,10 +94,10 @@ struct state_entry *state_insert(struct state *state, struct state_entry *entry)
     return NULL;
 }
 
-struct state_entry *state_remove(struct state *state, struct pdr_bytes key)
+struct state_entry *state_remove(struct state *state, enum keys_kind kind, struct pdr_bytes key)
 {
-    uint32_t i = state_lower_bound(state, key, false);
-    if (!is_at(state, i, key)) {
+    uint32_t i = state_lower_bound(state, kind, key, false);
+    if (!is_at(state, i, kind, key)) {
         return NULL;
     }
     struct state_entry *old = state->entries[i];
@@ -107,7 +112,8 @@ void state_drop_applied(struct state *state, uint64_t applied_seq)
     uint32_t kept = 0;
     for (uint32_t i = 0; i < state->count; i++) {
         struct state_entry *entry = state->entries[i];
-        if (entry->seq <= applied_seq && !entry->is_volatile) {
+        bool is_stored = entry->seq <= applied_seq && !entry->is_volatile;
+        if (is_stored && (entry->kind == KEYS_USER || entry->deleted)) {
             state->bytes -= size_of(entry);
             mem_free(entry);
         } else {
@@ -115,4 +121,14 @@ void state_drop_applied(struct state *state, uint64_t applied_seq)
         }
     }
     state->count = kept;
+}
+
+void state_drop_user(struct state *state)
+{
+    while (state->count > 0 && state->entries[state->count - 1]->kind == KEYS_USER) {
+        struct state_entry *entry = state->entries[--state->count];
+        state->bytes -= size_of(entry);
+        mem_free(entry);
+    }
+    state->complete = false;
 }

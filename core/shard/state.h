@@ -1,8 +1,9 @@
 /* core/shard/state.h: an actor's state in memory: a sorted map, of which the store may hold more.
  *
- * This is the overlay of replication.md (section 1): it has the newest values, also those not committed or not applied
- * yet. `complete` says that it has every key; then nothing is ever read from the store. Otherwise a key that is not
- * here must be looked up, and a deleted one stays as a tombstone until the deletion is applied. */
+ * An entry is known by (kind, key): the actor's own are KEYS_USER; the platform's come before them, and are always all
+ * here. This is the overlay of replication.md (section 1): it has the newest values, also those not committed or not
+ * applied yet. `complete` says that it has every key; then nothing is ever read from the store. Otherwise a key that is
+ * not here must be looked up, and a deleted one stays as a tombstone until the deletion is applied. */
 #ifndef CORE_SHARD_STATE_H
 #define CORE_SHARD_STATE_H
 
@@ -11,13 +12,16 @@
 
 #include <perdure/bytes.h>
 
+#include "core/store/keys.h"
+
 struct state_entry {
     uint64_t seq; /* of the log entry that wrote it; 0: read from the store */
     uint32_t value_size;
     uint16_t key_size;
-    bool deleted;
-    bool is_volatile; /* by a method that writes nothing down: gone with the activation */
-    uint8_t data[];   /* key, value */
+    uint8_t kind; /* enum keys_kind */
+    bool deleted : 1;
+    bool is_volatile : 1; /* by a method that writes nothing down: gone with the activation */
+    uint8_t data[];       /* key, value */
 };
 
 struct state {
@@ -41,18 +45,20 @@ void state_init(struct state *state, bool complete);
 void state_release(struct state *state);
 
 /** NULL if there is none (a tombstone is one). */
-struct state_entry *state_find(const struct state *state, struct pdr_bytes key);
-/** Index of the first entry >= key (> key with `after`). */
-uint32_t state_lower_bound(const struct state *state, struct pdr_bytes key, bool after);
+struct state_entry *state_find(const struct state *state, enum keys_kind kind, struct pdr_bytes key);
+/** Index of the first entry >= (kind, key), or > with `after`. */
+uint32_t state_lower_bound(const struct state *state, enum keys_kind kind, struct pdr_bytes key, bool after);
 
 /** A free-standing entry; NULL if there is no memory. */
-struct state_entry *state_entry_new(struct pdr_bytes key, struct pdr_bytes value, bool deleted);
+struct state_entry *state_entry_new(enum keys_kind kind, struct pdr_bytes key, struct pdr_bytes value, bool deleted);
 /** Takes `entry`; returns the one it replaces, which is now the caller's, or NULL. */
 struct state_entry *state_insert(struct state *state, struct state_entry *entry);
 /** Takes the entry out and hands it over; NULL if there is none. */
-struct state_entry *state_remove(struct state *state, struct pdr_bytes key);
-/** Frees every entry the store has too (seq <= applied, not volatile). */
+struct state_entry *state_remove(struct state *state, enum keys_kind kind, struct pdr_bytes key);
+/** Frees every entry of the actor's own that the store has too (seq <= applied, not volatile). */
 void state_drop_applied(struct state *state, uint64_t applied_seq);
+/** Frees all entries of the actor's own, and forgets that they were all. */
+void state_drop_user(struct state *state);
 /** Empties without freeing the entries: they were moved elsewhere. */
 void state_forget(struct state *state);
 

@@ -96,6 +96,7 @@ static void turn_end(struct turn *turn)
     struct core *core = turn->activation->core;
     turn_close_scans(turn);
     state_release(&turn->writes);
+    rows_release(&turn->rows);
     free_calls(core, &turn->outbox);
     free_calls(core, &turn->answers);
     turn_drop_timer_changes(turn);

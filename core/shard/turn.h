@@ -6,6 +6,7 @@
 #define CORE_SHARD_TURN_H
 
 #include "core/shard/activation.h"
+#include "core/shard/rows.h"
 #include "core/shard/shard.h"
 
 #define PDR_STATE_KEY_MAX 1024u
@@ -29,6 +30,7 @@ struct turn {
     bool reader;
     bool committed_part; /* an earlier part was committed, before a call left */
     struct state writes;
+    struct rows rows;   /* of the shard, in the same entry */
     struct list outbox; /* tells, struct call */
     uint32_t outbox_count;
     struct list timer_changes;
@@ -67,6 +69,9 @@ void turn_wake(struct turn *turn);
 /* State. */
 enum pdr_status turn_get(struct turn *turn, struct pdr_bytes key, struct pdr_bytes *value);
 enum pdr_status turn_write(struct turn *turn, struct pdr_bytes key, struct pdr_bytes value, bool deleted);
+/** A row of the platform's about this actor, in the same entry; never volatile. False: the machine has no memory. */
+bool turn_write_kind(struct turn *turn, enum keys_kind kind, struct pdr_bytes key, struct pdr_bytes value,
+                     bool deleted);
 struct turn_scan;
 struct turn_scan *turn_scan_open(struct turn *turn, struct pdr_bytes from, struct pdr_bytes to);
 enum pdr_status turn_scan_next(struct turn_scan *scan, struct pdr_bytes *key, struct pdr_bytes *value);

@@ -31,7 +31,7 @@ static bool fetch_each(void *user, struct pdr_bytes key, struct pdr_bytes value)
         fetch->more = true;
         return false;
     }
-    struct state_entry *entry = state_entry_new(parts.user_key, value, false);
+    struct state_entry *entry = state_entry_new(parts.kind, parts.user_key, value, false);
     if (entry == NULL) {
         fetch->status = PDR_OVERLOADED;
         return false;
@@ -144,9 +144,9 @@ enum pdr_status turn_get(struct turn *turn, struct pdr_bytes key, struct pdr_byt
     if (check_key(turn, key) != PDR_OK) {
         return key.size == 0 ? PDR_INVALID : PDR_TOO_LARGE;
     }
-    const struct state_entry *entry = turn->writes.count > 0 ? state_find(&turn->writes, key) : NULL;
+    const struct state_entry *entry = turn->writes.count > 0 ? state_find(&turn->writes, KEYS_USER, key) : NULL;
     if (entry == NULL) {
-        entry = state_find(&a->values, key);
+        entry = state_find(&a->values, KEYS_USER, key);
     }
     if (entry != NULL) {
         return found(entry, value);
@@ -159,7 +159,7 @@ enum pdr_status turn_get(struct turn *turn, struct pdr_bytes key, struct pdr_byt
     }
     uint8_t from[KEYS_STATE_SIZE_MAX];
     struct fetch fetch;
-    fetch.from = pdr_bytes(from, keys_state(from, a->shard->id, a->shard->gen, activation_address(a), key));
+    fetch.from = pdr_bytes(from, keys_state(from, a->shard->id, a->shard->gen, activation_address(a), KEYS_USER, key));
     fetch.to = pdr_bytes(NULL, 0);
     enum pdr_status status = fetch_wait(turn, &fetch);
     return status == PDR_OK ? keep(turn, &fetch, value) : status;
@@ -182,13 +182,22 @@ enum pdr_status turn_write(struct turn *turn, struct pdr_bytes key, struct pdr_b
         return turn_fail(turn, PDR_TOO_LARGE, NULL, "a turn writes at most %u bytes (limit turn_bytes_max)",
                          PDR_TURN_BYTES_MAX);
     }
-    struct state_entry *entry = state_entry_new(key, value, deleted);
+    struct state_entry *entry = state_entry_new(KEYS_USER, key, value, deleted);
     if (entry == NULL) {
         return turn_fail(turn, PDR_OVERLOADED, NULL, "the machine has no memory for this write");
     }
     entry->is_volatile = turn->durability == PDR_DURABILITY_VOLATILE;
     turn_hold(turn, state_insert(&turn->writes, entry)); /* slices of the old value may be in use */
     return PDR_OK;
+}
+
+bool turn_write_kind(struct turn *turn, enum keys_kind kind, struct pdr_bytes key, struct pdr_bytes value, bool deleted)
+{
+    struct state_entry *entry = state_entry_new(kind, key, value, deleted);
+    if (entry != NULL) {
+        turn_hold(turn, state_insert(&turn->writes, entry));
+    }
+    return entry != NULL;
 }
 
 /* Scan: merges what the turn wrote, what is in memory and (if that is not all) pages of the store, by key. */
@@ -250,13 +259,15 @@ static enum pdr_status next_page(struct turn_scan *scan)
     }
     struct fetch fetch;
     struct pdr_bytes address = activation_address(a);
-    size_t size = keys_state(from, a->shard->id, a->shard->gen, address, pdr_bytes(scan->last, scan->last_size));
+    size_t size =
+        keys_state(from, a->shard->id, a->shard->gen, address, KEYS_USER, pdr_bytes(scan->last, scan->last_size));
     if (scan->started) {
         from[size++] = 0; /* the least key after it */
     }
     fetch.from = pdr_bytes(from, size);
-    fetch.to = scan->to.size > 0 ? pdr_bytes(to, keys_state(to, a->shard->id, a->shard->gen, address, scan->to))
-                                 : pdr_bytes(to, keys_state_end(to, a->shard->id, a->shard->gen, address));
+    fetch.to = scan->to.size > 0
+                   ? pdr_bytes(to, keys_state(to, a->shard->id, a->shard->gen, address, KEYS_USER, scan->to))
+                   : pdr_bytes(to, keys_state_end(to, a->shard->id, a->shard->gen, address));
     fetch.more = false;
     enum pdr_status status = fetch_wait(turn, &fetch);
     if (status == PDR_OK) {
@@ -269,7 +280,7 @@ static enum pdr_status next_page(struct turn_scan *scan)
 
 static const struct state_entry *next_of(const struct state *state, const struct turn_scan *scan)
 {
-    uint32_t i = state_lower_bound(state, pdr_bytes(scan->last, scan->last_size), scan->started);
+    uint32_t i = state_lower_bound(state, KEYS_USER, pdr_bytes(scan->last, scan->last_size), scan->started);
     return i < state->count ? state->entries[i] : NULL;
 }
 

@@ -33,17 +33,21 @@ static size_t put_address(uint8_t *out, uint32_t shard, uint16_t gen, struct pdr
     return size + put_bytes(out + size, address);
 }
 
-size_t keys_state(uint8_t *out, uint32_t shard, uint16_t gen, struct pdr_bytes address, struct pdr_bytes user_key)
+size_t keys_state(uint8_t *out, uint32_t shard, uint16_t gen, struct pdr_bytes address, enum keys_kind kind,
+                  struct pdr_bytes key)
 {
-    CHECK(user_key.size <= KEYS_USER_KEY_MAX);
+    CHECK(key.size <= KEYS_USER_KEY_MAX);
     size_t size = put_address(out, shard, gen, address);
     out[size++] = ADDRESS_END;
-    return size + put_bytes(out + size, user_key);
+    out[size++] = (uint8_t)kind;
+    return size + put_bytes(out + size, key);
 }
 
 size_t keys_state_prefix(uint8_t *out, uint32_t shard, uint16_t gen, struct pdr_bytes address)
 {
-    return keys_state(out, shard, gen, address, pdr_bytes(NULL, 0));
+    size_t size = put_address(out, shard, gen, address);
+    out[size++] = ADDRESS_END;
+    return size;
 }
 
 size_t keys_state_end(uint8_t *out, uint32_t shard, uint16_t gen, struct pdr_bytes address)
@@ -63,6 +67,11 @@ size_t keys_actor_prefix(struct pdr_bytes key)
     return end == NULL ? 0 : (size_t)(end - at) + 1;
 }
 
+bool keys_is_kind(uint8_t kind)
+{
+    return kind == KEYS_TELL || kind == KEYS_REMINDER || kind == KEYS_EVENT || kind == KEYS_USER;
+}
+
 bool keys_state_parse(struct pdr_bytes key, struct keys_state_parts *out)
 {
     const uint8_t *at = key.data;
@@ -70,14 +79,15 @@ bool keys_state_parse(struct pdr_bytes key, struct keys_state_parts *out)
     if (prefix <= KEYS_HEAD_SIZE + 1 || prefix > KEYS_HEAD_SIZE + KEYS_ADDRESS_MAX + 1) {
         return false;
     }
-    size_t user_size = key.size - prefix;
-    if (user_size == 0 || user_size > KEYS_USER_KEY_MAX) {
+    size_t size = key.size - prefix;
+    if (size < 2 || size - 1 > KEYS_USER_KEY_MAX || !keys_is_kind(at[prefix])) {
         return false;
     }
     out->shard = get_be32(at);
     out->gen = get_be16(at + 4);
     out->address = pdr_bytes(at + KEYS_HEAD_SIZE, prefix - KEYS_HEAD_SIZE - 1);
-    out->user_key = pdr_bytes(at + prefix, user_size);
+    out->kind = (enum keys_kind)at[prefix];
+    out->user_key = pdr_bytes(at + prefix + 1, size - 1);
     return true;
 }
 
@@ -86,6 +96,19 @@ void keys_shard_range(uint8_t *from, uint8_t *to, uint32_t shard)
     CHECK(shard != KEYS_SHARD_NONE);
     put_head(from, shard, 0, KEYS_META); /* the least table */
     put_head(to, shard + 1, 0, KEYS_META);
+}
+
+size_t keys_row(uint8_t *out, uint32_t shard, uint16_t gen, enum keys_table table, struct pdr_bytes key)
+{
+    CHECK(table > KEYS_STATE && table < KEYS_TABLE_COUNT && key.size <= KEYS_ROW_KEY_MAX);
+    size_t size = put_head(out, shard, gen, table);
+    return size + put_bytes(out + size, key);
+}
+
+void keys_table_range(uint8_t *from, uint8_t *to, uint32_t shard, uint16_t gen, enum keys_table table)
+{
+    put_head(from, shard, gen, table);
+    put_head(to, shard, gen, (enum keys_table)(table + 1));
 }
 
 size_t keys_meta(uint8_t *out, uint32_t shard, uint16_t gen)
@@ -252,11 +275,10 @@ enum pdr_status keys_check_format(struct store *store, const char **why)
                       "the row that names the store's format is damaged: restore a backup into an empty "
                       "data directory");
     }
-    if (version > KEYS_FORMAT_VERSION) {
+    if (version != KEYS_FORMAT_VERSION) {
         return refuse(why, PDR_INVALID,
-                      "the store has format %u and this perdure knows formats up to %u: start the newer "
-                      "perdure that wrote it",
-                      version, KEYS_FORMAT_VERSION);
+                      "the store has format %u and this perdure knows format %u: start the %s perdure that wrote it",
+                      version, KEYS_FORMAT_VERSION, version > KEYS_FORMAT_VERSION ? "newer" : "older");
     }
     return PDR_OK;
 }

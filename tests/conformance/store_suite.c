@@ -272,7 +272,7 @@ static struct pdr_bytes actor_address(char *out, unsigned actor)
 static struct pdr_bytes actor_row(uint8_t *out, unsigned actor, const char *user_key)
 {
     char address[32];
-    return pdr_bytes(out, keys_state(out, actor % 3, 0, actor_address(address, actor), pdr_str(user_key)));
+    return pdr_bytes(out, keys_state(out, actor % 3, 0, actor_address(address, actor), KEYS_USER, pdr_str(user_key)));
 }
 
 static bool see_user_key(void *user, struct pdr_bytes key, struct pdr_bytes value)
@@ -393,7 +393,7 @@ void store_suite_scans_from_one_actor_to_another(struct store_subject *subject)
     uint8_t keys[5][KEYS_STATE_SIZE_MAX];
     struct pdr_bytes rows[5];
     for (unsigned i = 0; i < 5; i++) {
-        rows[i] = pdr_bytes(keys[i], keys_state(keys[i], 1, 0, pdr_str(addresses[i]), pdr_str("k")));
+        rows[i] = pdr_bytes(keys[i], keys_state(keys[i], 1, 0, pdr_str(addresses[i]), KEYS_USER, pdr_str("k")));
         struct store_batch *batch = store->ops->batch_new(store);
         store->ops->batch_put(batch, rows[i], pdr_str(addresses[i]));
         write_batch(store, batch);
@@ -679,7 +679,8 @@ static struct pdr_bytes model_key(uint8_t *out, uint32_t k)
 {
     char address[32], user_key = (char)('0' + k % 6);
     int size = sprintf(address, "m/%03u", k / 6);
-    return pdr_bytes(out, keys_state(out, k / 30, 0, pdr_bytes(address, (size_t)size), pdr_bytes(&user_key, 1)));
+    return pdr_bytes(out,
+                     keys_state(out, k / 30, 0, pdr_bytes(address, (size_t)size), KEYS_USER, pdr_bytes(&user_key, 1)));
 }
 
 static void model_change(struct store *store, struct store_batch *batch, struct model *model, struct rng *rng)

@@ -381,11 +381,11 @@ static enum pdr_status walk_shard(struct survey *survey, struct store *store, st
     uint8_t from[KEYS_STATE_SIZE_MAX], to[KEYS_STATE_SIZE_MAX], end[KEYS_STATE_SIZE_MAX];
     struct passive_walk walk = {.survey = survey};
     struct pdr_bytes start = pdr_bytes_compare(survey->cursor, survey->prefix) > 0 ? survey->cursor : survey->prefix;
-    size_t from_size = start.size == 0 ? keys_state(from, shard, 0, pdr_str("!"), pdr_bytes(NULL, 0)) - 2
-                                       : keys_state(from, shard, 0, start, pdr_bytes(NULL, 0)) - 1;
+    size_t from_size = start.size == 0 ? keys_state_prefix(from, shard, 0, pdr_str("!")) - 2
+                                       : keys_state_prefix(from, shard, 0, start) - 1;
     uint32_t found = 0;
     memset(to, 0xff, sizeof to);
-    size_t to_size = keys_state(to, shard, 0, pdr_str("~"), pdr_bytes(NULL, 0)); /* behind every type's first letter */
+    size_t to_size = keys_state_prefix(to, shard, 0, pdr_str("~")); /* behind every type's first letter */
     while (found <= survey->limit) {
         walk.found = false;
         enum pdr_status status =

@@ -8,6 +8,8 @@
 
 #define SHARDS 4
 
+static const struct rows no_rows;
+
 static uint8_t payloads[64][256];
 static int used;
 
@@ -17,10 +19,11 @@ static struct record entry(uint32_t shard, uint64_t epoch, uint64_t seq, const c
     struct state writes;
     uint32_t operations;
     state_init(&writes, true);
-    mem_free(state_insert(&writes, state_entry_new(pdr_str(key), pdr_str(value != NULL ? value : ""), value == NULL)));
-    uint32_t size = effects_size(pdr_str(address), &writes, &operations);
+    mem_free(state_insert(
+        &writes, state_entry_new(KEYS_USER, pdr_str(key), pdr_str(value != NULL ? value : ""), value == NULL)));
+    uint32_t size = effects_size(pdr_str(address), &writes, &no_rows, &operations);
     uint8_t *payload = payloads[used++ % 64];
-    effects_encode(payload, pdr_str(address), &writes);
+    effects_encode(payload, pdr_str(address), &writes, &no_rows);
     state_release(&writes);
     return (struct record){RECORD_ENTRY, shard, epoch, seq, pdr_bytes(payload, size)};
 }
@@ -39,7 +42,7 @@ static bool holds(struct store *store, uint32_t shard, const char *address, cons
 {
     uint8_t at[KEYS_STATE_SIZE_MAX];
     void *got;
-    size_t size, key_size = keys_state(at, shard, 0, pdr_str(address), pdr_str(key));
+    size_t size, key_size = keys_state(at, shard, 0, pdr_str(address), KEYS_USER, pdr_str(key));
     if (store->ops->get(store, pdr_bytes(at, key_size), &got, &size) != PDR_OK) {
         return value == NULL;
     }
@@ -113,10 +116,11 @@ TEST(folds_a_hundred_thousand_keys)
         uint32_t operations;
         snprintf(key, sizeof key, "k%u", i % 50000);
         state_init(&writes, true);
-        mem_free(state_insert(&writes, state_entry_new(pdr_str(key), pdr_str(i < 50000 ? "a" : "b"), false)));
-        uint32_t size = effects_size(pdr_str("kv/x"), &writes, &operations);
+        mem_free(
+            state_insert(&writes, state_entry_new(KEYS_USER, pdr_str(key), pdr_str(i < 50000 ? "a" : "b"), false)));
+        uint32_t size = effects_size(pdr_str("kv/x"), &writes, &no_rows, &operations);
         REQUIRE(size <= sizeof room[0]);
-        effects_encode(room[i], pdr_str("kv/x"), &writes);
+        effects_encode(room[i], pdr_str("kv/x"), &writes, &no_rows);
         state_release(&writes);
         struct record record = {RECORD_ENTRY, 0, 1, i + 1, pdr_bytes(room[i], size)};
         REQUIRE(apply_record(apply, &record) == PDR_OK);
@@ -130,3 +134,79 @@ TEST(folds_a_hundred_thousand_keys)
 }
 
 TEST_MAIN()
+
+/* Rows of the shard: beside the actor's, in the same batch; (table, key) is their name. */
+
+static struct record row_entry(uint64_t seq, enum keys_table table, const char *key, const char *value)
+{
+    struct state writes;
+    struct rows rows = {0};
+    uint32_t operations;
+    state_init(&writes, true);
+    if (value != NULL) {
+        rows_put(&rows, table, pdr_str(key), pdr_str(value));
+    } else {
+        rows_delete(&rows, table, pdr_str(key));
+    }
+    uint32_t size = effects_size(pdr_str(""), &writes, &rows, &operations);
+    uint8_t *payload = payloads[used++ % 64];
+    effects_encode(payload, pdr_str(""), &writes, &rows);
+    rows_release(&rows);
+    return (struct record){RECORD_ENTRY, 1, 1, seq, pdr_bytes(payload, size)};
+}
+
+static bool has_row(struct store *store, enum keys_table table, const char *key, const char *value)
+{
+    uint8_t at[KEYS_STATE_SIZE_MAX];
+    void *got;
+    size_t size;
+    if (store->ops->get(store, pdr_bytes(at, keys_row(at, 1, 0, table, pdr_str(key))), &got, &size) != PDR_OK) {
+        return value == NULL;
+    }
+    bool same = value != NULL && pdr_bytes_equal(pdr_bytes(got, size), pdr_str(value));
+    free(got);
+    return same;
+}
+
+static void apply_all(struct apply *apply, struct store *store, const struct record *records, int count)
+{
+    for (int i = 0; i < count; i++) {
+        REQUIRE(apply_record(apply, &records[i]) == PDR_OK);
+    }
+    REQUIRE(apply_write(apply, store) == PDR_OK);
+}
+
+TEST(rows_of_the_shard)
+{
+    struct store *store = store_mem_new();
+    struct apply *apply = begin();
+    struct record first[] = {row_entry(1, KEYS_DUE, "k", "due"), row_entry(2, KEYS_DEAD, "k", "dead"),
+                             row_entry(3, KEYS_DUE, "other", "x"), row_entry(4, KEYS_DUE, "other", NULL)};
+    apply_all(apply, store, first, 4);
+    EXPECT(has_row(store, KEYS_DUE, "k", "due"));
+    EXPECT(has_row(store, KEYS_DEAD, "k", "dead"));
+    EXPECT(has_row(store, KEYS_DUE, "other", NULL));
+    struct record second[] = {row_entry(5, KEYS_DUE, "k", NULL)};
+    apply_all(apply, store, second, 1);
+    EXPECT(has_row(store, KEYS_DUE, "k", NULL));
+    EXPECT(has_row(store, KEYS_DEAD, "k", "dead"));
+    apply_free(apply);
+    store->ops->close(store);
+}
+
+/* A tell that came and ran within one step never reaches the store; one of an earlier step is deleted from it. */
+TEST(what_is_put_and_deleted_in_a_step)
+{
+    struct store *store = store_mem_new();
+    struct apply *apply = begin();
+    struct record first[] = {row_entry(1, KEYS_OUTBOX, "1", "a"), row_entry(2, KEYS_OUTBOX, "2", "b"),
+                             row_entry(3, KEYS_OUTBOX, "1", NULL)};
+    apply_all(apply, store, first, 3);
+    EXPECT(has_row(store, KEYS_OUTBOX, "1", NULL));
+    EXPECT(has_row(store, KEYS_OUTBOX, "2", "b"));
+    struct record second[] = {row_entry(4, KEYS_OUTBOX, "2", NULL)};
+    apply_all(apply, store, second, 1);
+    EXPECT(has_row(store, KEYS_OUTBOX, "2", NULL));
+    apply_free(apply);
+    store->ops->close(store);
+}

@@ -6,7 +6,7 @@
 
 static struct state_entry *put(struct state *s, const char *key, const char *value, uint64_t seq)
 {
-    struct state_entry *entry = state_entry_new(pdr_str(key), pdr_str(value), false);
+    struct state_entry *entry = state_entry_new(KEYS_USER, pdr_str(key), pdr_str(value), false);
     entry->seq = seq;
     return state_insert(s, entry);
 }
@@ -23,10 +23,10 @@ TEST(keeps_keys_in_order)
     for (uint32_t i = 1; i < s.count; i++) {
         EXPECT(pdr_bytes_compare(entry_key(s.entries[i - 1]), entry_key(s.entries[i])) < 0);
     }
-    EXPECT(state_find(&s, pdr_str("zz")) != NULL);
-    EXPECT(state_find(&s, pdr_str("zzz")) == NULL);
-    EXPECT_INT(state_lower_bound(&s, pdr_str("aa"), false), 1);
-    EXPECT_INT(state_lower_bound(&s, pdr_str("aa"), true), 2);
+    EXPECT(state_find(&s, KEYS_USER, pdr_str("zz")) != NULL);
+    EXPECT(state_find(&s, KEYS_USER, pdr_str("zzz")) == NULL);
+    EXPECT_INT(state_lower_bound(&s, KEYS_USER, pdr_str("aa"), false), 1);
+    EXPECT_INT(state_lower_bound(&s, KEYS_USER, pdr_str("aa"), true), 2);
     state_release(&s);
 }
 
@@ -41,11 +41,11 @@ TEST(replacing_hands_the_old_entry_over)
     EXPECT_INT(s.count, 1);
     EXPECT_INT(s.bytes, 1 + 5);
     mem_free(old);
-    old = state_remove(&s, pdr_str("k"));
+    old = state_remove(&s, KEYS_USER, pdr_str("k"));
     REQUIRE(old != NULL);
     EXPECT_INT(s.bytes, 0);
     mem_free(old);
-    EXPECT(state_remove(&s, pdr_str("k")) == NULL);
+    EXPECT(state_remove(&s, KEYS_USER, pdr_str("k")) == NULL);
     state_release(&s);
 }
 
@@ -57,11 +57,11 @@ TEST(drops_only_what_the_store_has)
     put(&s, "applied", "2", 5);
     put(&s, "new", "3", 6);
     put(&s, "volatile", "4", 0);
-    state_find(&s, pdr_str("volatile"))->is_volatile = true;
+    state_find(&s, KEYS_USER, pdr_str("volatile"))->is_volatile = true;
     state_drop_applied(&s, 5);
     EXPECT_INT(s.count, 2);
-    EXPECT(state_find(&s, pdr_str("new")) != NULL);
-    EXPECT(state_find(&s, pdr_str("volatile")) != NULL);
+    EXPECT(state_find(&s, KEYS_USER, pdr_str("new")) != NULL);
+    EXPECT(state_find(&s, KEYS_USER, pdr_str("volatile")) != NULL);
     EXPECT_INT(s.bytes, 3 + 1 + 8 + 1);
     state_release(&s);
 }
@@ -84,7 +84,7 @@ TEST(agrees_with_a_model)
             mem_free(put(&s, key, value, 1));
             model[k] = v;
         } else {
-            struct state_entry *old = state_remove(&s, pdr_str(key));
+            struct state_entry *old = state_remove(&s, KEYS_USER, pdr_str(key));
             EXPECT((old != NULL) == (model[k] >= 0));
             mem_free(old);
             model[k] = -1;
@@ -95,7 +95,7 @@ TEST(agrees_with_a_model)
         char key[16], value[16];
         snprintf(key, sizeof key, "key%d", k);
         snprintf(value, sizeof value, "%d", model[k]);
-        struct state_entry *entry = state_find(&s, pdr_str(key));
+        struct state_entry *entry = state_find(&s, KEYS_USER, pdr_str(key));
         EXPECT((entry != NULL) == (model[k] >= 0));
         present += entry != NULL;
         EXPECT(entry == NULL || pdr_bytes_equal(entry_value(entry), pdr_str(value)));

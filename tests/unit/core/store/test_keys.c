@@ -9,13 +9,13 @@
 
 static struct pdr_bytes state(uint8_t *out, uint32_t shard, uint16_t gen, const char *address, const char *user_key)
 {
-    return pdr_bytes(out, keys_state(out, shard, gen, pdr_str(address), pdr_str(user_key)));
+    return pdr_bytes(out, keys_state(out, shard, gen, pdr_str(address), KEYS_USER, pdr_str(user_key)));
 }
 
 TEST(state_key_has_this_layout)
 {
     uint8_t key[KEYS_STATE_SIZE_MAX];
-    static const char want[] = "\x01\x02\x03\x04\xab\xcd\x01kv/a\0name";
+    static const char want[] = "\x01\x02\x03\x04\xab\xcd\x01kv/a\0\x08name";
     EXPECT(pdr_bytes_equal(state(key, 0x01020304, 0xabcd, "kv/a", "name"), pdr_bytes(want, sizeof want - 1)));
 }
 
@@ -31,7 +31,7 @@ TEST(state_key_there_and_back)
             uint8_t key[KEYS_STATE_SIZE_MAX];
             struct keys_state_parts parts;
             struct pdr_bytes a = pdr_bytes(address, address_size), u = pdr_bytes(user_key, size);
-            REQUIRE(keys_state_parse(pdr_bytes(key, keys_state(key, 255, 7, a, u)), &parts));
+            REQUIRE(keys_state_parse(pdr_bytes(key, keys_state(key, 255, 7, a, KEYS_USER, u)), &parts));
             EXPECT_INT(parts.shard, 255);
             EXPECT_INT(parts.gen, 7);
             EXPECT(pdr_bytes_equal(parts.address, a));
@@ -81,12 +81,34 @@ TEST(shard_range_holds_all_generations)
     }
 }
 
+/* The platform's rows of an actor come before its own, in its range; a shard's rows are beside them, in the shard. */
+TEST(rows_stand_in_this_order)
+{
+    uint8_t a[KEYS_STATE_SIZE_MAX], b[KEYS_STATE_SIZE_MAX], from[KEYS_HEAD_SIZE], to[KEYS_HEAD_SIZE];
+    struct pdr_bytes own = pdr_bytes(a, keys_state(a, 1, 0, pdr_str("kv/a"), KEYS_USER, pdr_str("\1")));
+    struct pdr_bytes told = pdr_bytes(b, keys_state(b, 1, 0, pdr_str("kv/a"), KEYS_TELL, pdr_str("\377")));
+    EXPECT(pdr_bytes_compare(told, own) < 0);
+    EXPECT_INT(keys_actor_prefix(own), keys_actor_prefix(told));
+    for (int table = KEYS_SESSION; table < KEYS_TABLE_COUNT; table++) {
+        struct pdr_bytes row = pdr_bytes(b, keys_row(b, 1, 0, (enum keys_table)table, pdr_str("\377\377")));
+        keys_table_range(from, to, 1, 0, (enum keys_table)table);
+        EXPECT(between(pdr_bytes(from, sizeof from), row, pdr_bytes(to, sizeof to)));
+        keys_shard_range(from, to, 1);
+        EXPECT(between(pdr_bytes(from, sizeof from), row, pdr_bytes(to, sizeof to)));
+        EXPECT(pdr_bytes_compare(own, row) < 0);
+        EXPECT_INT(keys_actor_prefix(row), 0);
+    }
+}
+
 TEST(what_is_no_state_key)
 {
     uint8_t key[KEYS_STATE_SIZE_MAX + 2];
     struct keys_state_parts parts;
-    size_t size = keys_state(key, 1, 0, pdr_str("kv/a"), pdr_str("k"));
+    size_t size = keys_state(key, 1, 0, pdr_str("kv/a"), KEYS_USER, pdr_str("k"));
     EXPECT(keys_state_parse(pdr_bytes(key, size), &parts));
+    key[KEYS_HEAD_SIZE + 5] = 4; /* no kind */
+    EXPECT(!keys_state_parse(pdr_bytes(key, size), &parts));
+    key[KEYS_HEAD_SIZE + 5] = KEYS_USER;
     for (size_t shorter = 0; shorter < size; shorter++) {
         EXPECT(!keys_state_parse(pdr_bytes(key, shorter), &parts));
     }
@@ -97,7 +119,7 @@ TEST(what_is_no_state_key)
     key[6] = KEYS_STATE;
     put_be32(key, KEYS_SHARD_NONE);
     EXPECT(!keys_state_parse(pdr_bytes(key, size), &parts));
-    size = keys_state(key, 1, 0, pdr_str("a"), pdr_str("k"));
+    size = keys_state(key, 1, 0, pdr_str("a"), KEYS_USER, pdr_str("k"));
     key[KEYS_HEAD_SIZE] = 0; /* no address */
     EXPECT(!keys_state_parse(pdr_bytes(key, size), &parts));
     memset(key + KEYS_HEAD_SIZE, 'a', KEYS_ADDRESS_MAX + 1);
@@ -106,8 +128,9 @@ TEST(what_is_no_state_key)
     EXPECT(!keys_state_parse(pdr_bytes(key, KEYS_HEAD_SIZE + KEYS_ADDRESS_MAX + 3), &parts));
     memset(key + KEYS_HEAD_SIZE, 'a', KEYS_STATE_SIZE_MAX - KEYS_HEAD_SIZE);
     key[KEYS_HEAD_SIZE + 3] = 0;
-    EXPECT(keys_state_parse(pdr_bytes(key, KEYS_HEAD_SIZE + 4 + KEYS_USER_KEY_MAX), &parts));
-    EXPECT(!keys_state_parse(pdr_bytes(key, KEYS_HEAD_SIZE + 4 + KEYS_USER_KEY_MAX + 1), &parts));
+    key[KEYS_HEAD_SIZE + 4] = KEYS_TELL;
+    EXPECT(keys_state_parse(pdr_bytes(key, KEYS_HEAD_SIZE + 5 + KEYS_USER_KEY_MAX), &parts));
+    EXPECT(!keys_state_parse(pdr_bytes(key, KEYS_HEAD_SIZE + 5 + KEYS_USER_KEY_MAX + 1), &parts));
 }
 
 /* What is taken for a key is one: it is written the same way again. */
@@ -128,7 +151,8 @@ TEST(hostile_keys)
             uint8_t again[KEYS_STATE_SIZE_MAX];
             taken++;
             EXPECT(pdr_bytes_equal(
-                pdr_bytes(again, keys_state(again, parts.shard, parts.gen, parts.address, parts.user_key)), key));
+                pdr_bytes(again, keys_state(again, parts.shard, parts.gen, parts.address, parts.kind, parts.user_key)),
+                key));
         }
         EXPECT(keys_actor_prefix(key) <= size);
         free(bytes);
@@ -271,10 +295,19 @@ TEST(format_of_a_newer_program_is_refused)
 {
     struct store *store = store_mem_new();
     const char *why = NULL;
-    put_format(store, "\2\0\0\0", 4);
+    put_format(store, "\3\0\0\0", 4);
     EXPECT_INT(keys_check_format(store, &why), PDR_INVALID);
-    EXPECT_STR(why,
-               "the store has format 2 and this perdure knows formats up to 1: start the newer perdure that wrote it");
+    EXPECT_STR(why, "the store has format 3 and this perdure knows format 2: start the newer perdure that wrote it");
+    store->ops->close(store);
+}
+
+TEST(format_of_an_older_program_is_refused)
+{
+    struct store *store = store_mem_new();
+    const char *why = NULL;
+    put_format(store, "\1\0\0\0", 4);
+    EXPECT_INT(keys_check_format(store, &why), PDR_INVALID);
+    EXPECT_STR(why, "the store has format 1 and this perdure knows format 2: start the older perdure that wrote it");
     store->ops->close(store);
 }
 

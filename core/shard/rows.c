@@ -1,0 +1,47 @@
+/* core/shard/rows.c: a list of copies, in the order of the calls. */
+#include "core/shard/rows.h"
+
+#include "core/base/check.h"
+#include "core/base/mem.h"
+
+static void add(struct rows *rows, enum keys_table table, struct pdr_bytes key, struct pdr_bytes value, bool deleted)
+{
+    CHECK(table > KEYS_STATE && table < KEYS_TABLE_COUNT && key.size <= KEYS_ROW_KEY_MAX);
+    struct row *row = mem_grow(NULL, sizeof *row + 1 + key.size + value.size);
+    *row = (struct row){.value_size = (uint32_t)value.size, .key_size = (uint16_t)(1 + key.size), .deleted = deleted};
+    row->data[0] = (uint8_t)table;
+    if (key.size > 0) {
+        memcpy(row->data + 1, key.data, key.size);
+    }
+    if (value.size > 0) {
+        memcpy(row->data + 1 + key.size, value.data, value.size);
+    }
+    if (rows->last != NULL) {
+        rows->last->next = row;
+    } else {
+        rows->first = row;
+    }
+    rows->last = row;
+    rows->count++;
+    rows->bytes += row->key_size + row->value_size;
+}
+
+void rows_put(struct rows *rows, enum keys_table table, struct pdr_bytes key, struct pdr_bytes value)
+{
+    add(rows, table, key, value, false);
+}
+
+void rows_delete(struct rows *rows, enum keys_table table, struct pdr_bytes key)
+{
+    add(rows, table, key, pdr_bytes(NULL, 0), true);
+}
+
+void rows_release(struct rows *rows)
+{
+    while (rows->first != NULL) {
+        struct row *row = rows->first;
+        rows->first = row->next;
+        mem_free(row);
+    }
+    *rows = (struct rows){0};
+}
