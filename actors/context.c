@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/base/cron.h"
+#include "core/shard/reminder.h"
 #include "core/shard/turn.h"
 
 static struct turn *inside(pdr_turn *turn)
@@ -233,6 +235,44 @@ int pdr_timer_set(pdr_turn *turn, const char *name, uint64_t delay_ms, uint64_t 
 int pdr_timer_cancel(pdr_turn *turn, const char *name)
 {
     return turn_timer(inside(turn), pdr_str(name), 0, 0, pdr_bytes(NULL, 0), pdr_bytes(NULL, 0), true);
+}
+
+int pdr_reminder_at(pdr_turn *turn, const char *name, int64_t due_ms, uint64_t period_ms, const char *method,
+                    struct pdr_bytes args)
+{
+    struct reminder reminder = {
+        .due_ms = due_ms < 0 ? 0 : due_ms, .period_ms = period_ms, .method = pdr_str(method), .args = args};
+    return turn_reminder_set(inside(turn), pdr_str(name), &reminder);
+}
+
+int pdr_reminder_in(pdr_turn *turn, const char *name, uint64_t delay_ms, uint64_t period_ms, const char *method,
+                    struct pdr_bytes args)
+{
+    int64_t now = pdr_wall_ms(turn);
+    now = now < 0 ? 0 : now;
+    int64_t due = delay_ms >= (uint64_t)(INT64_MAX - now) ? INT64_MAX : now + (int64_t)delay_ms;
+    return pdr_reminder_at(turn, name, due, period_ms, method, args);
+}
+
+int pdr_reminder_cron(pdr_turn *turn, const char *name, const char *expression, const char *method,
+                      struct pdr_bytes args)
+{
+    struct cron cron;
+    const char *why;
+    if (cron_parse(pdr_str(expression), &cron, &why) != PDR_OK) {
+        return turn_fail(inside(turn), PDR_INVALID, NULL, "%s", why);
+    }
+    int64_t now = pdr_wall_ms(turn);
+    struct reminder reminder = {.due_ms = cron_next(&cron, now < 0 ? 0 : now),
+                                .cron = pdr_str(expression),
+                                .method = pdr_str(method),
+                                .args = args};
+    return turn_reminder_set(inside(turn), pdr_str(name), &reminder);
+}
+
+int pdr_reminder_cancel(pdr_turn *turn, const char *name)
+{
+    return turn_reminder_cancel(inside(turn), pdr_str(name));
 }
 
 int pdr_sleep(pdr_turn *turn, uint64_t delay_ms)

@@ -40,7 +40,8 @@ struct call {
     struct message message;
     struct timer timer;
     enum call_state state;
-    bool is_read; /* what ran of it wrote nothing: asking again is safe */
+    bool is_read;     /* what ran of it wrote nothing: asking again is safe */
+    bool is_reminder; /* core/shard/reminders.h: what it runs is in the actor's row */
 
     /* target; slices of `data` */
     struct pdr_bytes address; /* "TYPE/KEY" */

@@ -10,7 +10,7 @@
 /*    n   name                   where, and what goes wrong there */
 #define MUTATION_TABLE(X)                                                                                              \
     X(1,  reply_before_commit,    "turn.c, answer: a write's reply does not wait for the gate (R25)")                  \
-    X(2,  ack_before_sync,        "journal.c: batches are answered when the write begins, not when it is synced")    \
+    X(2,  ack_before_sync,        "journal.c: batches are answered when the write begins, not when it is synced")      \
     X(3,  apply_without_meta,     "apply.c, put_meta: the data goes to the store without `applied` (R24)")             \
     X(4,  failed_turn_kept,       "turn.c, run_method: a failed turn's writes are committed all the same")             \
     X(5,  call_before_commit,     "outbox.c, commit_part: the call leaves before what was written is durable")         \
@@ -27,7 +27,10 @@
     X(16, deadlock_unseen,        "mailbox.c, waits_for_itself: a chain of calls that comes back waits for ever")      \
     X(17, checkpoint_too_far,     "apply_step.c, answer_checkpoints: says applied of what is not yet in the store")    \
     X(18, stop_releases_all,      "node.c, last_position: a stop releases what the store could not take (R74)")        \
-    X(19, not_settled,            "core.c, core_start: turns run before what recovery found is durable (R71)")
+    X(19, not_settled,            "core.c, core_start: turns run before what recovery found is durable (R71)")         \
+    X(40, reminder_stale,         "reminders.c, reminder_call_open: a hint is believed, whatever its row says")        \
+    X(41, reminder_not_moved,     "reminders.c, reminder_call_ended: a reminder fires, and its row stays")             \
+    X(42, reminder_scan_early,    "reminders.c, begin_scan: the scan does not wait for what the store lacks")
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */

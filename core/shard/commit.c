@@ -8,6 +8,7 @@
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
 #include "core/shard/mailbox.h"
+#include "core/shard/reminders.h"
 
 #define RECORDS_MIN (16u << 10)
 #define KEEP_SPARE_MAX (1u << 20)
@@ -212,6 +213,7 @@ enum pdr_status commit_turn(struct turn *turn, bool final)
     uint64_t seq = add_entry(a->core, a->shard, activation_address(a), &turn->writes, &turn->rows, size);
     a->last_seq = seq;
     merge(a, &turn->writes, seq, hold);
+    reminders_note(a->core, a->shard, &turn->rows);
     rows_release(&turn->rows);
     return PDR_OK;
 }
@@ -289,7 +291,7 @@ static void advance(struct shard *shard, uint64_t durable_seq)
 /* Roll-back: the journal had no room (R74). What was not durable is undone: the positions go back, the epoch ends, and
  * actors that saw any of it are read anew, behind what is still to be applied. */
 
-static void roll_back_shard(struct shard *shard)
+static void roll_back_shard(struct core *core, struct shard *shard)
 {
     if (shard->last_seq == shard->commit_seq) {
         return;
@@ -299,6 +301,7 @@ static void roll_back_shard(struct shard *shard)
     shard->epoch_open = false;
     shard->rid_known = shard->rid_known && shard->commit_seq > 0; /* the name went with the first entry */
     shard->load_barrier = shard->commit_seq;
+    reminders_forget(core, shard);
     struct list waits;
     list_init(&waits);
     list_splice(&waits, &shard->gate);
@@ -364,7 +367,7 @@ static void roll_back(struct core *core)
     }
     for (uint32_t id = 0; id < core->shard_count; id++) {
         if (core->shards[id] != NULL) {
-            roll_back_shard(core->shards[id]);
+            roll_back_shard(core, core->shards[id]);
         }
     }
 }

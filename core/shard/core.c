@@ -9,6 +9,7 @@
 #include "core/shard/apply.h"
 #include "core/shard/commit.h"
 #include "core/shard/mailbox.h"
+#include "core/shard/reminders.h"
 #include "core/shard/turn.h"
 
 #define TICK_BUDGET 2048 /* calls a tick, so that sockets and completions are not kept waiting */
@@ -133,6 +134,7 @@ void core_free(struct core *core)
     }
     hash_each(&core->activations, discard_activation, NULL);
     hash_release(&core->activations);
+    reminders_free(core);
     apply_release(core);
     commit_free(core);
     if (core->fibers != NULL) {
@@ -361,6 +363,7 @@ static void settled(struct journal_batch *batch, enum pdr_status status)
 void core_start(struct core *core)
 {
     static const uint64_t nothing;
+    reminders_start(core);
     core->settled = MUTATION(19);
     core->settling = (struct journal_batch){.home = core->world.loop, .records = &nothing, .done = settled};
     journal_submit(core->world.journal, &core->settling);

@@ -57,7 +57,7 @@ struct core_world {
 
 struct core_stats {
     uint64_t calls, turns, entries, entry_bytes, overloaded, deadlines, loads, activations, passivations, evictions;
-    uint64_t applies, applied_records, applied_keys, rollbacks;
+    uint64_t applies, applied_records, applied_keys, rollbacks, reminders;
 };
 
 /** A job of this core at the work pool, so that core_free can free what a dead world never gave back. */
@@ -115,6 +115,11 @@ struct core {
     struct apply_step *step;      /* the one that `applying` is about */
     struct core_job *failed_step; /* to be tried again when apply_timer fires */
     struct list checkpoints;      /* who waits for everything to be applied */
+
+    /* reminders.c */
+    struct timer reminders_timer;
+    uint32_t reminders_turn;
+    uint64_t reminders_wait_ns; /* no scan before: the store could not be read */
 
     struct timer idle_timer;
     uint64_t swept_ns; /* the tick in which shortage of memory last made it sweep */

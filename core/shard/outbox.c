@@ -45,8 +45,11 @@ static enum pdr_status commit_part(struct turn *turn)
 
 /* Making a call or a tell. */
 
-static enum pdr_status check_args(struct turn *turn, struct pdr_bytes args)
+enum pdr_status turn_check_args(struct turn *turn, struct pdr_bytes args)
 {
+    if (args.size == 0) {
+        return PDR_OK;
+    }
     if (args.size > PDR_STATE_VALUE_MAX) {
         return turn_fail(turn, PDR_TOO_LARGE, NULL, "arguments have at most %u bytes (limit payload_bytes_max)",
                          PDR_STATE_VALUE_MAX);
@@ -75,7 +78,7 @@ static enum pdr_status make(struct turn *turn, struct pdr_bytes to, struct pdr_b
     if (args.size == 0) {
         args = pdr_bytes(no_args, sizeof no_args);
     } else {
-        enum pdr_status status = check_args(turn, args);
+        enum pdr_status status = turn_check_args(turn, args);
         if (status != PDR_OK) {
             return status;
         }
@@ -224,8 +227,9 @@ enum pdr_status turn_timer(struct turn *turn, struct pdr_bytes name, uint64_t de
         return turn_fail(turn, PDR_INVALID, NULL, "a timer has a name and a method of 1 to %d bytes",
                          PDR_METHOD_SIZE_MAX);
     }
-    if (args.size > 0 && check_args(turn, args) != PDR_OK) {
-        return args.size > PDR_STATE_VALUE_MAX ? PDR_TOO_LARGE : PDR_INVALID;
+    enum pdr_status status = turn_check_args(turn, args);
+    if (status != PDR_OK) {
+        return status;
     }
     if (!cancel && !timer_fits(turn, name)) {
         return turn_fail(turn, PDR_OVERLOADED, NULL, "an actor has at most %u timers (limit timers)", ACTOR_TIMERS_MAX);

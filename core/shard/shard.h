@@ -12,6 +12,7 @@
 
 struct core;
 struct submission;
+struct reminders;
 
 struct shard {
     uint32_t id;
@@ -26,6 +27,7 @@ struct shard {
     uint64_t applied_seq;          /* in the store */
     uint64_t load_barrier;         /* after a roll-back: loads wait until applied_seq has reached it */
     struct list gate;              /* struct gate_wait, by seq */
+    struct reminders *reminders;   /* those due soon; from core_start on */
     struct submission *touched_in; /* the open submission, if it has records of ours ... */
     uint32_t touched_at;           /* ... and where it notes them */
 };

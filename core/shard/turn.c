@@ -10,6 +10,7 @@
 #include "core/base/mutation.h"
 #include "core/shard/commit.h"
 #include "core/shard/mailbox.h"
+#include "core/shard/reminders.h"
 
 #define CALLS_A_SLOT 64                /* of one actor before others get their turn */
 #define REPLY_BYTES_A_CALL (16u << 10) /* as much as one call more in the tick's budget */
@@ -243,6 +244,9 @@ static enum pdr_status run_method(struct turn *turn)
     if (status != PDR_OK && !MUTATION(4)) {
         return (enum pdr_status)status;
     }
+    if (call->is_reminder) {
+        reminder_call_ended(turn);
+    }
     enum pdr_status committed = commit_turn(turn, true);
     a->doomed = committed != PDR_OK; /* its volatile memory is ahead of its state */
     return committed;
@@ -250,6 +254,9 @@ static enum pdr_status run_method(struct turn *turn)
 
 static void run_call(struct activation *a, struct call *call)
 {
+    if (call->is_reminder && (call = reminder_call_open(a, call)) == NULL) {
+        return;
+    }
     call->state = CALL_RUNNING;
     call->activation = NULL;
     const struct class_method *method = find_method(a->cls, call->method);
@@ -259,7 +266,7 @@ static void run_call(struct activation *a, struct call *call)
         call_finish(call);
         return;
     }
-    bool is_logged = !method->reader && method->durability != PDR_DURABILITY_VOLATILE;
+    bool is_logged = (!method->reader && method->durability != PDR_DURABILITY_VOLATILE) || call->is_reminder;
     if (is_logged && commit_admits(a, call) != PDR_OK) {
         call_finish(call);
         return;

@@ -92,6 +92,9 @@ void turn_release_effects(struct turn *turn);
 /** Frees `block` when the turn ends: slices of it may be in use. NULL is fine. */
 void turn_hold(struct turn *turn, void *block);
 
+/** Encoded arguments of a call to come: an array, within the limit; empty is none. */
+enum pdr_status turn_check_args(struct turn *turn, struct pdr_bytes args);
+
 /** Notes a failure for pdr_error_code and for the caller, and returns `status`. */
 enum pdr_status turn_fail(struct turn *turn, enum pdr_status status, const char *code, const char *format, ...)
     PDR_PRINTF(4, 5);

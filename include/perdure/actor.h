@@ -166,6 +166,26 @@ PDR_API const char *pdr_error_message(pdr_turn *turn);
 PDR_API int pdr_timer_set(pdr_turn *turn, const char *name, uint64_t delay_ms, uint64_t period_ms, const char *method,
                           struct pdr_bytes args);
 PDR_API int pdr_timer_cancel(pdr_turn *turn, const char *name);
+/* Reminders are durable timers: state of the actor, which is woken for them after a crash, a restart or passivation
+ * too. `method` runs for each time that is due; the reminder moves on in the same (last) commit of its turn, so what
+ * a turn in one piece does happens once, whatever crashes. If it fails it is run again, after 100 ms, doubling to a
+ * minute. Times that passed while no node ran, or while the method failed, are one. Wall clock: one that jumps
+ * forward makes reminders early, one that jumps back makes them late, and neither repeats nor loses one. `name`
+ * (1..64 bytes) replaces a reminder of that name; at most 1,024 an actor. They are set and cancelled with the turn's
+ * commit; not by readers, hooks, or types that write nothing down. */
+
+/** At wall time due_ms (since 1970; at once if it is past), then every period_ms (0: once). */
+PDR_API int pdr_reminder_at(pdr_turn *turn, const char *name, int64_t due_ms, uint64_t period_ms, const char *method,
+                            struct pdr_bytes args);
+/** After delay_ms. */
+PDR_API int pdr_reminder_in(pdr_turn *turn, const char *name, uint64_t delay_ms, uint64_t period_ms, const char *method,
+                            struct pdr_bytes args);
+/** Whenever `expression` says, in UTC: "minute hour day month weekday" as in crontab(5), or "@daily" and the like. */
+PDR_API int pdr_reminder_cron(pdr_turn *turn, const char *name, const char *expression, const char *method,
+                              struct pdr_bytes args);
+/** PDR_OK also if there is none. */
+PDR_API int pdr_reminder_cancel(pdr_turn *turn, const char *name);
+
 /** Waits; other actors run meanwhile. What was written commits first. PDR_DEADLINE if the deadline comes first. */
 PDR_API int pdr_sleep(pdr_turn *turn, uint64_t delay_ms);
 

@@ -1,14 +1,7 @@
 /* The functions of perdure/actor.h, on a real node (loops, TCP, RocksDB, files) and through the real client. */
-#include <perdure/actor.h>
-#include <perdure/client.h>
-#include <pthread.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include "tests/lib/test.h"
-#include "tools/node/process_uv.h"
+#include "tests/integration/world.h"
 
 /* The type under test. */
 
@@ -238,123 +231,11 @@ PDR_ACTOR_WITH(probe, sizeof(struct probe_memory), on_activate, on_passivate, PD
                PDR_METHOD_AS("put_volatile", put, PDR_DURABILITY_VOLATILE),
                PDR_METHOD_AS("put_memory", put, PDR_DURABILITY_MEMORY))
 
-/* A node and a client. */
-
-struct world {
-    struct process *process;
-    pthread_t thread;
-    pdr_blocking *client;
-    char data[512], node[64];
-    struct node_options options;
-};
-
 static const struct pdr_actor_type *const types[] = {&pdr_type_probe, NULL};
-
-static void *run(void *process)
-{
-    process_run(process);
-    return NULL;
-}
-
-static void start(struct world *w)
-{
-    const char *why = "";
-    struct process_options options = {.data = w->data, .threads = 2, .node = w->options};
-    options.node.name = "test";
-    options.node.listen = "127.0.0.1:0";
-    options.node.types = types;
-    if (process_open(&options, &w->process, &why) != PDR_OK) {
-        fprintf(stderr, "%s\n", why);
-        REQUIRE(!"process_open");
-    }
-    REQUIRE(pthread_create(&w->thread, NULL, run, w->process) == 0);
-    snprintf(w->node, sizeof w->node, "127.0.0.1:%u", process_port(w->process));
-    struct pdr_client_options client = {.node = w->node};
-    REQUIRE(pdr_blocking_open(&client, &w->client, &why) == PDR_OK);
-}
-
-static void stop(struct world *w)
-{
-    pdr_blocking_close(w->client);
-    process_stop(w->process, 2000);
-    pthread_join(w->thread, NULL);
-    process_free(w->process);
-}
-
-static void begin(struct world *w)
-{
-    snprintf(w->data, sizeof w->data, "%s", test_dir());
-    start(w);
-}
-
-/* Calls with arguments given as a format: i integer, s string. */
-static struct pdr_outcome ask(struct world *w, const char *to, const char *method, uint64_t deadline_ms,
-                              const char *format, ...)
-{
-    static pdr_writer args;
-    struct pdr_outcome outcome;
-    struct pdr_call_options options = {.deadline_ms = deadline_ms};
-    va_list values;
-    pdr_writer_release(&args);
-    pdr_writer_init(&args, NULL, 0, 0);
-    pdr_write_array(&args, (uint32_t)strlen(format));
-    va_start(values, format);
-    for (const char *f = format; *f != 0; f++) {
-        if (*f == 'i') {
-            pdr_write_int(&args, va_arg(values, int));
-        } else {
-            pdr_write_cstr(&args, va_arg(values, const char *));
-        }
-    }
-    va_end(values);
-    pdr_blocking_call(w->client, pdr_str(to), method, pdr_written(&args), &options, &outcome);
-    return outcome;
-}
-
-static bool is_code(struct pdr_outcome o, const char *code)
-{
-    if (o.status != PDR_OK && pdr_bytes_equal(o.code, pdr_str(code))) {
-        return true;
-    }
-    fprintf(stderr, "code %.*s: %.*s\n", (int)o.code.size, (const char *)o.code.data, (int)o.message.size,
-            (const char *)o.message.data);
-    return false;
-}
-
-static bool is_int(struct pdr_outcome o, int64_t want)
-{
-    int64_t got;
-    if (o.status == PDR_OK && pdr_value_int(o.result, &got) && got == want) {
-        return true;
-    }
-    fprintf(stderr, "status %s %.*s, wanted %lld\n", pdr_status_wire(o.status), (int)o.message.size,
-            (const char *)o.message.data, (long long)want);
-    return false;
-}
-
-static bool is_nil(struct pdr_outcome o)
-{
-    return o.status == PDR_OK && pdr_value_kind(o.result) == PDR_KIND_NIL;
-}
-static bool is_bytes(struct pdr_outcome o, const char *want)
-{
-    struct pdr_bytes got;
-    return o.status == PDR_OK && pdr_value_bytes(o.result, &got) && pdr_bytes_equal(got, pdr_str(want));
-}
-
-/* Until `want` comes true, at most 10 s: for what happens soon, not at once. */
-#define EVENTUALLY(want)                                                                                               \
-    do {                                                                                                               \
-        int tries = 0;                                                                                                 \
-        while (!(want) && tries++ < 1000) {                                                                            \
-            usleep(10000);                                                                                             \
-        }                                                                                                              \
-        EXPECT(tries < 1000);                                                                                          \
-    } while (0)
 
 TEST(a_failed_turn_leaves_nothing)
 {
-    struct world w = {0};
+    struct world w = {.options.types = types};
     begin(&w);
     EXPECT(is_code(ask(&w, "probe/a", "put_then_fail", 0, ""), "boom"));
     EXPECT(is_nil(ask(&w, "probe/a", "get", 0, "s", "failed")));
@@ -364,7 +245,7 @@ TEST(a_failed_turn_leaves_nothing)
 
 TEST(what_was_written_before_a_call_stays)
 {
-    struct world w = {0};
+    struct world w = {.options.types = types};
     begin(&w);
     EXPECT(is_code(ask(&w, "probe/a", "put_call_fail", 0, ""), "boom"));
     EXPECT(is_bytes(ask(&w, "probe/a", "get", 0, "s", "before"), "x"));
@@ -374,7 +255,7 @@ TEST(what_was_written_before_a_call_stays)
 
 TEST(calls_carry_caller_errors_and_results)
 {
-    struct world w = {0};
+    struct world w = {.options.types = types};
     begin(&w);
     EXPECT(is_int(ask(&w, "probe/a", "forward", 0, "ssi", "counter/c", "add", 5), 5));
     EXPECT(is_bytes(ask(&w, "probe/a", "forward", 0, "ss", "probe/b", "who"), "probe/a"));
@@ -390,7 +271,7 @@ TEST(calls_carry_caller_errors_and_results)
 
 TEST(a_chain_that_comes_back_is_a_deadlock)
 {
-    struct world w = {0};
+    struct world w = {.options.types = types};
     begin(&w);
     struct pdr_outcome o = ask(&w, "probe/a", "forward", 0, "ss", "probe/a", "who");
     EXPECT(is_code(o, "saw") && pdr_bytes_equal(o.message, pdr_str("deadlock")));
@@ -402,7 +283,7 @@ TEST(a_chain_that_comes_back_is_a_deadlock)
 
 TEST(tells_leave_when_the_turn_has_committed)
 {
-    struct world w = {0};
+    struct world w = {.options.types = types};
     begin(&w);
     EXPECT(is_nil(ask(&w, "probe/a", "tell_counter", 0, "s", "counter/told")));
     EVENTUALLY(is_int(ask(&w, "counter/told", "get", 0, ""), 1));
@@ -415,7 +296,7 @@ TEST(tells_leave_when_the_turn_has_committed)
 
 TEST(timers_beat_and_stop)
 {
-    struct world w = {0};
+    struct world w = {.options.types = types};
     begin(&w);
     EXPECT(is_nil(ask(&w, "probe/a", "start_timer", 0, "ii", 5, 5)));
     int64_t n = 0;
@@ -434,7 +315,7 @@ TEST(timers_beat_and_stop)
 
 TEST(readers_cannot_write)
 {
-    struct world w = {0};
+    struct world w = {.options.types = types};
     begin(&w);
     EXPECT(is_code(ask(&w, "probe/a", "reader_put", 0, ""), "invalid"));
     stop(&w);
@@ -442,7 +323,7 @@ TEST(readers_cannot_write)
 
 TEST(deadlines_travel_and_end_waits)
 {
-    struct world w = {0};
+    struct world w = {.options.types = types};
     begin(&w);
     EXPECT(is_code(ask(&w, "probe/a", "nap", 50, "i", 5000), "deadline_exceeded"));
     struct pdr_outcome o = ask(&w, "probe/a", "forward", 100, "ssi", "probe/b", "nap", 5000);
@@ -456,7 +337,7 @@ TEST(deadlines_travel_and_end_waits)
 
 TEST(faulty_methods_are_internal_errors)
 {
-    struct world w = {0};
+    struct world w = {.options.types = types};
     begin(&w);
     EXPECT(is_code(ask(&w, "probe/a", "bad_code", 0, ""), "internal"));
     EXPECT(is_code(ask(&w, "probe/a", "bad_status", 0, ""), "internal"));
@@ -465,7 +346,7 @@ TEST(faulty_methods_are_internal_errors)
 
 TEST(slices_live_until_the_turn_ends)
 {
-    struct world w = {0};
+    struct world w = {.options.types = types};
     begin(&w);
     struct pdr_outcome o = ask(&w, "probe/a", "hold_slices", 0, "");
     bool held = false;
@@ -476,7 +357,7 @@ TEST(slices_live_until_the_turn_ends)
 
 TEST(idle_actors_are_passivated_and_come_back)
 {
-    struct world w = {.options = {.idle_ms = 100}};
+    struct world w = {.options = {.types = types, .idle_ms = 100}};
     begin(&w);
     atomic_store(&passivated, 0);
     EXPECT(is_int(ask(&w, "probe/a", "activated", 0, ""), 100));
@@ -491,7 +372,7 @@ TEST(idle_actors_are_passivated_and_come_back)
 
 TEST(memory_limit_evicts_the_longest_idle)
 {
-    struct world w = {.options = {.memory_max = 256 << 10}};
+    struct world w = {.options = {.types = types, .memory_max = 256 << 10}};
     begin(&w);
     for (int i = 0; i < 3000; i++) {
         char to[32];
@@ -517,7 +398,7 @@ TEST(memory_limit_evicts_the_longest_idle)
 /* More state than stays in memory: reads and scans go to the store, merged with what is newer. */
 TEST(large_state_is_read_piece_by_piece)
 {
-    struct world w = {.options = {.idle_ms = 50}};
+    struct world w = {.options = {.types = types, .idle_ms = 50}};
     begin(&w);
     for (int i = 0; i < 8; i++) {
         EXPECT(is_nil(ask(&w, "probe/big", "fill", 0, "iii", i * 500, 500, 200)));
@@ -539,7 +420,7 @@ TEST(large_state_is_read_piece_by_piece)
 
 TEST(limits_say_which)
 {
-    struct world w = {0};
+    struct world w = {.options.types = types};
     begin(&w);
     char *large = calloc(1, 2000);
     memset(large, 'k', 1999);
@@ -553,7 +434,7 @@ TEST(limits_say_which)
 
 TEST(everything_is_there_after_a_clean_restart)
 {
-    struct world w = {0};
+    struct world w = {.options.types = types};
     begin(&w);
     EXPECT(is_int(ask(&w, "counter/a", "add", 0, "i", 41), 41));
     EXPECT(is_nil(ask(&w, "probe/a", "put_memory", 0, "ss", "m", "kept")));

@@ -387,6 +387,103 @@ static int cached_get(pdr_turn *turn, const pdr_args *args)
 PDR_ACTOR_WITH(sim_cached, sizeof(struct cached), cached_activate, cached_passivate, PDR_DURABILITY_DEFAULT,
                PDR_METHOD("add", cached_add), PDR_READER("get", cached_get))
 
-const struct pdr_actor_type *const sim_types[] = {
-    &pdr_type_sim_bank, &pdr_type_sim_step,   &pdr_type_sim_witness, &pdr_type_sim_chain,
-    &pdr_type_sim_slow, &pdr_type_sim_cached, &pdr_type_sim_beat,    NULL};
+/* sim_alarm: reminders in slots. A set replaces what the slot had; what rings must be the slot's own, and for the first
+ * time: else it is counted as wrong. */
+
+static const char *slot_key(char *key, size_t size, const char *what, int64_t slot)
+{
+    snprintf(key, size, "%s-%lld", what, (long long)slot);
+    return key;
+}
+
+/* Rings in delay_ms: `token` names it. */
+static int alarm_arm(pdr_turn *turn, int64_t slot, int64_t token, int64_t delay_ms)
+{
+    char key[32];
+    uint8_t room[32];
+    pdr_writer args;
+    pdr_writer_init(&args, room, sizeof room, sizeof room);
+    pdr_write_array(&args, 2);
+    pdr_write_int(&args, slot);
+    pdr_write_int(&args, token);
+    int status = pdr_reminder_in(turn, slot_key(key, sizeof key, "slot", slot), (uint64_t)delay_ms, 0, "ring",
+                                 pdr_written(&args));
+    status = status != PDR_OK ? status : pdr_put_int(turn, slot_key(key, sizeof key, "token", slot), token);
+    status = status != PDR_OK ? status : pdr_put_int(turn, slot_key(key, sizeof key, "rung", slot), 0);
+    return status != PDR_OK ? status
+                            : pdr_put_int(turn, slot_key(key, sizeof key, "due", slot), pdr_wall_ms(turn) + delay_ms);
+}
+
+/* set [slot, token, delay_ms]: a late copy of an old one does nothing. */
+static int alarm_set(pdr_turn *turn, const pdr_args *args)
+{
+    int64_t token = pdr_arg_int(args, 1, 0);
+    int status = put_token(turn, "last", token);
+    status = status != PDR_OK ? status : alarm_arm(turn, pdr_arg_int(args, 0, 0), token, pdr_arg_int(args, 2, 0));
+    return status != PDR_OK ? status : pdr_reply_nil(turn);
+}
+
+static int alarm_cancel(pdr_turn *turn, const pdr_args *args)
+{
+    char key[32];
+    int64_t slot = pdr_arg_int(args, 0, 0);
+    int status = pdr_reminder_cancel(turn, slot_key(key, sizeof key, "slot", slot));
+    status = status != PDR_OK ? status : pdr_put_int(turn, slot_key(key, sizeof key, "token", slot), 0);
+    return status != PDR_OK ? status : pdr_reply_nil(turn);
+}
+
+static int alarm_ring(pdr_turn *turn, const pdr_args *args)
+{
+    char key[32];
+    int64_t slot = pdr_arg_int(args, 0, 0), token = 0, rung = 0;
+    int status = read_int(turn, slot_key(key, sizeof key, "token", slot), &token);
+    status = status != PDR_OK ? status : read_int(turn, slot_key(key, sizeof key, "rung", slot), &rung);
+    if (status == PDR_OK && (token != pdr_arg_int(args, 1, -1) || rung > 0)) {
+        status = add_int(turn, "wrong", 1);
+    }
+    return status != PDR_OK ? status : pdr_put_int(turn, slot_key(key, sizeof key, "rung", slot), rung + 1);
+}
+
+/* What is still to ring rings now. */
+static int alarm_hurry(pdr_turn *turn, const pdr_args *args)
+{
+    for (int64_t slot = 0; slot < 4; slot++) {
+        char key[32];
+        int64_t token, rung;
+        int status = read_int(turn, slot_key(key, sizeof key, "token", slot), &token);
+        status = status != PDR_OK ? status : read_int(turn, slot_key(key, sizeof key, "rung", slot), &rung);
+        if (status == PDR_OK && token > 0 && rung == 0) {
+            status = alarm_arm(turn, slot, token, 0);
+        }
+        if (status != PDR_OK) {
+            return status;
+        }
+    }
+    return pdr_reply_nil(turn);
+}
+
+static int alarm_look(pdr_turn *turn, const pdr_args *args)
+{
+    static const char *const what[] = {"token", "rung", "due"};
+    char key[32];
+    int64_t n;
+    uint8_t room[256];
+    pdr_writer reply;
+    int status = read_int(turn, "wrong", &n);
+    pdr_writer_init(&reply, room, sizeof room, sizeof room);
+    pdr_write_array(&reply, 2 + 3 * 4);
+    pdr_write_int(&reply, n);
+    pdr_write_int(&reply, pdr_wall_ms(turn));
+    for (int i = 0; i < 12 && status == PDR_OK; i++) {
+        status = read_int(turn, slot_key(key, sizeof key, what[i % 3], i / 3), &n);
+        pdr_write_int(&reply, n);
+    }
+    return status != PDR_OK ? status : pdr_reply(turn, pdr_written(&reply));
+}
+
+PDR_ACTOR(sim_alarm, PDR_METHOD("set", alarm_set), PDR_METHOD("cancel", alarm_cancel), PDR_METHOD("ring", alarm_ring),
+          PDR_METHOD("hurry", alarm_hurry), PDR_READER("look", alarm_look))
+
+const struct pdr_actor_type *const sim_types[] = {&pdr_type_sim_bank,  &pdr_type_sim_step,  &pdr_type_sim_witness,
+                                                  &pdr_type_sim_chain, &pdr_type_sim_slow,  &pdr_type_sim_cached,
+                                                  &pdr_type_sim_beat,  &pdr_type_sim_alarm, NULL};
