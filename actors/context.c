@@ -8,6 +8,7 @@
 #include "core/base/cron.h"
 #include "core/shard/reminder.h"
 #include "core/shard/turn.h"
+#include "core/shard/watch.h"
 
 static struct turn *inside(pdr_turn *turn)
 {
@@ -224,6 +225,11 @@ int pdr_call(pdr_turn *turn, struct pdr_bytes to, const char *method, struct pdr
 int pdr_tell(pdr_turn *turn, struct pdr_bytes to, const char *method, struct pdr_bytes args)
 {
     return turn_tell(inside(turn), to, pdr_str(method), args);
+}
+
+int pdr_emit(pdr_turn *turn, pdr_value event)
+{
+    return turn_emit(inside(turn), event);
 }
 
 int pdr_timer_set(pdr_turn *turn, const char *name, uint64_t delay_ms, uint64_t period_ms, const char *method,

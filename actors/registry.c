@@ -7,6 +7,7 @@
 #include "actors/context.h"
 #include "core/base/check.h"
 #include "core/base/mem.h"
+#include "core/shard/watch.h"
 
 #define METHODS_MAX 1024u
 
@@ -102,6 +103,9 @@ static const char *fault_of(const struct pdr_actor_type *type, uint32_t *methods
     if (type->memory_size > (16u << 20)) {
         return "its volatile memory is over 16 MiB an actor";
     }
+    if (type->events_kept > EVENTS_KEPT_MAX) {
+        return "it keeps more than 65,536 events an actor";
+    }
     for (*methods = 0; type->methods[*methods].name != NULL; ++*methods) {
         const struct pdr_method *m = &type->methods[*methods];
         char call[PDR_TYPE_SIZE_MAX + PDR_METHOD_SIZE_MAX + 8];
@@ -139,6 +143,7 @@ static struct native_class *new_class(const struct pdr_actor_type *type, uint32_
         .name = pdr_str(type->name),
         .methods = native->methods,
         .method_count = methods,
+        .events_kept = type->events_kept > 0 ? type->events_kept : EVENTS_KEPT_DEFAULT,
         .memory_size = (uint32_t)type->memory_size,
         .has_activate = type->activate != NULL,
         .has_passivate = type->passivate != NULL,

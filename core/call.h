@@ -42,6 +42,7 @@ struct call {
     enum call_state state;
     bool is_read;     /* what ran of it wrote nothing: asking again is safe */
     bool is_reminder; /* core/shard/reminders.h: what it runs is in the actor's row */
+    bool is_watch;    /* core/shard/watch.h: somebody wants to hear of events */
 
     /* target; slices of `data` */
     struct pdr_bytes address; /* "TYPE/KEY" */

@@ -1,6 +1,7 @@
 /* actors/builtin/builtin.c: the list of the builtin types. */
 #include "actors/builtin/builtin.h"
 
-extern const struct pdr_actor_type pdr_type_echo, pdr_type_counter, pdr_type_kv;
+extern const struct pdr_actor_type pdr_type_echo, pdr_type_counter, pdr_type_kv, pdr_type_topic;
 
-const struct pdr_actor_type *const builtin_types[] = {&pdr_type_echo, &pdr_type_counter, &pdr_type_kv, NULL};
+const struct pdr_actor_type *const builtin_types[] = {&pdr_type_echo, &pdr_type_counter, &pdr_type_kv, &pdr_type_topic,
+                                                      NULL};

@@ -28,6 +28,7 @@
     X(17, checkpoint_too_far,     "apply_step.c, answer_checkpoints: says applied of what is not yet in the store")    \
     X(18, stop_releases_all,      "node.c, last_position: a stop releases what the store could not take (R74)")        \
     X(19, not_settled,            "core.c, core_start: turns run before what recovery found is durable (R71)")         \
+    X(50, event_before_commit,    "watch.c, emission_leaves: an event leaves before its turn is committed")            \
     X(40, reminder_stale,         "reminders.c, reminder_call_open: a hint is believed, whatever its row says")        \
     X(41, reminder_not_moved,     "reminders.c, reminder_call_ended: a reminder fires, and its row stays")             \
     X(42, reminder_scan_early,    "reminders.c, begin_scan: the scan does not wait for what the store lacks")

@@ -28,6 +28,7 @@ struct actor_class {
     struct pdr_bytes name;
     const struct class_method *methods;
     uint32_t method_count;
+    uint32_t events_kept; /* events that each of its actors keeps */
     uint32_t memory_size; /* of an activation's volatile struct */
     bool has_activate, has_passivate;
     bool logged; /* some method writes to the log; else nothing is ever read from the store */

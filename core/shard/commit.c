@@ -9,6 +9,7 @@
 #include "core/base/mutation.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
+#include "core/shard/watch.h"
 
 #define RECORDS_MIN (16u << 10)
 #define KEEP_SPARE_MAX (1u << 20)
@@ -361,6 +362,7 @@ static void roll_back(struct core *core)
         core->uncommitted_bytes -= s->size;
         submission_free(s);
     }
+    watch_roll_back(core);
     /* activations first: a gate that opens may run nothing, but the next tick must not see undone state */
     if (!MUTATION(14)) {
         hash_each(&core->activations, roll_back_activation, NULL);

@@ -11,6 +11,7 @@
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
 #include "core/shard/turn.h"
+#include "core/shard/watch.h"
 
 #define TICK_BUDGET 2048 /* calls a tick, so that sockets and completions are not kept waiting */
 #define SWEEP_MS 250u
@@ -58,6 +59,7 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     timerwheel_init(&core->wheel, clock_now_ns(world->clock));
     call_pool_init(&core->calls);
     hash_init(&core->activations);
+    hash_init(&core->watched);
     struct list *const heads[] = {&core->lru,       &core->runnable,  &core->ready,       &core->waiting, &core->jobs,
                                   &core->in_flight, &core->unapplied, &core->checkpoints, &core->loading, &core->cold};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
@@ -135,6 +137,7 @@ void core_free(struct core *core)
     hash_each(&core->activations, discard_activation, NULL);
     hash_release(&core->activations);
     reminders_free(core);
+    watch_free(core);
     apply_release(core);
     commit_free(core);
     if (core->fibers != NULL) {

@@ -57,7 +57,7 @@ struct core_world {
 
 struct core_stats {
     uint64_t calls, turns, entries, entry_bytes, overloaded, deadlines, loads, activations, passivations, evictions;
-    uint64_t applies, applied_records, applied_keys, rollbacks, reminders;
+    uint64_t applies, applied_records, applied_keys, rollbacks, reminders, events;
 };
 
 /** A job of this core at the work pool, so that core_free can free what a dead world never gave back. */
@@ -82,6 +82,7 @@ struct core {
     uint32_t shard_count;
 
     struct hash activations; /* by full address */
+    struct hash watched;     /* watch.c: actors that somebody listens to */
     struct list lru;         /* idle ones, the longest idle first */
     uint64_t memory_used;    /* bytes: activations, their state, queued calls' heap */
     uint32_t queued;         /* calls in mailboxes */

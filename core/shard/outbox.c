@@ -4,6 +4,7 @@
 #include "core/base/mutation.h"
 #include "core/shard/commit.h"
 #include "core/shard/turn.h"
+#include "core/shard/watch.h"
 
 /* Commit before call: what this turn wrote so far becomes an entry, and the gate opens, before anybody hears of it. */
 
@@ -285,6 +286,7 @@ void turn_release_effects(struct turn *turn)
         }
     }
     turn->outbox_count = 0;
+    turn_release_events(turn);
     change_timers(turn);
 }
 

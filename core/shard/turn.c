@@ -11,6 +11,7 @@
 #include "core/shard/commit.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
+#include "core/shard/watch.h"
 
 #define CALLS_A_SLOT 64                /* of one actor before others get their turn */
 #define REPLY_BYTES_A_CALL (16u << 10) /* as much as one call more in the tick's budget */
@@ -69,6 +70,7 @@ static void turn_begin(struct turn *turn, struct activation *a, enum turn_kind k
     };
     state_init(&turn->writes, true);
     list_init(&turn->outbox);
+    list_init(&turn->events);
     list_init(&turn->timer_changes);
     list_init(&turn->answers);
     list_init(&turn->scans);
@@ -101,6 +103,7 @@ static void turn_end(struct turn *turn)
     free_calls(core, &turn->outbox);
     free_calls(core, &turn->answers);
     turn_drop_timer_changes(turn);
+    turn_drop_events(turn);
     while (turn->garbage != NULL) {
         struct turn_memory *memory = turn->garbage;
         turn->garbage = memory->next;
@@ -169,11 +172,9 @@ static void gate_opened(struct gate_wait *wait, enum pdr_status status)
     call_finish(call);
 }
 
-static void answer(struct activation *a, struct call *call, const struct turn *turn)
+void turn_answer_seen(struct activation *a, struct call *call)
 {
-    /* of a doomed actor, last_seq was undone: nothing will ever reach it */
-    if (turn->durability != PDR_DURABILITY_SYNC || a->doomed || a->last_seq <= a->shard->commit_seq ||
-        MUTATION(turn->reader ? 6 : 1)) {
+    if (a->doomed || a->last_seq <= a->shard->commit_seq) { /* doomed: last_seq was undone, nothing will reach it */
         call_finish(call);
         return;
     }
@@ -182,6 +183,15 @@ static void answer(struct activation *a, struct call *call, const struct turn *t
     timer_init(&call->timer, gate_expired);
     timer_set(&a->core->wheel, &call->timer, call->deadline_ns);
     commit_gate(a->shard, &call->gate, a->last_seq);
+}
+
+static void answer(struct activation *a, struct call *call, const struct turn *turn)
+{
+    if (turn->durability != PDR_DURABILITY_SYNC || MUTATION(turn->reader ? 6 : 1)) {
+        call_finish(call);
+    } else {
+        turn_answer_seen(a, call);
+    }
 }
 
 /* One call. */
@@ -254,6 +264,12 @@ static enum pdr_status run_method(struct turn *turn)
 
 static void run_call(struct activation *a, struct call *call)
 {
+    if (call->is_watch) {
+        call->state = CALL_RUNNING;
+        call->activation = NULL;
+        watch_run(a, call);
+        return;
+    }
     if (call->is_reminder && (call = reminder_call_open(a, call)) == NULL) {
         return;
     }

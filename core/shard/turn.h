@@ -33,6 +33,8 @@ struct turn {
     struct rows rows;   /* of the shard, in the same entry */
     struct list outbox; /* tells, struct call */
     uint32_t outbox_count;
+    struct list events; /* struct emission, where somebody listens */
+    uint32_t event_count;
     struct list timer_changes;
     struct list scans;
     struct turn_memory *garbage; /* freed when the turn ends: values handed out, entries replaced, replies */
@@ -51,6 +53,9 @@ struct turn {
     char error_code[PDR_METHOD_SIZE_MAX + 1];
     char error_text[192];
 };
+
+/** A call that ran without a turn: its answer leaves when all that the actor wrote is committed. Takes it. */
+void turn_answer_seen(struct activation *a, struct call *call);
 
 /** Scheduler: runs what the activation has to do, on the current fiber, until it waits for nothing more. */
 void turn_run_activation(struct activation *a);

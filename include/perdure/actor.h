@@ -37,7 +37,7 @@ extern "C" {
 #endif
 
 /** Changes when a plugin built against another header would misbehave; such a plugin is refused at load. */
-#define PDR_ACTOR_ABI 1
+#define PDR_ACTOR_ABI 2
 
 typedef struct pdr_turn pdr_turn;
 typedef struct pdr_args pdr_args;
@@ -73,6 +73,7 @@ struct pdr_actor_type {
     unsigned long memory_size;        /* of the volatile struct of an activation, bytes; 0 for none */
     pdr_hook_fn activate, passivate;  /* may be NULL */
     enum pdr_durability durability;
+    unsigned events_kept; /* of each actor, for listeners that come back: 1 to 65,536; 0: 256 */
 };
 
 /* clang-format off */
@@ -87,7 +88,7 @@ struct pdr_actor_type {
     static const struct pdr_method pdr_methods_##type[] = {__VA_ARGS__, {NULL, NULL, 0, PDR_DURABILITY_DEFAULT}};      \
     extern const struct pdr_actor_type pdr_type_##type;                                                                \
     const struct pdr_actor_type pdr_type_##type = {PDR_ACTOR_ABI, #type, pdr_methods_##type, memory,                   \
-                                                   activate_hook, passivate_hook, how_durable};
+                                                   activate_hook, passivate_hook, how_durable, 0};
 
 /** What a plugin exports under the name `pdr_plugin`; `perdure start --plugin FILE.so` loads it. */
 struct pdr_plugin {
@@ -155,6 +156,14 @@ PDR_API int pdr_scan_next(pdr_scan *scan, struct pdr_bytes *key, struct pdr_byte
 PDR_API int pdr_call(pdr_turn *turn, struct pdr_bytes to, const char *method, struct pdr_bytes args, pdr_value *reply);
 /** Sends without an answer; leaves when this turn has committed, or never if it fails. */
 PDR_API int pdr_tell(pdr_turn *turn, struct pdr_bytes to, const char *method, struct pdr_bytes args);
+/**
+ * Emits an event, one encoded value of at most 64 KiB, to whoever watches the actor (`perdure watch`,
+ * pdr_client_watch). It leaves when this turn has committed, or never if it fails. Events of an actor are numbered,
+ * one after the other, and the newest are kept (events_kept, and at most 1 MiB), so that who was away can go on
+ * where it was. Where the method writes nothing down (volatile), events live with the activation. Not in readers and
+ * hooks.
+ */
+PDR_API int pdr_emit(pdr_turn *turn, pdr_value event);
 /** Of the last function of this turn that did not return PDR_OK. Never NULL. */
 PDR_API const char *pdr_error_code(pdr_turn *turn);
 PDR_API const char *pdr_error_message(pdr_turn *turn);

@@ -5,6 +5,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/shard/core.h"
+#include "net/conn/watches.h"
 #include "net/wire/limits.h"
 
 #define LINGER_MS 2000u
@@ -18,6 +19,7 @@ void conns_init(struct conns *conns, struct core *core, struct router *router, s
         (struct conns){.core = core, .router = router, .transport = transport, .limits = *limits, .identity = identity};
     list_init(&conns->all);
     list_init(&conns->dirty);
+    timer_init(&conns->watch_timer, NULL);
 }
 
 static void conn_free(struct conn *conn)
@@ -30,6 +32,13 @@ static void conn_free(struct conn *conn)
     mem_free(conn);
     conns->count--;
     conns->stats.closed++;
+}
+
+void conn_let_go(struct conn *conn)
+{
+    if (conn->state == CONN_GONE && conn->outstanding == 0 && conn->watch_count == 0) {
+        conn_free(conn);
+    }
 }
 
 /* Pause and resume: a peer that asks for more than it takes is not read. */
@@ -126,6 +135,7 @@ static void received(void *user, struct pdr_bytes data)
 
 static void go_on(struct conn *conn)
 {
+    watches_go_on(conn);
     if (conn->state != CONN_OPEN || !conn->paused || !has_room(conn)) {
         return;
     }
@@ -153,9 +163,8 @@ static void closed(void *user, const char *why)
     conn->stream = NULL;
     conns->streams--;
     list_remove(&conn->dirty_node);
-    if (conn->outstanding == 0) {
-        conn_free(conn);
-    }
+    watches_end(conn);
+    conn_let_go(conn);
     if (conns->closing && conns->streams == 0 && conns->closed != NULL) {
         void (*done)(void *) = conns->closed;
         conns->closed = NULL;
@@ -177,6 +186,7 @@ void conns_adopt(struct conns *conns, intptr_t pending)
     conn->conns = conns;
     conn->deadline_ms = LIMIT_DEADLINE_MS_DEFAULT;
     list_init(&conn->node);
+    list_init(&conn->watches);
     list_init(&conn->dirty_node);
     pdr_writer_init(&conn->in, NULL, 0, 0);
     pdr_writer_init(&conn->out, NULL, 0, 0);
@@ -213,8 +223,8 @@ void conn_call_ended(struct conn *conn)
 {
     CHECK(conn->outstanding > 0);
     conn->outstanding--;
-    if (conn->state == CONN_GONE && conn->outstanding == 0) {
-        conn_free(conn);
+    if (conn->state == CONN_GONE) {
+        conn_let_go(conn);
     } else if (conn->paused && conn->state == CONN_OPEN) {
         conn_begin_write(conn); /* an answered notification writes nothing, but may let the flush go on reading */
     }
@@ -278,6 +288,7 @@ void conns_free(struct conns *conns)
     while (!list_empty(&conns->all)) {
         struct conn *conn = LIST_ITEM(conns->all.next, struct conn, node);
         conn->stream = NULL;
+        watches_free(conn);
         conn_free(conn);
     }
 }

@@ -6,6 +6,7 @@
 #include <perdure/value.h>
 
 #include "core/base/list.h"
+#include "core/base/timerwheel.h"
 #include "net/transport/transport.h"
 #include "net/wire/frame.h"
 
@@ -36,9 +37,10 @@ struct conns {
     const struct conn_identity *identity;
     struct conn_stats stats;
     struct list all;
-    struct list dirty; /* something to write at the end of the tick */
-    uint32_t count;    /* of structs: one whose stream is gone stays until its calls have ended */
-    uint32_t streams;  /* of those that have one */
+    struct list dirty;        /* something to write at the end of the tick */
+    uint32_t count;           /* of structs: one whose stream is gone stays until its calls have ended */
+    uint32_t streams;         /* of those that have one */
+    struct timer watch_timer; /* watches that could not join */
     bool closing;
     void (*closed)(void *user);
     void *closed_user;
@@ -57,6 +59,8 @@ struct conn {
     enum conn_state state;
     bool paused;
     uint32_t outstanding;
+    struct list watches; /* watches.c */
+    uint32_t watch_count;
     uint64_t deadline_ms; /* of calls that give none */
     struct frame_scan scan;
     pdr_writer in;  /* the beginning of a frame whose end has not come */
@@ -80,6 +84,9 @@ pdr_writer *conn_begin_write(struct conn *conn);
 bool conn_is_flooded(const struct conn *conn, size_t size);
 /** One call fewer; may free the connection. */
 void conn_call_ended(struct conn *conn);
+
+/** Frees a connection whose stream is gone, once nothing of it is under way. */
+void conn_let_go(struct conn *conn);
 
 /* requests.c */
 

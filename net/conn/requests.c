@@ -1,6 +1,7 @@
 /* net/conn/requests.c: from frames to calls (stage 2 to 3), and what is asked of the connection itself: `_sys/conn`. */
 #include "core/shard/core.h"
 #include "net/conn/conn.h"
+#include "net/conn/watches.h"
 #include "net/reply.h"
 #include "net/route.h"
 #include "net/wire/codec.h"
@@ -150,8 +151,12 @@ static void conn_method(struct conn *conn, const struct frame *frame, struct pdr
         hello(conn, frame);
     } else if (pdr_bytes_equal(method, pdr_str("call"))) {
         call_with_options(conn, frame);
+    } else if (pdr_bytes_equal(method, pdr_str("watch"))) {
+        watches_watch(conn, frame);
+    } else if (pdr_bytes_equal(method, pdr_str("unwatch"))) {
+        watches_unwatch(conn, frame);
     } else {
-        refuse(conn, frame, PDR_NOT_FOUND, "_sys/conn has hello and call");
+        refuse(conn, frame, PDR_NOT_FOUND, "_sys/conn has hello, call, watch and unwatch");
     }
 }
 

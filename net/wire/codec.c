@@ -106,3 +106,16 @@ void codec_notification(pdr_writer *w, struct pdr_bytes address, struct pdr_byte
     pack_target(&p, address, method);
     pack_args(&p, w, args);
 }
+
+void codec_event(pdr_writer *w, struct pdr_bytes address, pdr_value event, const uint64_t *seq)
+{
+    msgpack_packer p = packer(w);
+    msgpack_pack_array(&p, 3);
+    msgpack_pack_uint8(&p, FRAME_NOTIFICATION);
+    pack_str(&p, address);
+    msgpack_pack_array(&p, seq != NULL ? 2 : 1);
+    pdr_write_value(w, event);
+    if (seq != NULL) {
+        msgpack_pack_uint64(&p, *seq);
+    }
+}

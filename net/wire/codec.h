@@ -19,4 +19,7 @@ void codec_request_within(pdr_writer *w, uint64_t msgid, struct pdr_bytes addres
                           struct pdr_bytes args, uint64_t deadline_ms);
 void codec_notification(pdr_writer *w, struct pdr_bytes address, struct pdr_bytes method, struct pdr_bytes args);
 
+/** An event of the actor `address`: `[2, "TYPE/KEY", [event]]`; `[event, seq]` unless seq is NULL. */
+void codec_event(pdr_writer *w, struct pdr_bytes address, pdr_value event, const uint64_t *seq);
+
 #endif

@@ -22,6 +22,8 @@
     X(OUTSTANDING_MAX,        4096,                "calls",        "unanswered on one connection: it is not read on")  \
     X(UNSENT_BYTES_MAX,       8u << 20,            "bytes",        "answers a peer leaves unread: it is not read on")  \
     X(UNREAD_BYTES_MAX,       32u << 20,           "bytes",        "beyond: a reader's is overloaded, others end it")  \
+    X(UNREAD_EVENT_BYTES_MAX, 4u << 20,            "bytes",        "unread on a connection: its events wait")          \
+    X(WATCHES_MAX,            1024,                "actors",       "that one connection watches: overloaded")          \
     X(DEADLINE_MS_DEFAULT,    30000,               "milliseconds", "deadline of a call that gives none")               \
     X(DEADLINE_MS_MAX,        24u * 3600 * 1000,   "milliseconds", "deadline of any call: invalid")                    \
     X(CLIENT_NAME_BYTES_MAX,  128,                 "bytes",        "\"client\" of hello: invalid")                     \

@@ -6,7 +6,7 @@
 #include "net/wire/limits.h"
 
 /* What a field may hold, where it goes, and the sentence when it holds anything else. */
-enum field_kind { FIELD_BYTES, FIELD_UINT, FIELD_DURABILITY };
+enum field_kind { FIELD_BYTES, FIELD_UINT, FIELD_BOOL, FIELD_DURABILITY };
 
 struct field {
     const char *name;
@@ -41,6 +41,14 @@ static const struct field call_fields[] = {
      "option \"durability\" must be \"sync\", \"memory\" or \"volatile\""},
     {"ack_below", FIELD_UINT, 0, UINT64_MAX, CALL(ack_below), CALL(has_ack_below),
      "option \"ack_below\" must be an integer from 0 on"},
+    {NULL, FIELD_BYTES, 0, 0, 0, 0, NULL},
+};
+
+#define WATCH(member) offsetof(struct rpc_watch, member)
+static const struct field watch_fields[] = {
+    {"after", FIELD_UINT, 0, UINT64_MAX, WATCH(after), WATCH(has_after),
+     "option \"after\" must be the number of an event, from 0 on"},
+    {"seq", FIELD_BOOL, 0, 0, WATCH(wants_seq), 0, "option \"seq\" must be true or false"},
     {NULL, FIELD_BYTES, 0, 0, 0, 0, NULL},
 };
 
@@ -80,6 +88,11 @@ static bool parse_field(const struct field *field, pdr_value value, char *messag
             return false;
         }
         memcpy(message + field->at, &number, sizeof number);
+        break;
+    case FIELD_BOOL:
+        if (!pdr_value_bool(value, (bool *)(message + field->at))) {
+            return false;
+        }
         break;
     case FIELD_DURABILITY:
         if (!parse_durability(value, (enum pdr_durability *)(void *)(message + field->at))) {
@@ -170,6 +183,16 @@ enum pdr_status rpc_parse_call(struct pdr_bytes args, struct rpc_call *out, cons
     }
     pdr_value options = count > 3 ? pdr_value_next(&rest) : pdr_bytes(NULL, 0);
     return parse_map(call_fields, options, out, "the options of a call must be a map", why);
+}
+
+enum pdr_status rpc_parse_watch(struct pdr_bytes args, struct rpc_watch *out, const char **why)
+{
+    *out = (struct rpc_watch){0};
+    uint32_t count = pdr_value_count(args);
+    if (count < 1 || count > 2 || !pdr_value_bytes(pdr_value_at(args, 0), &out->address)) {
+        return invalid(why, "this takes [address, options]: a string, \"TYPE/KEY\", and a map");
+    }
+    return parse_map(watch_fields, pdr_value_at(args, 1), out, "the options of a watch must be a map", why);
 }
 
 void rpc_parse_error(pdr_value error, struct rpc_error *out)

@@ -36,6 +36,14 @@ struct rpc_call {
     uint64_t ack_below;
 };
 
+/** `_sys/conn.watch [address, {"after", "seq"}]` and `.unwatch [address]`. */
+struct rpc_watch {
+    struct pdr_bytes address;
+    bool has_after;
+    uint64_t after;
+    bool wants_seq;
+};
+
 /** The error of a response. */
 struct rpc_error {
     struct pdr_bytes code, message;
@@ -45,6 +53,7 @@ struct rpc_error {
 /** `args` is the encoded array of the call. PDR_INVALID: *why is a static sentence that names the field. */
 enum pdr_status rpc_parse_hello(struct pdr_bytes args, struct rpc_hello *out, const char **why) PDR_MUST_CHECK;
 enum pdr_status rpc_parse_call(struct pdr_bytes args, struct rpc_call *out, const char **why) PDR_MUST_CHECK;
+enum pdr_status rpc_parse_watch(struct pdr_bytes args, struct rpc_watch *out, const char **why) PDR_MUST_CHECK;
 /** Takes any value but nil: one that is not ours (a string, a number) becomes the code "error" and what it says. */
 void rpc_parse_error(pdr_value error, struct rpc_error *out);
 

@@ -7,5 +7,5 @@ static int nothing(pdr_turn *turn, const pdr_args *args)
 }
 
 static const struct pdr_method methods[] = {{"fine", nothing, 0, 0}, {"empty", NULL, 0, 0}, {NULL, NULL, 0, 0}};
-static const struct pdr_actor_type type = {PDR_ACTOR_ABI, "tested", methods, 0, NULL, NULL, PDR_DURABILITY_DEFAULT};
+static const struct pdr_actor_type type = {.abi = PDR_ACTOR_ABI, .name = "tested", .methods = methods};
 PDR_PLUGIN("method_function", "1.0", &type)

@@ -7,5 +7,5 @@ static int nothing(pdr_turn *turn, const pdr_args *args)
 }
 
 static const struct pdr_method methods[] = {{"fine", nothing, 0, 0}, {NULL, NULL, 0, 0}};
-static const struct pdr_actor_type type = {7, "fine", methods, 0, NULL, NULL, PDR_DURABILITY_DEFAULT};
+static const struct pdr_actor_type type = {.abi = 7, .name = "fine", .methods = methods};
 PDR_PLUGIN("type_abi", "1.0", &type)

@@ -7,5 +7,5 @@ static int nothing(pdr_turn *turn, const pdr_args *args)
 }
 
 static const struct pdr_method methods[] = {{"fine", nothing, 0, 0}, {NULL, NULL, 0, 0}};
-static const struct pdr_actor_type type = {PDR_ACTOR_ABI, "Upper Case", methods, 0, NULL, NULL, PDR_DURABILITY_DEFAULT};
+static const struct pdr_actor_type type = {.abi = PDR_ACTOR_ABI, .name = "Upper Case", .methods = methods};
 PDR_PLUGIN("type_name", "1.0", &type)

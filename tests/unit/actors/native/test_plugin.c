@@ -64,13 +64,13 @@ TEST(a_name_without_a_slash_is_a_file_here)
 static const struct {
     const char *file, *says;
 } wrong[] = {
-    {"other_abi", "actor ABI 99, and this node has 1"},
+    {"other_abi", "actor ABI 99, and this node has 2"},
     {"other_size", "has 8 bytes"},
     {"no_export", "exports no pdr_plugin"},
     {"no_types", "no types"},
     {"undefined", "pdr_of_tomorrow"},
     {"builtin_name", "type counter is builtin already"},
-    {"type_abi", "actor ABI 7, and this node has 1"},
+    {"type_abi", "actor ABI 7, and this node has 2"},
     {"type_name", "\"Upper Case\" cannot name a type"},
     {"type_slash", "\"a/b\" cannot name a type"},
     {"type_none", "cannot name a type"},

@@ -1,0 +1,51 @@
+/* core/shard/watch.h: events: what actors emit, kept for a while (KEYS_EVENT rows), and who hears of it.
+ *
+ * An event has a number, one more than the actor's last, and is written with the turn that emits it; it leaves when
+ * that entry is committed (R25). A listener belongs to its own core and is known to the actor's: it *joins* by a
+ * call that takes its turn in the actor's mailbox, hears of events by messages, and *leaves* by a message that comes
+ * back when nothing of it is under way any more. */
+#ifndef CORE_SHARD_WATCH_H
+#define CORE_SHARD_WATCH_H
+
+#include "core/shard/turn.h"
+
+#define EVENT_BYTES_MAX (64u << 10)
+#define EVENT_WINDOW_BYTES_MAX (1u << 20) /* that an actor keeps; the newest is always kept */
+#define EVENTS_KEPT_DEFAULT 256u
+#define EVENTS_KEPT_MAX 65536u
+#define WATCHERS_MAX 4096u /* an actor */
+
+/** A listener. Its owner frees it: after a join that failed, or in `left`. */
+struct watch {
+    struct message message; /* to leave, and back */
+    struct core *home;
+    struct core *at;          /* the actor's, from a join that succeeded on */
+    struct pdr_bytes address; /* the owner's memory */
+    /** On home, in order. `event` is borrowed until it returns. */
+    void (*event)(struct watch *watch, uint64_t seq, pdr_value event);
+    /** On home: no event comes any more. */
+    void (*left)(struct watch *watch);
+};
+
+/* To join: a call to the actor with is_watch set, `owner` the watch, and for arguments [after]: what is kept behind
+ * that number comes first; [] is from now on. Its answer is {"seq": N}: what comes begins behind N. */
+
+/** The turn of such a call. Takes it. */
+void watch_run(struct activation *a, struct call *call);
+/** On home; once, after a join that succeeded. */
+void watch_leave(struct watch *watch);
+
+/** In a turn: `event` is one encoded value. */
+enum pdr_status turn_emit(struct turn *turn, pdr_value event);
+/** The turn's events are in an entry: they leave when it is committed. */
+void turn_release_events(struct turn *turn);
+void turn_drop_events(struct turn *turn);
+
+/** Entries were undone (R74): numbers that were given are given again. */
+void watch_roll_back(struct core *core);
+/** core_free. */
+void watch_free(struct core *core);
+/** Listeners of an actor. */
+uint32_t watch_count(struct core *core, struct pdr_bytes address);
+
+#endif
