@@ -50,6 +50,7 @@ class Script:
             except OSError:
                 return
             if not data:
+                connection.close()  # or who said goodbye lingers
                 return
             unpacker.feed(data)
             for message in unpacker:
