@@ -257,6 +257,22 @@ class Start(Case):
         with node.rpc() as rpc:
             self.assertEqual(rpc.call_all([(f"counter/t{n}.get",) for n in range(200)]), [1] * 200)
 
+    def test_a_service_manager_hears_when_it_can_be_called_and_when_it_stops(self):
+        path = os.path.join(self.directory, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as file, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as name:
+            file.bind(os.path.relpath(path) if len(path) > 100 else path)
+            name.bind(b"\0" + path.encode()[-100:])
+            for manager, where in ((name, "@" + path[-100:]), (file, path)):
+                if len(where) > 107:
+                    continue  # no path that a socket can have; the name was tried
+                manager.settimeout(20)
+                node = self.node(env={"NOTIFY_SOCKET": where})
+                self.assertEqual(manager.recv(100), b"READY=1")
+                self.assertEqual(node.stop(), 0)
+                self.assertEqual(manager.recv(100), b"STOPPING=1")
+        node = self.node(env={"NOTIFY_SOCKET": "/nobody/there"})
+        self.assertEqual(node.stop(), 0)
+
     def test_a_second_signal_ends_it_at_once(self):
         """A call that waits holds up the first SIGTERM, up to --drain; the second does not wait."""
         node = self.node("--drain", "1min", "--log-level", "error")
