@@ -14,14 +14,14 @@ import unittest
 from perdure import BIN, Case, main, output_json, run
 
 
-def on_terminal(*args, node, env=None):
-    """What the command prints when standard output is a terminal; without colours, unless `env` says so."""
+def on_terminal(*args, node, env=None, stream="stdout"):
+    """What the command prints when standard output, or another stream, is a terminal; without colours, unless `env` says so."""
     try:
         parent, child = pty.openpty()
     except OSError as error:
         raise unittest.SkipTest(f"this machine gives no terminal: {error}")
-    process = subprocess.Popen([BIN, *args, "--node", node], stdout=child, stderr=subprocess.PIPE,
-                               env={**os.environ, "NO_COLOR": "1", **(env or {})})
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: child}
+    process = subprocess.Popen([BIN, *args, "--node", node], env={**os.environ, "NO_COLOR": "1", **(env or {})}, **streams)
     os.close(child)
     text = b""
     while True:
@@ -33,7 +33,6 @@ def on_terminal(*args, node, env=None):
             break
         text += piece
     os.close(parent)
-    process.stderr.close()
     process.wait(30)
     return text.decode().replace("\r\n", "\n")
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import unittest
 
 import msgpack
@@ -256,6 +257,16 @@ class Dead(WithScript):
         del script.asked[:]
         self.assertEqual(run("redeliver", "--all", node=script.address).stdout, '{"redelivered":3}\n')
         self.assertEqual(script.asked_for("_sys/node.redeliver"), [["0-1"], ["1-1"], ["2-1"]])
+
+    def test_how_far_it_is_on_a_terminal_and_nothing_of_it_elsewhere(self):
+        def redeliver(_, letter):
+            time.sleep(0.4)
+        script = self.script(redeliver=redeliver)
+        letters = ("redeliver", "1", "2", "3")
+        shown = on_terminal(*letters, node=script.address, stream="stderr")
+        self.assertRegex(shown, r"[23] of 3 messages")
+        self.assertTrue(shown.endswith("\r\033[K"), "and it is gone at the end")
+        self.assertEqual(run(*letters, node=script.address).stderr, "")
 
     def test_one_that_is_gone_does_not_hold_up_the_others(self):
         def redeliver(_, letter):

@@ -12,7 +12,9 @@ skip() {
     exit 77
 }
 [[ $EUID -eq 0 ]] || skip "this takes root"
-command -v cpack >/dev/null || skip "there is no cpack"
+for program in cpack dpkg-shlibdeps file; do
+    command -v "$program" >/dev/null || skip "there is no $program"
+done
 [[ -n ${PDR_BARE:-} ]] || command -v debootstrap >/dev/null || skip "there is no debootstrap (apt-get install debootstrap)"
 
 root=$(mktemp -d "${PDR_TEST_DIR:-${TMPDIR:-/tmp}}/perdure-bare.XXXXXX")

@@ -3,8 +3,8 @@
 # and in which lintian, where it is installed, finds no error.
 set -euo pipefail
 build=$1
-command -v cpack >/dev/null && command -v dpkg-shlibdeps >/dev/null || {
-    echo "not checked: there is no cpack or no dpkg-dev"
+command -v cpack >/dev/null && command -v dpkg-shlibdeps >/dev/null && command -v file >/dev/null || {
+    echo "not checked: there is no cpack, dpkg-dev or file"
     exit 77
 }
 work=$(mktemp -d "${PDR_TEST_DIR:-${TMPDIR:-/tmp}}/perdure-package.XXXXXX")
