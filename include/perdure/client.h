@@ -68,7 +68,33 @@ PDR_API enum pdr_status pdr_client_call(pdr_client *client, struct pdr_bytes to,
 /** A notification: at most once, no answer. PDR_UNAVAILABLE while there is no connection. */
 PDR_API enum pdr_status pdr_client_tell(pdr_client *client, struct pdr_bytes to, const char *method,
                                         struct pdr_bytes args) PDR_MUST_CHECK;
-/** A sentence about the last call or tell that was not accepted. Static; "" before. */
+
+/** The most actors that one client watches. */
+#define PDR_WATCHES_MAX 1024u
+
+/** An event that an actor emitted: a value, borrowed until the callback returns. Its number is greater than that of the
+ * actor's event before it; 0: the node gives no numbers. */
+typedef void (*pdr_event_cb)(void *user, pdr_value event, uint64_t seq);
+
+struct pdr_watch_options {
+    const uint64_t *after; /* begin behind the event of this number; NULL: with what is emitted from now on */
+};
+
+/**
+ * Watches the actor `to`; each actor once. `options` may be NULL.
+ *
+ * On PDR_OK `event` fires for each event, until pdr_client_unwatch, or until `ended` (once, and last) says why there
+ * will be none any more: the node refused, or the client was closed. A connection that is lost ends nothing: the next
+ * one goes on behind the last event that came, as far back as the node keeps them.
+ */
+PDR_API enum pdr_status pdr_client_watch(pdr_client *client, struct pdr_bytes to,
+                                         const struct pdr_watch_options *options, pdr_event_cb event,
+                                         pdr_outcome_cb ended, void *user) PDR_MUST_CHECK;
+/** None of the watch's callbacks fires any more. Nothing happens if `to` is not watched. May be called from inside a
+ * callback, the watch's own included. */
+PDR_API void pdr_client_unwatch(pdr_client *client, struct pdr_bytes to);
+
+/** A sentence about the last call, tell or watch that was not accepted. Static; "" before. */
 PDR_API const char *pdr_client_refusal(const pdr_client *client);
 PDR_API uint32_t pdr_client_outstanding(const pdr_client *client);
 /** Ends what is outstanding with PDR_CANCELLED, then closes; `closed` (may be NULL) is the last callback. May be called

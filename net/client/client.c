@@ -73,32 +73,26 @@ static void deadline_fired(struct timer *timer)
 
 /* The beginning of a call. */
 
-static enum pdr_status refuse(struct pdr_client *c, enum pdr_status status, const char *why)
-{
-    c->refusal = why;
-    return status;
-}
-
 /* What would be read as something else at the other end, or end the connection, is not sent. */
 static enum pdr_status check(struct pdr_client *c, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args)
 {
     struct pdr_ref ref;
     const char *why;
     if (pdr_ref_parse(to, &ref, &why) != PDR_OK) {
-        return refuse(c, PDR_INVALID, why);
+        return client_refuse(c, PDR_INVALID, why);
     }
     if (method.size == 0 || method.size > PDR_METHOD_SIZE_MAX || memchr(method.data, '.', method.size) != NULL) {
-        return refuse(c, PDR_INVALID, "a method's name has 1 to 64 characters and no '.'");
+        return client_refuse(c, PDR_INVALID, "a method's name has 1 to 64 characters and no '.'");
     }
     if (rpc_check_args(args, &why) != PDR_OK) {
-        return refuse(c, PDR_TOO_LARGE, why);
+        return client_refuse(c, PDR_TOO_LARGE, why);
     }
     if (args.size > 0 && (pdr_value_kind(args) != PDR_KIND_ARRAY ||
                           pdr_value_skip(args.data, args.size, LIMIT_DEPTH_MAX) != (int64_t)args.size)) {
-        return refuse(c, PDR_INVALID, "the arguments must be one encoded array, or empty");
+        return client_refuse(c, PDR_INVALID, "the arguments must be one encoded array, or empty");
     }
     if (link_unsent(c) > LIMIT_UNSENT_BYTES_MAX) {
-        return refuse(c, PDR_OVERLOADED, "8388608 bytes wait to be sent to the node (limit unsent_bytes_max)");
+        return client_refuse(c, PDR_OVERLOADED, "8388608 bytes wait to be sent to the node (limit unsent_bytes_max)");
     }
     return PDR_OK;
 }
@@ -111,7 +105,7 @@ static enum pdr_status check_written(struct pdr_client *c, size_t size_before)
     }
     c->out.size = size_before;
     c->out.failed = false;
-    return refuse(c, PDR_OVERLOADED, "this process has no memory for the call");
+    return client_refuse(c, PDR_OVERLOADED, "this process has no memory for the call");
 }
 
 static enum pdr_status write_call(struct pdr_client *c, struct slot *slot, struct pdr_bytes to, struct pdr_bytes method,
@@ -134,10 +128,10 @@ enum pdr_status pdr_client_call(pdr_client *c, struct pdr_bytes to, const char *
     uint64_t deadline_ms = options != NULL && options->deadline_ms > 0 ? options->deadline_ms : c->deadline_ms;
     struct pdr_bytes name = pdr_str(method);
     if (c->state == CLIENT_CLOSING) {
-        return refuse(c, PDR_CANCELLED, "the client is being closed");
+        return client_refuse(c, PDR_CANCELLED, "the client is being closed");
     }
     if (deadline_ms > PDR_DEADLINE_MS_MAX) {
-        return refuse(c, PDR_INVALID, "a deadline is at most 86400000 ms (limit deadline_ms_max)");
+        return client_refuse(c, PDR_INVALID, "a deadline is at most 86400000 ms (limit deadline_ms_max)");
     }
     enum pdr_status status = check(c, to, name, args);
     if (status != PDR_OK) {
@@ -145,7 +139,7 @@ enum pdr_status pdr_client_call(pdr_client *c, struct pdr_bytes to, const char *
     }
     struct slot *slot = slots_take(&c->slots);
     if (slot == NULL) {
-        return refuse(c, PDR_OVERLOADED, "too many calls have no answer yet (option outstanding_max)");
+        return client_refuse(c, PDR_OVERLOADED, "too many calls have no answer yet (option outstanding_max)");
     }
     slot->deadline_ms = deadline_ms;
     status = write_call(c, slot, to, name, args);
@@ -167,7 +161,7 @@ enum pdr_status pdr_client_tell(pdr_client *c, struct pdr_bytes to, const char *
     struct pdr_bytes name = pdr_str(method);
     size_t before = c->out.size;
     if (c->state != CLIENT_OPEN || c->hung_up) {
-        return refuse(c, PDR_UNAVAILABLE, "there is no connection to the node");
+        return client_refuse(c, PDR_UNAVAILABLE, "there is no connection to the node");
     }
     enum pdr_status status = check(c, to, name, args);
     if (status != PDR_OK) {
@@ -275,6 +269,7 @@ enum pdr_status client_open_on(struct loop *loop, struct transport *transport, c
     timer_init(&c->link_timer, link_timer_fired);
     backoff_init(&c->backoff, seed);
     slots_init(&c->slots, slots_max);
+    list_init(&c->watches);
     if (!link_connect(c, why)) {
         client_free(c);
         return PDR_INVALID;
@@ -300,12 +295,14 @@ void pdr_client_close(pdr_client *c, void (*closed)(void *user), void *user)
         loop_post(c->loop, &c->goodbye);
     }
     client_fail_calls(c, true, PDR_CANCELLED, "the client was closed");
+    watches_end(c);
 }
 
 void client_discard(pdr_client *c)
 {
     c->state = CLIENT_CLOSING;
     client_fail_calls(c, true, PDR_CANCELLED, "the client was closed");
+    watches_end(c);
     loop_own(c->loop, NULL, NULL, NULL);
     client_free(c);
 }

@@ -1,4 +1,4 @@
-/* net/client/client_parts.h: what client.c (calls), link.c (the connection) and retry.c share.
+/* net/client/client_parts.h: what client.c (calls), link.c (the connection), retry.c and watch.c share.
  *
  *   CONNECTING --opened--> OPEN --lost--> WAITING --back-off over--> CONNECTING
  *        |                  |                |
@@ -29,6 +29,8 @@ struct pdr_client {
     struct timer link_timer; /* CONNECTING: it has taken too long; WAITING: try again */
     struct backoff backoff;
     struct slots slots;
+    struct list watches; /* watch.c */
+    uint32_t watch_count;
     uint64_t batch; /* how often `out` has left */
     struct frame_scan scan;
     pdr_writer in; /* the beginning of a frame whose end has not come */
@@ -59,6 +61,22 @@ void client_end_call(struct pdr_client *client, struct slot *slot, const struct 
 void client_fail_call(struct pdr_client *client, struct slot *slot, enum pdr_status status, const char *text);
 /** The connection is lost: ends every call that has been sent, or all of them. */
 void client_fail_calls(struct pdr_client *client, bool unsent_too, enum pdr_status status, const char *text);
+
+/** The next call, tell or watch is refused like this. */
+static inline enum pdr_status client_refuse(struct pdr_client *client, enum pdr_status status, const char *why)
+{
+    client->refusal = why;
+    return status;
+}
+
+/* watch.c */
+
+/** A connection is open: asks for every watch anew. */
+void watches_ask(struct pdr_client *client);
+/** A notification; of no actor that is watched: nothing happens. The client may be CLOSING afterwards. */
+void watches_take(struct pdr_client *client, const struct frame *frame);
+/** The client is being closed: ends every watch with PDR_CANCELLED. */
+void watches_end(struct pdr_client *client);
 
 /* link.c */
 

@@ -92,6 +92,7 @@ static void on_opened(void *user)
     say_hello(c);
     retry_unsent(c, pdr_written(&waited));
     pdr_writer_release(&waited);
+    watches_ask(c);
     if (c->out.failed) {
         pdr_writer_clear(&c->out);
         client_fail_calls(c, true, PDR_OVERLOADED, "this process has no memory for the call; it was not sent");
@@ -127,11 +128,12 @@ static void take_response(struct pdr_client *c, const struct frame *frame)
     client_end_call(c, slot, &outcome);
 }
 
-/* `_sys/conn.closed [{"code", "message"}]`: why the node will close. Other notifications are not for us. */
+/* `_sys/conn.closed [{"code", "message"}]`: why the node will close. The others are events. */
 static void take_notification(struct pdr_client *c, const struct frame *frame)
 {
     struct rpc_error e;
     if (!pdr_bytes_equal(frame->target, pdr_str("_sys/conn.closed"))) {
+        watches_take(c, frame);
         return;
     }
     rpc_parse_error(pdr_value_at(frame->args, 0), &e);

@@ -14,13 +14,14 @@ import unittest
 from perdure import BIN, Case, main, output_json, run
 
 
-def on_terminal(*args, node):
-    """What the command prints when standard output is a terminal."""
+def on_terminal(*args, node, env=None, stream="stdout"):
+    """What the command prints when standard output, or another stream, is a terminal; without colours, unless `env` says so."""
     try:
         parent, child = pty.openpty()
     except OSError as error:
         raise unittest.SkipTest(f"this machine gives no terminal: {error}")
-    process = subprocess.Popen([BIN, *args, "--node", node], stdout=child, stderr=subprocess.PIPE)
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: child}
+    process = subprocess.Popen([BIN, *args, "--node", node], env={**os.environ, "NO_COLOR": "1", **(env or {})}, **streams)
     os.close(child)
     text = b""
     while True:
@@ -32,7 +33,6 @@ def on_terminal(*args, node):
             break
         text += piece
     os.close(parent)
-    process.stderr.close()
     process.wait(30)
     return text.decode().replace("\r\n", "\n")
 
@@ -105,7 +105,8 @@ class Cli(Case):
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             port = unused.getsockname()[1]
-            for args in (("call", "counter/x", "add"), ("tell", "counter/x", "add"), ("status",), ("ps",), ("types",)):
+            for args in (("call", "counter/x", "add"), ("tell", "counter/x", "add"), ("watch", "counter/x"), ("inspect", "counter/x"), ("cancel", "counter/x"),
+                         ("redeliver", "--all"), ("status",), ("ps",), ("types",)):
                 self.refused(3, *args, says=[f"127.0.0.1:{port}", "perdure start"], node=f"127.0.0.1:{port}")
 
     def test_no_answer_in_time_is_status_4(self):
@@ -123,7 +124,7 @@ class Cli(Case):
 
     def test_tell_is_done_without_a_word(self):
         result = self.ask("tell", "counter/told", "add", "7")
-        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+        self.assertEqual((result.returncode, result.stdout), (0, ""))
         self.eventually(lambda: self.ask("call", "counter/told", "get").stdout == "7\n", "the message arrived")
 
     def test_status_is_json_off_a_terminal_and_a_table_on_one(self):
@@ -171,7 +172,7 @@ class Cli(Case):
         for args in (("--help",), ("-h",), ("help",)):
             result = run(*args)
             self.assertEqual(result.returncode, 0)
-            for command in ("start", "call", "tell", "status", "ps", "types", "help"):
+            for command in ("start", "call", "tell", "watch", "status", "ps", "inspect", "cancel", "redeliver", "types", "help"):
                 self.assertIn(f"perdure {command}", result.stdout)
                 one = run(command, "--help")
                 self.assertEqual(one.returncode, 0)
@@ -254,6 +255,22 @@ class Start(Case):
         node = self.node("--threads", "3")  # another number finds the same actors
         with node.rpc() as rpc:
             self.assertEqual(rpc.call_all([(f"counter/t{n}.get",) for n in range(200)]), [1] * 200)
+
+    def test_a_service_manager_hears_when_it_can_be_called_and_when_it_stops(self):
+        path = os.path.join(self.directory, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as file, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as name:
+            file.bind(os.path.relpath(path) if len(path) > 100 else path)
+            name.bind(b"\0" + path.encode()[-100:])
+            for manager, where in ((name, "@" + path[-100:]), (file, path)):
+                if len(where) > 107:
+                    continue  # no path that a socket can have; the name was tried
+                manager.settimeout(20)
+                node = self.node(env={"NOTIFY_SOCKET": where})
+                self.assertEqual(manager.recv(100), b"READY=1")
+                self.assertEqual(node.stop(), 0)
+                self.assertEqual(manager.recv(100), b"STOPPING=1")
+        node = self.node(env={"NOTIFY_SOCKET": "/nobody/there"})
+        self.assertEqual(node.stop(), 0)
 
     def test_a_second_signal_ends_it_at_once(self):
         """A call that waits holds up the first SIGTERM, up to --drain; the second does not wait."""

@@ -67,6 +67,47 @@ int cmd_call(const struct words *words)
     return status;
 }
 
+/* A node of before `_sys/conn.tell` answers not_found to it as well when it is called with nothing. */
+static bool accepts_tells(struct remote *remote)
+{
+    struct pdr_outcome outcome;
+    struct pdr_bytes none = {NULL, 0};
+    return remote_ask(remote, "_sys/conn", "tell", none, &outcome) != PDR_NOT_FOUND;
+}
+
+static int notify(struct remote *remote, const struct words *words, struct pdr_bytes args)
+{
+    enum pdr_status sent = pdr_blocking_tell(remote->client, pdr_str(words->arguments[0]), words->arguments[1], args);
+    if (sent == PDR_OK) {
+        fprintf(stderr, "perdure tell: this node is older and accepts no messages durably; it was sent, no more\n");
+        return EXIT_DONE;
+    }
+    struct pdr_outcome outcome = {.status = sent};
+    return remote_failed(&outcome);
+}
+
+static int tell(struct remote *remote, const struct words *words, struct pdr_bytes args)
+{
+    struct pdr_outcome outcome;
+    pdr_writer message = {0};
+    pdr_write_array(&message, 3);
+    pdr_write_cstr(&message, words->arguments[0]);
+    pdr_write_cstr(&message, words->arguments[1]);
+    pdr_write_value(&message, args);
+    enum pdr_status status = remote_ask(remote, "_sys/conn", "tell", pdr_written(&message), &outcome);
+    int result = EXIT_DONE;
+    if (status == PDR_NOT_FOUND) {
+        pdr_writer_clear(&message); /* the outcome ends with the next call */
+        pdr_write_raw(&message, outcome.message.data, outcome.message.size);
+        struct pdr_outcome refused = {.status = status, .message = pdr_written(&message)};
+        result = accepts_tells(remote) ? remote_failed(&refused) : notify(remote, words, args);
+    } else if (status != PDR_OK) {
+        result = remote_failed(&outcome);
+    }
+    pdr_writer_release(&message);
+    return result;
+}
+
 int cmd_tell(const struct words *words)
 {
     const struct command *command = command_find("tell");
@@ -77,12 +118,7 @@ int cmd_tell(const struct words *words)
         status = remote_open(&remote, command, words);
     }
     if (status == EXIT_DONE) {
-        enum pdr_status sent =
-            pdr_blocking_tell(remote.client, pdr_str(words->arguments[0]), words->arguments[1], pdr_written(&args));
-        if (sent != PDR_OK) {
-            fprintf(stderr, "{\"code\":\"%s\",\"message\":\"%s\"}\n", pdr_status_wire(sent), pdr_status_text(sent));
-            status = EXIT_FAILED;
-        }
+        status = tell(&remote, words, pdr_written(&args));
         remote_close(&remote);
     }
     pdr_writer_release(&args);

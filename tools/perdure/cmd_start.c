@@ -12,6 +12,7 @@
 #include "tools/node/config.h"
 #include "tools/node/process_uv.h"
 #include "tools/perdure/commands.h"
+#include "tools/perdure/service.h"
 
 const struct flag start_flags[] = {
 #define START_FLAG(field, flag, kind, argument, otherwise, least, most, text)                                          \
@@ -37,6 +38,7 @@ static void on_signal(uv_signal_t *handle, int number)
     }
     ending->begun = true;
     LOG_INFO("node.stopping", "signal=%d drain_ms=%llu", number, (unsigned long long)ending->drain_ms);
+    service_tell("STOPPING=1");
     process_stop(ending->process, ending->drain_ms);
 }
 
@@ -120,6 +122,7 @@ static int run_node(const struct config *config, const struct plugins *plugins)
     }
     end_on_signals(&ending, process, config->drain);
     print_ready(process, config);
+    service_tell("READY=1");
     process_run(process);
     process_free(process);
     LOG_INFO("node.stopped", "data=%s", config->data);

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#define REDELIVER_MAX 1000u /* IDs of one command; --all has no such limit */
+
 static const struct flag no_flags[] = {{NULL, NULL, NULL}};
 
 const struct command commands[] = {
@@ -22,16 +24,41 @@ const struct command commands[] = {
      "    perdure call counter/visits add\n"
      "    perdure call kv/settings put colour '{\"r\": 255}'\n",
      call_flags, 2, 66, cmd_call},
-    {"tell", "tell TYPE/KEY METHOD [ARG...] [FLAG...]", "send an actor a message without waiting for an answer",
-     "The message is sent at most once, and nobody hears what becomes of it. ARGs are as in `perdure call`.\n",
+    {"tell", "tell TYPE/KEY METHOD [ARG...] [FLAG...]", "send an actor a message without waiting for its turn",
+     "Done means accepted: the node has the message on stable storage, and delivers it once, whatever happens to it.\n"
+     "What the turn answers nobody hears; a message whose turns keep failing ends up in `perdure ps --dead`.\n"
+     "ARGs are as in `perdure call`.\n"
+     "\n"
+     "    perdure tell queue/mail push '{\"to\": \"ada\"}'\n",
      tell_flags, 2, 66, cmd_tell},
+    {"watch", "watch TYPE/KEY [FLAG...]", "print the events that an actor emits, as they come",
+     "One event a line, as JSON, until SIGINT or SIGTERM, which end it with status 0. When the connection is lost it\n"
+     "goes on behind the last event that came, as soon as the node is back and as far as it keeps them.\n"
+     "\n"
+     "    perdure watch topic/news --count 1\n"
+     "    perdure watch topic/news --seq --after 41\n",
+     watch_flags, 1, 1, cmd_watch},
     {"status", "status [FLAG...]", "how the cluster is: members, leader, counters",
      "A table on a terminal, JSON anywhere else.\n", status_flags, 0, 0, cmd_status},
     {"ps", "ps [TYPE/PREFIX] [FLAG...]", "list actors, in memory or on disk",
      "Those whose address begins with TYPE/PREFIX, or all, in order of their addresses. A table on a terminal,\n"
      "one JSON object a line anywhere else: address, state (active: in memory; passive: on disk), mailbox (calls\n"
-     "that wait), turns (since it became active), bytes (of its state).\n",
+     "that wait), turns (since it became active), bytes (of its state).\n"
+     "\n"
+     "With --dead it lists messages instead, whose turns kept failing: id, from, to, method, tries, and the code and\n"
+     "message of the last failure. `perdure redeliver` tries them anew.\n",
      ps_flags, 0, 1, cmd_ps},
+    {"inspect", "inspect TYPE/KEY [FLAG...]", "show all about an actor: its state, what waits, the turn that runs",
+     "In lines on a terminal, one line of JSON anywhere else.\n", inspect_flags, 1, 1, cmd_inspect},
+    {"cancel", "cancel TYPE/KEY [FLAG...]", "cancel the turn that an actor is stuck in",
+     "The call that waits is answered cancelled, and the actor goes on with the next. What the turn has committed\n"
+     "before it waited stays. `perdure inspect` shows since when and for what it waits.\n",
+     cancel_flags, 1, 1, cmd_cancel},
+    {"redeliver", "redeliver [ID...] [FLAG...]", "try dead messages anew",
+     "ID is that of `perdure ps --dead`. Prints how many are on their way again: {\"redelivered\": N}.\n"
+     "\n"
+     "    perdure redeliver --all\n",
+     redeliver_flags, 0, REDELIVER_MAX, cmd_redeliver},
     {"types", "types [FLAG...]", "list the actor types of a node, and their methods",
      "A table on a terminal, one JSON object a line anywhere else: name, methods.\n", types_flags, 0, 0, cmd_types},
     {"help", "help [COMMAND]", "tell about a command", "The same as `perdure COMMAND --help`.\n", no_flags, 0, 1,
@@ -82,18 +109,70 @@ static void print_wrapped(FILE *out, const char *text, int column)
     fprintf(out, "\n");
 }
 
+int command_exit(enum pdr_status status)
+{
+    if (status == PDR_OK) {
+        return EXIT_DONE;
+    }
+    if (status == PDR_DEADLINE) {
+        return EXIT_DEADLINE;
+    }
+    return pdr_status_retry(status) == PDR_RETRY_NEVER ? EXIT_FAILED : EXIT_AGAIN;
+}
+
+const char *command_exit_text(int status, char *out, size_t size)
+{
+    static const struct {
+        int status;
+        const char *when;
+    } rows[] = {
+#define EXIT_ROW(name, status, when) {status, when},
+        EXIT_TABLE(EXIT_ROW)
+#undef EXIT_ROW
+    };
+    int used = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        used = rows[i].status == status ? snprintf(out, size, "%s", rows[i].when) : used;
+    }
+    if (out[used - 1] != ':') {
+        return out;
+    }
+    for (enum pdr_status code = PDR_OK + 1; code < PDR_STATUS_COUNT && used < (int)size; code++) {
+        if (command_exit(code) == status && code != PDR_ACTOR) {
+            used += snprintf(out + used, size - (size_t)used, " %s", pdr_status_wire(code));
+        }
+    }
+    if (status == EXIT_FAILED && used < (int)size) {
+        snprintf(out + used, size - (size_t)used, ", and those of actors");
+    }
+    return out;
+}
+
+static void print_exits(FILE *out)
+{
+    char text[COMMAND_EXIT_TEXT_MAX];
+    fprintf(out, "\nExit status\n");
+#define EXIT_LINE(name, status, when)                                                                                  \
+    fprintf(out, "  %d  ", status);                                                                                    \
+    print_wrapped(out, command_exit_text(status, text, sizeof text), 5);
+    EXIT_TABLE(EXIT_LINE)
+#undef EXIT_LINE
+}
+
 void commands_print_help(FILE *out)
 {
     fprintf(out, "perdure %s: actors that are called by name and outlive their processes\n\n", PDR_VERSION);
     for (const struct command *c = commands; c->name != NULL; c++) {
-        fprintf(out, "  perdure %-8s %s\n", c->name, c->summary);
+        fprintf(out, "  perdure %-9s %s\n", c->name, c->summary);
     }
-    fprintf(out, "\nperdure COMMAND --help tells all about one; perdure --version names the version.\n\nExit status\n");
-#define EXIT_LINE(name, status, when)                                                                                  \
-    fprintf(out, "  %d  ", status);                                                                                    \
-    print_wrapped(out, when, 5);
-    EXIT_TABLE(EXIT_LINE)
-#undef EXIT_LINE
+    fprintf(out, "\nperdure COMMAND --help tells all about one; perdure --version names the version.\n");
+    print_exits(out);
+    fprintf(out, "\nEnvironment\n");
+#define ENVIRONMENT_LINE(name, text)                                                                                   \
+    fprintf(out, "  %-12s  ", name);                                                                                   \
+    print_wrapped(out, text, 16);
+    ENVIRONMENT_TABLE(ENVIRONMENT_LINE)
+#undef ENVIRONMENT_LINE
 }
 
 void command_print_help(const struct command *command, FILE *out)

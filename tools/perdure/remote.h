@@ -18,21 +18,31 @@
 
 struct remote {
     pdr_blocking *client;
+    struct pdr_client_options options; /* `node` is the one below */
     char node[300];
 };
 
 /** Connects to what the flags say. Anything but EXIT_DONE has been told on standard error. */
 int remote_open(struct remote *remote, const struct command *command, const struct words *words);
 void remote_close(struct remote *remote);
+/** TYPE/KEY, before anything is sent; else EXIT_MISUSE, and it has been told. */
+int remote_check_address(const struct command *command, const char *address);
 
 /** Calls, and tells a failure on standard error. `outcome` lives until the next call. */
 int remote_call(struct remote *remote, const char *to, const char *method, struct pdr_bytes args,
                 struct pdr_outcome *outcome);
+/** Calls, and leaves it to the caller to tell. */
+enum pdr_status remote_ask(struct remote *remote, const char *to, const char *method, struct pdr_bytes args,
+                           struct pdr_outcome *outcome);
+/** Tells a failure on standard error; returns the exit status for it. */
+int remote_failed(const struct pdr_outcome *outcome);
 
 /** Prints a value as one line of JSON on standard output. */
 int remote_print(pdr_value value);
+/** Prints it in as many lines as it takes, for people. */
+int remote_print_pretty(pdr_value value);
 
-/** Whether to print tables: on a terminal, and not asked for JSON. */
+/** Whether to print for people: on a terminal, and not asked for JSON. */
 bool remote_for_people(const struct words *words);
 
 #endif

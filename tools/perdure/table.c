@@ -6,6 +6,7 @@
 #include "core/base/check.h"
 #include "core/base/mem.h"
 #include "tools/perdure/json_value.h"
+#include "tools/perdure/paint.h"
 #include "tools/perdure/utf8.h"
 
 void table_init(struct table *table, const char *const *titles)
@@ -83,9 +84,9 @@ static int width_of(const char *text)
 }
 
 static void print_row(const struct table *table, const char *const *cells, const int *widths, unsigned indent,
-                      FILE *out)
+                      bool painted, FILE *out)
 {
-    fprintf(out, "%*s", (int)indent, "");
+    fprintf(out, "%s%*s", painted ? PAINT_TITLE : "", (int)indent, "");
     for (unsigned k = 0; k < table->columns; k++) {
         int blank = widths[k] - width_of(cells[k]);
         bool last = k + 1 == table->columns;
@@ -95,7 +96,7 @@ static void print_row(const struct table *table, const char *const *cells, const
             fprintf(out, "%s%*s", cells[k], last ? 0 : blank + 2, "");
         }
     }
-    fprintf(out, "\n");
+    fprintf(out, "%s\n", painted ? PAINT_END : "");
 }
 
 void table_print(const struct table *table, unsigned indent, FILE *out)
@@ -111,9 +112,9 @@ void table_print(const struct table *table, unsigned indent, FILE *out)
         }
     }
     if (table->titles[0][0] != 0) {
-        print_row(table, table->titles, widths, indent, out);
+        print_row(table, table->titles, widths, indent, paint_on(out), out);
     }
     for (size_t i = 0; i + table->columns <= table->count; i += table->columns) {
-        print_row(table, (const char *const *)table->cells + i, widths, indent, out);
+        print_row(table, (const char *const *)table->cells + i, widths, indent, false, out);
     }
 }

@@ -24,7 +24,7 @@ void table_text(struct table *table, struct pdr_bytes text);
 void table_number(struct table *table, int64_t number);
 /** A value: text and numbers as above, anything else as JSON. */
 void table_value(struct table *table, pdr_value value);
-/** Titles, then rows; `indent` blanks before each. */
+/** Titles, then rows; `indent` blanks before each. Titles are painted where paint_on(out). */
 void table_print(const struct table *table, unsigned indent, FILE *out);
 
 #endif

@@ -1,6 +1,7 @@
-/* tools/reference/main.c: writes pages of docs/reference from the tables that the code itself uses, so that they can't
- * disagree. `pdr-reference PAGE` prints one; the ctest cases docs.reference.PAGE compare, and the target `reference`
- * writes them anew. */
+/* tools/reference/main.c: writes what people read from the tables that the code itself uses, so that they can't
+ * disagree. `pdr-reference PAGE` prints one page: of docs/reference, which is in the tree (the ctest cases
+ * docs.reference.PAGE compare, and the target `reference` writes them anew), or a manual, or what bash completes, which
+ * the build makes. */
 #include <perdure/status.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "tools/node/config.h"
 #include "tools/node/units.h"
 #include "tools/perdure/commands.h"
+#include "tools/reference/written.h"
 
 #define WRITTEN                                                                                                        \
     "<!-- Written by tools/reference from %s; change it there, then: cmake --build BUILD --target reference -->\n"
@@ -56,13 +58,21 @@ static void print_commands(void)
         printf(".\n\n%s", c->text);
         print_flags(c);
     }
+    char text[COMMAND_EXIT_TEXT_MAX];
     printf("\n## Exit status\n\n| status | when |\n|---|---|\n");
 #define EXIT_LINE(name, status, when)                                                                                  \
     printf("| %d | ", status);                                                                                         \
-    print_cell(when);                                                                                                  \
+    print_cell(command_exit_text(status, text, sizeof text));                                                          \
     printf(" |\n");
     EXIT_TABLE(EXIT_LINE)
 #undef EXIT_LINE
+    printf("\n## Environment\n\n| variable | |\n|---|---|\n");
+#define ENVIRONMENT_LINE(name, text)                                                                                   \
+    printf("| `%s` | ", name);                                                                                         \
+    print_cell(text);                                                                                                  \
+    printf(" |\n");
+    ENVIRONMENT_TABLE(ENVIRONMENT_LINE)
+#undef ENVIRONMENT_LINE
 }
 
 /* config.md */
@@ -154,7 +164,15 @@ static const struct page {
     const char *name;
     void (*print)(void);
 } pages[] = {
-    {"commands", print_commands}, {"config", print_config}, {"errors", print_errors}, {"limits", print_limits}};
+    {"commands", print_commands},
+    {"config", print_config},
+    {"errors", print_errors},
+    {"limits", print_limits},
+    {"perdure.1", manual_print_perdure},
+    {"perdure-bench.1", manual_print_bench},
+    {"perdure.bash", completion_print_perdure},
+    {"perdure-bench.bash", completion_print_bench},
+};
 
 int main(int argc, char **argv)
 {
@@ -164,6 +182,10 @@ int main(int argc, char **argv)
             return fflush(stdout) == 0 ? 0 : 1;
         }
     }
-    fprintf(stderr, "usage: pdr-reference commands|config|errors|limits\n");
+    fprintf(stderr, "usage: pdr-reference PAGE\nPAGE is one of");
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        fprintf(stderr, " %s", pages[i].name);
+    }
+    fprintf(stderr, "\n");
     return 2;
 }

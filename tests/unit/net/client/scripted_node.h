@@ -8,7 +8,10 @@
  *   hang_up      closes the connection             torn      sends half an answer, then closes
  *   farewell     says why, then closes             garbage   sends what is no frame
  *   stranger     answers a msgid that nobody asked, then the right one
- *   ok           answers the error {"code": "ok"} */
+ *   ok           answers the error {"code": "ok"}
+ *
+ * It watches any actor, and answers {"seq": N}, the last event's; but a/refused is refused for good, a/busy the first
+ * time, and a/mute is not answered. node_emit sends an event. */
 #ifndef TESTS_UNIT_NET_CLIENT_SCRIPTED_NODE_H
 #define TESTS_UNIT_NET_CLIENT_SCRIPTED_NODE_H
 
@@ -29,6 +32,9 @@ struct scripted_node {
     uint64_t hello_deadline_ms; /* 0: no hello */
     uint64_t late_msgid;
     bool is_late, refuses;
+    unsigned watches, unwatches;
+    uint64_t seq, watched_after;
+    bool has_after, no_seqs;
 };
 
 static void node_close(struct scripted_node *node)
@@ -139,6 +145,48 @@ static void node_act(struct scripted_node *node, uint64_t msgid, struct pdr_byte
     }
 }
 
+static void node_watch(struct scripted_node *node, const struct frame *frame)
+{
+    struct pdr_bytes address;
+    pdr_value options = pdr_value_at(frame->args, 1);
+    pdr_writer result = {0};
+    bool seq = false;
+    REQUIRE(frame->kind == FRAME_REQUEST && pdr_value_bytes(pdr_value_at(frame->args, 0), &address));
+    EXPECT(pdr_value_bool(pdr_value_get(options, "seq"), &seq) && seq);
+    node->watches++;
+    node->has_after = pdr_value_uint(pdr_value_get(options, "after"), &node->watched_after);
+    if (pdr_bytes_equal(address, pdr_str("a/refused"))) {
+        node_answer_error(node, frame->msgid, "not_found", "there is no such type");
+    } else if (pdr_bytes_equal(address, pdr_str("a/busy")) && node->watches == 1) {
+        node_answer_error(node, frame->msgid, "overloaded", "too many watchers");
+    } else if (!pdr_bytes_equal(address, pdr_str("a/mute"))) {
+        pdr_write_map(&result, node->no_seqs ? 0 : 1);
+        if (!node->no_seqs) {
+            pdr_write_cstr(&result, "seq");
+            pdr_write_uint(&result, node->seq);
+        }
+        node_answer(node, frame->msgid, pdr_written(&result));
+    }
+    pdr_writer_release(&result);
+}
+
+/* Notification [2, address, [seq, seq]]: the event is its own number. */
+static inline void node_emit(struct scripted_node *node, const char *address, uint64_t seq)
+{
+    pdr_writer w = {0};
+    node->seq = seq;
+    pdr_write_array(&w, 3);
+    pdr_write_int(&w, 2);
+    pdr_write_cstr(&w, address);
+    pdr_write_array(&w, node->no_seqs ? 1 : 2);
+    pdr_write_uint(&w, seq);
+    if (!node->no_seqs) {
+        pdr_write_uint(&w, seq);
+    }
+    node_send(node, &w);
+    pdr_writer_release(&w);
+}
+
 static void node_take(struct scripted_node *node, const struct frame *frame)
 {
     struct pdr_ref ref;
@@ -153,6 +201,14 @@ static void node_take(struct scripted_node *node, const struct frame *frame)
         if (frame->kind == FRAME_REQUEST) {
             node_answer(node, frame->msgid, pdr_bytes(NULL, 0));
         }
+        return;
+    }
+    if (pdr_bytes_equal(frame->target, pdr_str("_sys/conn.watch"))) {
+        node_watch(node, frame);
+        return;
+    }
+    if (pdr_bytes_equal(frame->target, pdr_str("_sys/conn.unwatch"))) {
+        node->unwatches++;
         return;
     }
     if (frame->kind == FRAME_NOTIFICATION) {

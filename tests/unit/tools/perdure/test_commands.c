@@ -28,7 +28,8 @@ TEST(every_command_is_told_about)
 
 TEST(the_names_of_the_product_are_there)
 {
-    static const char *const names[] = {"start", "call", "tell", "status", "ps", "types", "help"};
+    static const char *const names[] = {"start", "call",    "tell",   "watch",     "status", "ps",
+                                        "types", "inspect", "cancel", "redeliver", "help"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         EXPECT(command_find(names[i]) != NULL);
     }
@@ -42,6 +43,25 @@ TEST(a_slip_of_the_pen_is_understood)
     EXPECT_STR(command_near("stauts")->name, "status");
     EXPECT_STR(command_near("cal")->name, "call");
     EXPECT(command_near("frobnicate") == NULL);
+}
+
+/* Scripts tell by it what may be tried again. */
+TEST(every_outcome_has_an_exit_status)
+{
+    char text[COMMAND_EXIT_TEXT_MAX], code[80];
+    EXPECT_INT(command_exit(PDR_OK), 0);
+    EXPECT_INT(command_exit(PDR_ACTOR), 1);
+    EXPECT_INT(command_exit(PDR_NOT_FOUND), 1);
+    EXPECT_INT(command_exit(PDR_DEADLINE), 4);
+    EXPECT_INT(command_exit(PDR_OVERLOADED), 5);
+    EXPECT_INT(command_exit(PDR_UNAVAILABLE), 5);
+    for (enum pdr_status status = PDR_OK + 1; status < PDR_STATUS_COUNT; status++) {
+        int exit = command_exit(status);
+        EXPECT((exit == EXIT_FAILED) == (pdr_status_retry(status) == PDR_RETRY_NEVER));
+        snprintf(code, sizeof code, " %s", pdr_status_wire(status));
+        EXPECT(strstr(command_exit_text(exit, text, sizeof text), code) != NULL); /* actors' own are named too */
+        EXPECT(strlen(text) < sizeof text - 1);
+    }
 }
 
 static char printed[16384];
