@@ -135,7 +135,7 @@ static void received(void *user, struct pdr_bytes data)
 
 static void go_on(struct conn *conn)
 {
-    watches_go_on(conn);
+    conn_watches_go_on(conn);
     if (conn->state != CONN_OPEN || !conn->paused || !has_room(conn)) {
         return;
     }
@@ -163,7 +163,7 @@ static void closed(void *user, const char *why)
     conn->stream = NULL;
     conns->streams--;
     list_remove(&conn->dirty_node);
-    watches_end(conn);
+    conn_watches_end(conn);
     conn_let_go(conn);
     if (conns->closing && conns->streams == 0 && conns->closed != NULL) {
         void (*done)(void *) = conns->closed;
@@ -288,7 +288,7 @@ void conns_free(struct conns *conns)
     while (!list_empty(&conns->all)) {
         struct conn *conn = LIST_ITEM(conns->all.next, struct conn, node);
         conn->stream = NULL;
-        watches_free(conn);
+        conn_watches_free(conn);
         conn_free(conn);
     }
 }

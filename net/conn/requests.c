@@ -152,9 +152,9 @@ static void conn_method(struct conn *conn, const struct frame *frame, struct pdr
     } else if (pdr_bytes_equal(method, pdr_str("call"))) {
         call_with_options(conn, frame);
     } else if (pdr_bytes_equal(method, pdr_str("watch"))) {
-        watches_watch(conn, frame);
+        conn_watches_watch(conn, frame);
     } else if (pdr_bytes_equal(method, pdr_str("unwatch"))) {
-        watches_unwatch(conn, frame);
+        conn_watches_unwatch(conn, frame);
     } else {
         refuse(conn, frame, PDR_NOT_FOUND, "_sys/conn has hello, call, watch and unwatch");
     }

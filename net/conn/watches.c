@@ -172,10 +172,10 @@ static void left(struct watch *watch)
         return;
     }
     w->state = BEHIND;
-    watches_go_on(w->conn);
+    conn_watches_go_on(w->conn);
 }
 
-void watches_go_on(struct conn *conn)
+void conn_watches_go_on(struct conn *conn)
 {
     if (conn->state != CONN_OPEN || unread(conn) > LIMIT_UNREAD_EVENT_BYTES_MAX / 2) {
         return;
@@ -195,7 +195,7 @@ static void retry(struct timer *timer)
 {
     struct conns *conns = LIST_ITEM(timer, struct conns, watch_timer);
     for (struct list *node = conns->all.next; node != &conns->all; node = node->next) {
-        watches_go_on(LIST_ITEM(node, struct conn, node));
+        conn_watches_go_on(LIST_ITEM(node, struct conn, node));
     }
 }
 
@@ -243,7 +243,7 @@ static struct conn_watch *new_watch(struct conn *conn, const struct rpc_watch *a
     return w;
 }
 
-void watches_watch(struct conn *conn, const struct frame *frame)
+void conn_watches_watch(struct conn *conn, const struct frame *frame)
 {
     struct rpc_watch asked;
     struct pdr_ref ref;
@@ -261,7 +261,7 @@ void watches_watch(struct conn *conn, const struct frame *frame)
         return;
     }
     if (conn->watch_count >= LIMIT_WATCHES_MAX) {
-        refuse(conn, frame, PDR_OVERLOADED, "a connection watches at most 1024 actors (limit watches_max)");
+        refuse(conn, frame, PDR_OVERLOADED, "a connection watches at most 1024 actors (limit conn_watches_max)");
         return;
     }
     struct conn_watch *w = new_watch(conn, &asked);
@@ -284,7 +284,7 @@ static void drop(struct conn_watch *w)
     } /* else: what is under way comes back, and ends it */
 }
 
-void watches_unwatch(struct conn *conn, const struct frame *frame)
+void conn_watches_unwatch(struct conn *conn, const struct frame *frame)
 {
     static const uint8_t nil[] = {0xc0};
     struct rpc_watch asked;
@@ -302,7 +302,7 @@ void watches_unwatch(struct conn *conn, const struct frame *frame)
     }
 }
 
-void watches_end(struct conn *conn)
+void conn_watches_end(struct conn *conn)
 {
     struct list *node = conn->watches.next;
     conn->watch_count++; /* so that the last one does not free the connection under us */
@@ -316,7 +316,7 @@ void watches_end(struct conn *conn)
     conn->watch_count--;
 }
 
-void watches_free(struct conn *conn)
+void conn_watches_free(struct conn *conn)
 {
     struct list *node;
     while ((node = list_pop(&conn->watches)) != NULL) {

@@ -10,15 +10,15 @@
 #include "net/conn/conn.h"
 
 /** `_sys/conn.watch [address, {"after", "seq"}]`. */
-void watches_watch(struct conn *conn, const struct frame *frame);
+void conn_watches_watch(struct conn *conn, const struct frame *frame);
 /** `_sys/conn.unwatch [address]`. */
-void watches_unwatch(struct conn *conn, const struct frame *frame);
+void conn_watches_unwatch(struct conn *conn, const struct frame *frame);
 
 /** The peer has read: who fell behind goes on. */
-void watches_go_on(struct conn *conn);
+void conn_watches_go_on(struct conn *conn);
 /** The stream is gone. The connection must stay until conn->watch_count is 0. */
-void watches_end(struct conn *conn);
+void conn_watches_end(struct conn *conn);
 /** conns_free. */
-void watches_free(struct conn *conn);
+void conn_watches_free(struct conn *conn);
 
 #endif
