@@ -17,6 +17,7 @@ struct apply_step {
 struct checkpoint {
     struct list node;
     uint64_t known, end; /* everything before `end` is to be applied */
+    bool impatient;      /* rather hears of a failure than waits until the store takes writes again */
     void (*done)(void *user, uint64_t position);
     void *user;
 };
@@ -99,6 +100,22 @@ static void answer_checkpoints(struct core *core)
     }
 }
 
+static void disappoint(struct core *core)
+{
+    struct list waiting, *node;
+    list_init(&waiting);
+    list_splice(&waiting, &core->checkpoints);
+    while ((node = list_pop(&waiting)) != NULL) {
+        struct checkpoint *c = LIST_ITEM(node, struct checkpoint, node);
+        if (c->impatient) {
+            c->done(c->user, CORE_APPLY_REFUSED);
+            mem_free(c);
+        } else {
+            list_push_back(&core->checkpoints, node);
+        }
+    }
+}
+
 static void step_retry(struct core *core, struct apply_step *step)
 {
     char why[160];
@@ -106,6 +123,7 @@ static void step_retry(struct core *core, struct apply_step *step)
     LOG_ERROR("store.apply_failed", "core=%u why=\"%s\"; trying again", core->index, why);
     core->failed_step = &step->job;
     timer_set(&core->wheel, &core->apply_timer, core_now_ns(core) + 500 * NS_PER_MS);
+    disappoint(core);
 }
 
 static void submit_step(struct core *core, struct core_job *job)
@@ -133,14 +151,22 @@ static void step_done(struct job *job)
     }
 }
 
+/* There is something, and it need not wait. */
+static bool may_apply(const struct core *core)
+{
+    return !list_empty(&core->unapplied) &&
+           LIST_ITEM(core->unapplied.next, struct submission, node)->batch.begin < core->apply_until;
+}
+
 static void start_step(struct core *core)
 {
     struct apply_step *step = mem_new(sizeof *step);
     step->job = (struct core_job){.job = {.run = step_run, .done = step_done}, .core = core, .discard = step_discard};
     list_init(&step->submissions);
-    list_splice(&step->submissions, &core->unapplied);
-    for (struct list *node = step->submissions.next; node != &step->submissions; node = node->next) {
+    while (may_apply(core)) {
+        struct list *node = list_pop(&core->unapplied);
         step->bytes += LIST_ITEM(node, struct submission, node)->size;
+        list_push_back(&step->submissions, node);
     }
     core->applying = true;
     core->step = step;
@@ -157,14 +183,14 @@ void apply_now(struct core *core)
         submit_step(core, job);
     } else if (core->applying) {
         core->apply_soon = !list_empty(&core->unapplied);
-    } else if (!list_empty(&core->unapplied)) {
+    } else if (may_apply(core)) {
         start_step(core);
     }
 }
 
 void apply_consider(struct core *core)
 {
-    if (core->applying || list_empty(&core->unapplied)) {
+    if (core->applying || !may_apply(core)) {
         return;
     }
     if (core->unapplied_bytes >= core->limits.apply_bytes) {
@@ -244,6 +270,22 @@ void core_checkpoint(struct core *core, uint64_t known, void (*done)(void *user,
     answer_checkpoints(core);
 }
 
+void core_apply_until(struct core *core, uint64_t position, void (*done)(void *user, uint64_t position), void *user)
+{
+    core->apply_until = position;
+    if (done != NULL && core->failed_step != NULL) {
+        done(user, CORE_APPLY_REFUSED);
+        return;
+    }
+    if (done != NULL) {
+        struct checkpoint *c = mem_new(sizeof *c);
+        *c = (struct checkpoint){.known = position, .end = position, .impatient = true, .done = done, .user = user};
+        list_push_back(&core->checkpoints, &c->node);
+    }
+    apply_now(core);
+    answer_checkpoints(core);
+}
+
 bool apply_is_done(const struct core *core)
 {
     return list_empty(&core->unapplied) && !core->applying;
@@ -255,7 +297,7 @@ void apply_give_up(struct core *core)
     timer_cancel(&core->wheel, &core->apply_timer);
     while ((node = list_pop(&core->checkpoints)) != NULL) {
         struct checkpoint *c = LIST_ITEM(node, struct checkpoint, node);
-        c->done(c->user, 0);
+        c->done(c->user, c->impatient ? CORE_APPLY_REFUSED : 0);
         mem_free(c);
     }
 }

@@ -71,6 +71,7 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     if (world->journal == NULL) {
         return core;
     }
+    core->apply_until = UINT64_MAX;
     core->apply = apply_new(shard_count);
     core->fibers = fiber_pool_new(core->limits.fibers_max, 256);
     for (uint32_t id = index; id < shard_count; id += cores) {

@@ -113,6 +113,7 @@ struct core {
     bool applying;
     bool apply_soon;
     struct timer apply_timer;
+    uint64_t apply_until;         /* what is there in the log, or behind it, has to wait: core_apply_until */
     struct apply_step *step;      /* the one that `applying` is about */
     struct core_job *failed_step; /* to be tried again when apply_timer fires */
     struct list checkpoints;      /* who waits for everything to be applied */
@@ -164,6 +165,13 @@ void core_freeze(struct core *core, void (*idle)(void *user), void *user);
 /** Applies all that is durable; then calls done(user, position): everything before it is in the store. `known` is a
  * position up to which the caller knows that completions have reached this core. */
 void core_checkpoint(struct core *core, uint64_t known, void (*done)(void *user, uint64_t position), void *user);
+
+#define CORE_APPLY_REFUSED UINT64_MAX
+/** For a copy of the store as of one position of the log, the same for all cores: what is at `position` or behind it
+ * stays out of the store until this is called again; UINT64_MAX: as ever. If not NULL, done(user, position) is called
+ * when what is before it and durable is in the store, and none is on its way there; with CORE_APPLY_REFUSED if the
+ * store takes nothing. */
+void core_apply_until(struct core *core, uint64_t position, void (*done)(void *user, uint64_t position), void *user);
 
 static inline uint64_t core_now_ns(struct core *core)
 {

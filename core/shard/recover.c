@@ -28,7 +28,7 @@ struct recovered_shard {
 struct recovery {
     struct store *store;
     struct apply *apply;
-    uint64_t entries;
+    uint64_t entries, epochs_from;
     char why[256];
     bool failed;
     uint32_t shard_count;
@@ -199,6 +199,11 @@ enum pdr_status recovery_finish(struct recovery *r, const char **why)
     return r->failed ? fail(r, why) : PDR_OK;
 }
 
+void recovery_epochs_from(struct recovery *r, uint64_t epoch)
+{
+    r->epochs_from = epoch;
+}
+
 void recovery_install(struct recovery *r, struct core *core)
 {
     for (uint32_t id = 0; id < r->shard_count; id++) {
@@ -211,6 +216,7 @@ void recovery_install(struct recovery *r, struct core *core)
         shard->rid_known = from->control.rid != 0;
         shard->rid = shard->rid_known ? from->control.rid : rng_next(&core->rng) | 1;
         shard->epoch = (from->control.promised > applied_epoch ? from->control.promised : applied_epoch) + 1;
+        shard->epoch = shard->epoch < r->epochs_from ? r->epochs_from : shard->epoch;
         shard->last_seq = shard->durable_seq = shard->commit_seq = shard->applied_seq = from->last_seq;
         apply_shard(core->apply, id, shard->gen, apply_meta(r->apply, id));
     }

@@ -17,6 +17,8 @@ enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct r
 void recovery_record(void *user, const struct record *record, uint64_t position);
 /** Applies what the store lacks. PDR_INTERNAL with a sentence if log and store don't fit together. */
 enum pdr_status recovery_finish(struct recovery *recovery, const char **why);
+/** No shard goes on in an epoch below `epoch`: of data that was restored (identity.h). Before recovery_install. */
+void recovery_epochs_from(struct recovery *recovery, uint64_t epoch);
 /** Sets the shards of a core; copies that have no name yet get one from its rng. */
 void recovery_install(struct recovery *recovery, struct core *core);
 /** Entries that were applied. */

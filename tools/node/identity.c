@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/node/files.h"
+
 #define PATH_SIZE 4200u
 #define HEAD "perdure identity 1\n"
 
@@ -79,27 +81,41 @@ enum pdr_status identity_lock(const char *directory, int *lock, char *why, size_
 
 /* Identity */
 
-static bool is_id(const char *text)
+bool identity_is_id(const char *text)
 {
     return strlen(text) == IDENTITY_ID_SIZE - 1 && strspn(text, "0123456789abcdef") == IDENTITY_ID_SIZE - 1;
 }
 
+#define TEXT_SIZE 256u
+
+static void print(const struct identity *identity, char *text)
+{
+    int size = snprintf(text, TEXT_SIZE, HEAD "cluster %s\nnode %s\nincarnation %" PRIu64 "\n", identity->cluster,
+                        identity->node, identity->incarnation);
+    if (identity->epochs > 0) { /* a program from before there were restorations must not take it */
+        snprintf(text + size, TEXT_SIZE - (size_t)size, "epochs %" PRIu64 "\n", identity->epochs);
+    }
+}
+
+static bool parse_number(const char *digits, uint64_t *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtoull(digits, &end, 10);
+    return *digits != 0 && *end == 0 && errno == 0;
+}
+
 static bool parse(const char *text, struct identity *out)
 {
-    char again[256], digits[21], *end;
-    if (sscanf(text, HEAD "cluster %32s node %32s incarnation %20s", out->cluster, out->node, digits) != 3) {
+    char again[TEXT_SIZE], digits[21] = "", epochs[21] = "0";
+    if (sscanf(text, HEAD "cluster %32s node %32s incarnation %20s epochs %20s", out->cluster, out->node, digits,
+               epochs) < 3 ||
+        !parse_number(digits, &out->incarnation) || !parse_number(epochs, &out->epochs)) {
         return false;
     }
-    errno = 0;
-    out->incarnation = strtoull(digits, &end, 10);
-    if (*end != 0 || errno != 0) {
-        return false;
-    }
-    /* sscanf takes more than what save() writes; this does not */
-    snprintf(again, sizeof again, HEAD "cluster %s\nnode %s\nincarnation %" PRIu64 "\n", out->cluster, out->node,
-             out->incarnation);
-    return strcmp(text, again) == 0 && is_id(out->cluster) && is_id(out->node) && out->incarnation > 0 &&
-           out->incarnation < UINT64_MAX;
+    print(out, again); /* sscanf takes more than what this writes */
+    return strcmp(text, again) == 0 && identity_is_id(out->cluster) && identity_is_id(out->node) &&
+           (out->incarnation > 0 || out->epochs > 0) && out->incarnation < UINT64_MAX;
 }
 
 static enum pdr_status load(const char *path, struct identity *out, char *why, size_t why_size)
@@ -143,44 +159,25 @@ static bool exists(const char *directory, const char *name)
     return (size_t)snprintf(path, sizeof path, "%s/%s", directory, name) < sizeof path && stat(path, &stat_of) == 0;
 }
 
-static bool write_synced(const char *path, const char *text)
+enum pdr_status identity_save(const char *directory, const struct identity *identity, char *why, size_t why_size)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return false;
-    }
-    bool fine = write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fsync(fd) == 0;
-    int error = errno;
-    fine = close(fd) == 0 && fine;
-    errno = error;
-    return fine;
-}
-
-static bool sync_directory(const char *directory)
-{
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool fine = fd >= 0 && fsync(fd) == 0;
-    int error = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    errno = error;
-    return fine;
-}
-
-/* A new file beside it, then renamed over it. */
-static enum pdr_status save(const char *directory, const char *path, const struct identity *identity, char *why,
-                            size_t why_size)
-{
-    char beside[PATH_SIZE + 8], text[256];
-    snprintf(beside, sizeof beside, "%s.new", path);
-    snprintf(text, sizeof text, HEAD "cluster %s\nnode %s\nincarnation %" PRIu64 "\n", identity->cluster,
-             identity->node, identity->incarnation);
-    if (!write_synced(beside, text) || rename(beside, path) != 0 || !sync_directory(directory)) {
-        return fail(errno == ENOSPC ? PDR_NO_SPACE : PDR_INTERNAL, why, why_size, "%s: cannot be written: %s", path,
-                    strerror(errno));
+    char text[TEXT_SIZE];
+    print(identity, text);
+    if (!files_replace(directory, "identity", text)) {
+        return fail(errno == ENOSPC ? PDR_NO_SPACE : PDR_INTERNAL, why, why_size, "%s/identity: cannot be written: %s",
+                    directory, strerror(errno));
     }
     return PDR_OK;
+}
+
+struct identity identity_restored(const struct identity *from, uint64_t unix_s)
+{
+    struct identity to = {.incarnation = 0};
+    uint64_t least = (from->epochs >> 32) + 1;
+    memcpy(to.cluster, from->cluster, sizeof to.cluster);
+    new_id(to.node);
+    to.epochs = (unix_s > least && unix_s <= UINT32_MAX ? unix_s : least) << 32;
+    return to;
 }
 
 enum pdr_status identity_next(const char *directory, struct identity *out, char *why, size_t why_size)
@@ -190,6 +187,11 @@ enum pdr_status identity_next(const char *directory, struct identity *out, char 
     memset(out, 0, sizeof *out);
     enum pdr_status status = load(path, out, why, why_size);
     if (status == PDR_NOT_FOUND) {
+        if (exists(directory, "manifest") && exists(directory, "store")) {
+            return fail(PDR_INTERNAL, why, why_size,
+                        "%s is a backup: `perdure restore %s --data DIR` makes a data directory of it", directory,
+                        directory);
+        }
         if (exists(directory, "log") || exists(directory, "store")) {
             return fail(
                 PDR_INTERNAL, why, why_size,
@@ -203,5 +205,5 @@ enum pdr_status identity_next(const char *directory, struct identity *out, char 
         return status;
     }
     out->incarnation++;
-    return save(directory, path, out, why, why_size);
+    return identity_save(directory, out, why, why_size);
 }

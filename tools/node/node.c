@@ -56,16 +56,21 @@ static void to_core(struct node *node, uint64_t index, void (*run)(struct node *
     send(node, node->world.core_loops[index], index, run);
 }
 
-static void to_control(struct node *node, uint64_t argument, void (*run)(struct node *node, uint64_t argument))
+void node_to_control(struct node *node, uint64_t argument, void (*run)(struct node *node, uint64_t argument))
 {
     send(node, node->world.control_loop, argument, run);
 }
 
-static void to_all(struct node *node, void (*run)(struct node *node, uint64_t argument))
+void node_to_all(struct node *node, void (*run)(struct node *node, uint64_t argument))
 {
     for (unsigned i = 0; i < node->world.cores; i++) {
         to_core(node, i, run);
     }
+}
+
+void node_to_journal(struct node *node, void (*run)(struct node *node, uint64_t argument))
+{
+    send(node, node->world.journal_loop, 0, run);
 }
 
 /* Checkpoint: the store is flushed up to a position, so that the journal can recycle what is before it. */
@@ -132,7 +137,7 @@ static void core_applied(void *user, uint64_t position)
 {
     struct node_core *part = user;
     part->node->core_positions[part->index] = position;
-    to_control(part->node, part->index, core_answered);
+    node_to_control(part->node, part->index, core_answered);
 }
 
 static void checkpoint_core(struct node *node, uint64_t index)
@@ -150,7 +155,7 @@ static void start_checkpoint(struct node *node, uint64_t position)
     node->checkpointing = true;
     node->checkpoint_known = node->checkpoint_position = node->wanted_position;
     node->checkpoint_awaited = node->world.cores;
-    to_all(node, checkpoint_core);
+    node_to_all(node, checkpoint_core);
 }
 
 static void checkpoint_retry(struct timer *timer)
@@ -165,7 +170,7 @@ static void want_checkpoint(void *user)
     struct node *node = user;
     struct journal_stats stats;
     journal_stats(node->journal, &stats);
-    to_control(node, stats.position, start_checkpoint);
+    node_to_control(node, stats.position, start_checkpoint);
 }
 
 static void journal_failed(void *user, const char *why)
@@ -186,7 +191,7 @@ static void journal_closed(void *user)
 {
     struct node *node = user;
     node->journal = NULL;
-    to_control(node, 0, node_stop_step);
+    node_to_control(node, 0, node_stop_step);
 }
 
 static void close_journal(struct node *node, uint64_t unused)
@@ -205,7 +210,7 @@ static void core_idle(void *user)
 {
     struct node_core *part = user;
     part->is_applied = apply_is_done(part->node->cores[part->index]);
-    to_control(part->node, part->index, part_over);
+    node_to_control(part->node, part->index, part_over);
 }
 
 static void stop_core(struct node *node, uint64_t index)
@@ -240,30 +245,37 @@ static void unlisten(struct node *node, uint64_t unused)
         node->world.transports[0]->ops->unlisten(node->listener);
         node->listener = NULL;
     }
-    to_control(node, 0, node_stop_step);
+    node_to_control(node, 0, node_stop_step);
+}
+
+/* Something of the node's own uses the store. */
+static bool is_working(const struct node *node)
+{
+    return node->checkpointing || node->backup != NULL || !list_empty(&node->control->jobs);
 }
 
 void node_stop_step(struct node *node, uint64_t unused)
 {
     switch (node->stop++) {
     case STOP_NO:
+        backup_cancel(node);
         to_core(node, 0, unlisten);
         break;
     case STOP_CORES:
         node->stop_awaited = node->world.cores;
-        to_all(node, stop_core);
+        node_to_all(node, stop_core);
         break;
     case STOP_TURNS:
         node->stop_awaited = node->world.cores;
-        to_all(node, freeze_core);
+        node_to_all(node, freeze_core);
         break;
     case STOP_CONNS:
         node->stop_awaited = node->world.cores;
-        to_all(node, close_conns);
+        node_to_all(node, close_conns);
         break;
     case STOP_FLUSH:
-        node->stop_waits = true; /* checkpoint_over goes on */
-        if (node->checkpointing) {
+        node->stop_waits = true; /* node_job_over goes on */
+        if (is_working(node)) {
             node->stop--;
         } else {
             node->checkpointing = true;
@@ -272,7 +284,7 @@ void node_stop_step(struct node *node, uint64_t unused)
         }
         break;
     case STOP_JOURNAL:
-        send(node, node->world.journal_loop, 0, close_journal);
+        node_to_journal(node, close_journal);
         break;
     default:
         node->stopped(node->stopped_user);
@@ -280,13 +292,19 @@ void node_stop_step(struct node *node, uint64_t unused)
     }
 }
 
+void node_job_over(struct node *node)
+{
+    if (node->stop_waits && !is_working(node)) {
+        node->stop_waits = false;
+        node_stop_step(node, 0);
+    }
+}
+
 static void checkpoint_over(struct node *node)
 {
     node->checkpointing = false;
-    if (node->stop_waits) {
-        node->stop_waits = false;
-        node_stop_step(node, 0);
-    } else if (node->checkpoint_again && node->stop == STOP_NO) {
+    node_job_over(node);
+    if (node->checkpoint_again && node->stop == STOP_NO) {
         node->checkpoint_again = false;
         start_checkpoint(node, node->wanted_position);
     }
@@ -297,7 +315,7 @@ void node_stop(struct node *node, uint64_t drain_ms, void (*stopped)(void *user)
     node->drain_ms = drain_ms;
     node->stopped = stopped;
     node->stopped_user = user;
-    to_control(node, 0, node_stop_step);
+    node_to_control(node, 0, node_stop_step);
 }
 
 /* Start */
@@ -460,6 +478,7 @@ static enum pdr_status recover(struct node *node, const struct node_options *opt
         snprintf(node_why, sizeof node_why, "%s", why);
         return PDR_INTERNAL;
     }
+    recovery_epochs_from(*recovery, options->epochs);
     LOG_INFO("node.recovered", "records=%llu applied=%llu torn_tail=%s", (unsigned long long)found.records,
              (unsigned long long)recovery_entries(*recovery), found.torn ? "cut" : "no");
     return PDR_OK;

@@ -15,6 +15,7 @@
 #include "net/transport/transport.h"
 
 struct node;
+struct backup_place;
 
 /** The outside world of one node. Borrowed until the node has stopped, except disk and store, which it takes. */
 struct node_world {
@@ -27,6 +28,7 @@ struct node_world {
     struct loop *journal_loop;
     struct disk *disk;
     struct store *store;
+    struct backup_place *backups; /* NULL: none are made */
     uint64_t seed;
 };
 
@@ -35,6 +37,7 @@ struct node_options {
     const char *name;                          /* NULL: the host's name */
     const char *listen;                        /* HOST:PORT */
     const char *cluster, *id;                  /* from DATA/identity; NULL: the name */
+    uint64_t epochs;                           /* from there: the lowest epoch that a shard may go on in */
     const char *const *labels;                 /* NULL-terminated, "K=V" each; borrowed for good; NULL: none */
     const struct pdr_actor_type *const *types; /* NULL-terminated; besides the builtin ones; borrowed for good */
     uint64_t idle_ms;                          /* passivation of idle actors; 0: 60,000 */

@@ -58,8 +58,20 @@ struct node {
     uint64_t drain_ms;
     void (*stopped)(void *user);
     void *stopped_user;
-    struct list surveys; /* survey.h: questions to all cores */
+    struct list surveys;   /* survey.h: questions to all cores */
+    struct backup *backup; /* backup.c: the one under way, or NULL */
 };
+
+/** Any core's thread: `run` is called on the control core. */
+void node_to_control(struct node *node, uint64_t argument, void (*run)(struct node *node, uint64_t argument));
+/** On the control core: `run` is called on each core, with its index. */
+void node_to_all(struct node *node, void (*run)(struct node *node, uint64_t argument));
+
+/** On the control core: `run` is called on the journal's loop, with 0. */
+void node_to_journal(struct node *node, void (*run)(struct node *node, uint64_t argument));
+
+/** On the control core: a job of it that uses the store has ended, and is off core->jobs. A stop waits for them. */
+void node_job_over(struct node *node);
 
 /** Goes one step on with the stop, on the control loop. */
 void node_stop_step(struct node *node, uint64_t unused);

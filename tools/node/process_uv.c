@@ -16,6 +16,7 @@
 #include "core/base/list.h"
 #include "core/base/mem.h"
 #include "core/env/loop_uv.h"
+#include "tools/node/backup.h"
 
 static _Thread_local char process_why[1024]; /* of the last failed process_open of this thread */
 
@@ -32,6 +33,7 @@ struct process {
     struct disk *disk; /* until the node has them */
     struct store *store;
     struct identity identity;
+    struct backup_place *backups;
     int lock; /* -1: not locked */
     unsigned threads;
     struct runner *cores;
@@ -174,6 +176,8 @@ static enum pdr_status open_files(struct process *process, const struct process_
         status = identity_next(options->data, &process->identity, process_why, sizeof process_why);
     }
     if (status == PDR_OK) {
+        backup_files_clean(options->data);
+        process->backups = backup_files_new(options->data, &process->identity, process->name);
         status = subdirectory(options->data, "log", path, sizeof path);
     }
     if (status == PDR_OK) {
@@ -215,6 +219,7 @@ static enum pdr_status open_node(struct process *process, const struct process_o
     node.name = process->name;
     node.cluster = process->identity.cluster;
     node.id = process->identity.node;
+    node.epochs = process->identity.epochs;
     struct node_world world = {
         .clock = clock_os(),
         .work = work_uv(),
@@ -225,6 +230,7 @@ static enum pdr_status open_node(struct process *process, const struct process_o
         .journal_loop = loop_uv_loop(process->journal.loop),
         .disk = process->disk,
         .store = process->store,
+        .backups = process->backups,
         .seed = seed,
     };
     process->disk = NULL;
@@ -346,6 +352,7 @@ void process_free(struct process *process)
     if (process->lock >= 0) {
         close(process->lock);
     }
+    backup_files_free(process->backups);
     mem_free(process->transports);
     mem_free(process->loops);
     mem_free(process->cores);

@@ -17,7 +17,7 @@ static void answered(struct message *message)
     if (--survey->awaited > 0 || survey->owner->control->dead) {
         return;
     }
-    if (survey->owner->stop == STOP_DONE) { /* journal and store may be gone */
+    if (survey->owner->stop >= STOP_FLUSH) { /* journal and store may be gone soon */
         call_fail(survey->call, PDR_UNAVAILABLE, "the node is stopping");
         survey_finish(survey);
     } else {

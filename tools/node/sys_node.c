@@ -156,7 +156,7 @@ static void types(struct node *node, struct call *call)
 static const struct {
     const char *name;
     void (*run)(struct node *node, struct call *call); /* takes the call */
-} methods[] = {{"status", status}, {"ps", sys_ps}, {"types", types}};
+} methods[] = {{"status", status}, {"ps", sys_ps}, {"types", types}, {"backup", sys_backup}};
 
 static void handle(void *user, struct call *call)
 {
@@ -188,4 +188,5 @@ void sys_node_free(struct node *node)
         call_discard(survey->call);
         survey->kind->release(survey);
     }
+    backup_abandon(node);
 }

@@ -11,6 +11,13 @@ void sys_node_free(struct node *node);
 
 /* Methods with files of their own. */
 
+/** backup.c */
+void sys_backup(struct node *node, struct call *call);
+/** The one under way ends soon, and removes what it made. */
+void backup_cancel(struct node *node);
+/** Of a node that is taken down: it is forgotten. */
+void backup_abandon(struct node *node);
+
 /** sys_ps.c */
 void sys_ps(struct node *node, struct call *call);
 

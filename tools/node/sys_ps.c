@@ -286,6 +286,7 @@ static void passive_run(struct job *job)
 static void passive_done(struct job *job)
 {
     struct ps_survey *ps = LIST_ITEM(job, struct ps_survey, job.job);
+    struct node *node = ps->survey.owner;
     struct call *call = ps->survey.call;
     list_remove(&ps->job.node);
     if (ps->status != PDR_OK) {
@@ -294,6 +295,7 @@ static void passive_done(struct job *job)
         put_ps(&call->reply, ps);
     }
     survey_finish(&ps->survey);
+    node_job_over(node);
 }
 
 static void passive_discard(struct core_job *job) {} /* sys_node_free has the survey */

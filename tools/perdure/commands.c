@@ -61,6 +61,20 @@ const struct command commands[] = {
      redeliver_flags, 0, REDELIVER_MAX, cmd_redeliver},
     {"types", "types [FLAG...]", "list the actor types of a node, and their methods",
      "A table on a terminal, one JSON object a line anywhere else: name, methods.\n", types_flags, 0, 0, cmd_types},
+    {"backup", "backup DIR [FLAG...]", "have a running node make a copy of its data",
+     "DIR is made by the node, on its machine, and must be new or empty. Everything that was acknowledged before the\n"
+     "backup began is in it, as of one moment for each actor; callers hardly notice. On the file system of the data\n"
+     "directory it takes no room at first, and shares its bytes with it: copy it elsewhere to outlive that disk.\n"
+     "Of what fails nothing is left behind. On a terminal, how far it is, twice a second.\n",
+     backup_flags, 1, 1, cmd_backup},
+    {"restore", "restore DIR [FLAG...]", "make a data directory from a backup",
+     "Without a node. The backup is checked; a data directory that is there is not touched.\n"
+     "\n"
+     "    perdure restore /backup/monday --data ./perdure-data\n"
+     "\n"
+     "What is restored goes on as a new node of the same cluster: it has forgotten what was\n"
+     "written after the backup.\n",
+     restore_flags, 1, 1, cmd_restore},
     {"help", "help [COMMAND]", "tell about a command", "The same as `perdure COMMAND --help`.\n", no_flags, 0, 1,
      cmd_help},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},

@@ -67,7 +67,8 @@ int perdure_main(int argc, char **argv);
 /* The commands: cmd_*.c */
 
 extern const struct flag start_flags[], call_flags[], tell_flags[], watch_flags[], status_flags[], ps_flags[],
-    inspect_flags[], cancel_flags[], redeliver_flags[], types_flags[];
+    inspect_flags[], cancel_flags[], redeliver_flags[], types_flags[], backup_flags[],
+    restore_flags[];
 int cmd_start(const struct words *words);
 int cmd_call(const struct words *words);
 int cmd_tell(const struct words *words);
@@ -78,6 +79,8 @@ int cmd_inspect(const struct words *words);
 int cmd_cancel(const struct words *words);
 int cmd_redeliver(const struct words *words);
 int cmd_types(const struct words *words);
+int cmd_backup(const struct words *words);
+int cmd_restore(const struct words *words);
 int cmd_help(const struct words *words);
 
 #endif

@@ -41,6 +41,27 @@ TEST(it_is_made_once_and_counts_the_starts)
     EXPECT(access(below(directory, "identity.new"), F_OK) != 0);
 }
 
+TEST(what_is_restored_is_another_node_in_epochs_of_its_own)
+{
+    const char *directory = test_dir();
+    struct identity first, read;
+    REQUIRE(identity_next(test_dir(), &first, why, sizeof why) == PDR_OK);
+    struct identity once = identity_restored(&first, 1764000000), twice = identity_restored(&once, 1764000000);
+    EXPECT_STR(once.cluster, first.cluster);
+    EXPECT(strcmp(once.node, first.node) != 0);
+    EXPECT_INT(once.epochs >> 32, 1764000000);
+    EXPECT_INT(twice.epochs >> 32, 1764000001); /* later than what it was made of, whatever the clock says */
+    EXPECT_INT(identity_restored(&twice, 5).epochs >> 32, 1764000002);
+    EXPECT(identity_restored(&first, 1764000001).epochs != once.epochs);
+    REQUIRE(identity_save(directory, &once, why, sizeof why) == PDR_OK);
+    REQUIRE(identity_next(directory, &read, why, sizeof why) == PDR_OK);
+    EXPECT_INT(read.incarnation, 1);
+    EXPECT(read.epochs == once.epochs);
+    EXPECT_STR(read.node, once.node);
+    REQUIRE(identity_next(directory, &read, why, sizeof why) == PDR_OK);
+    EXPECT(read.epochs == once.epochs);
+}
+
 TEST(two_directories_have_two_identities)
 {
     struct identity a, b;
