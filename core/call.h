@@ -9,13 +9,14 @@
 #include <perdure/actor.h>
 #include <perdure/ref.h>
 
+#include "core/base/limits.h"
 #include "core/base/list.h"
 #include "core/base/timerwheel.h"
 #include "core/env/loop.h"
 
 #define CALL_INLINE_SIZE 256u  /* address, method, arguments and chain of most calls */
 #define CALL_REPLY_INLINE 128u /* result of most calls */
-#define CALL_CHAIN_MAX 64u     /* turns that wait for one another */
+#define CALL_CHAIN_MAX ((uint32_t)LIMIT_CHAIN_MAX)
 
 struct core;
 struct activation;

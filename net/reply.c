@@ -12,15 +12,16 @@
  * that ends the connection. True: nothing is to be written any more. */
 static bool is_flood(struct conn *conn, struct call *call)
 {
-    if (call->status != PDR_OK || !conn_is_flooded(conn, call->reply.size)) {
+    const char *limit = call->status == PDR_OK ? conn_flooded(conn, call->reply.size) : NULL;
+    if (limit == NULL) {
         return false;
     }
+    call->retry_ms = 100;
+    call_fail(call, PDR_OVERLOADED, "too many answers before this one are unread (limit %s)", limit);
     if (!call->is_read) {
-        conn_end(conn, PDR_OVERLOADED, "too many answers are unread (limit unread_bytes_max)");
+        conn_end(conn, PDR_OVERLOADED, call->text);
         return true;
     }
-    call->retry_ms = 100;
-    call_fail(call, PDR_OVERLOADED, "too many answers before this one are unread (limit unread_bytes_max)");
     return false;
 }
 

@@ -97,11 +97,14 @@ enum pdr_status pdr_ref_parse(struct pdr_bytes text, struct pdr_ref *out, const 
         return refuse(why, "an address is TYPE/KEY, and this has no '/'");
     }
     size_t type_size = (size_t)(slash - at), key_size = text.size - type_size - 1;
-    if (type_size > PDR_TYPE_SIZE_MAX || !is_name(at, type_size, TYPE_FIRST, TYPE_REST)) {
+    if (type_size > PDR_TYPE_SIZE_MAX) {
+        return refuse(why, "a type's name has at most 64 bytes (limit type_bytes_max)");
+    }
+    if (!is_name(at, type_size, TYPE_FIRST, TYPE_REST)) {
         return refuse(why, "a type's name is [a-z_][a-z0-9_-]{0,63}");
     }
     if (key_size == 0 || key_size > PDR_KEY_SIZE_MAX) {
-        return refuse(why, "a key has 1 to 512 bytes");
+        return refuse(why, "a key has 1 to 512 bytes (limit name_bytes_max)");
     }
     if (!is_key(slash + 1, key_size)) {
         return refuse(why, "a key is UTF-8 without control characters");
@@ -120,7 +123,10 @@ enum pdr_status pdr_ref_parse_call(struct pdr_bytes text, struct pdr_ref *out, s
         return refuse(why, "a call is TYPE/KEY.METHOD, and this has no '.'");
     }
     size_t size = text.size - (size_t)(dot - at) - 1;
-    if (size > PDR_METHOD_SIZE_MAX || !is_name(dot + 1, size, METHOD_FIRST, METHOD_REST)) {
+    if (size > PDR_METHOD_SIZE_MAX) {
+        return refuse(why, "a method's name has at most 64 bytes (limit method_bytes_max)");
+    }
+    if (!is_name(dot + 1, size, METHOD_FIRST, METHOD_REST)) {
         return refuse(why, "a method's name is [A-Za-z_][A-Za-z0-9_-]{0,63}");
     }
     enum pdr_status status = pdr_ref_parse(pdr_bytes(at, (size_t)(dot - at)), out, why);

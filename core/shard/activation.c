@@ -32,7 +32,8 @@ struct activation *activation_find(struct core *core, struct pdr_bytes address, 
 void activation_account(struct activation *a)
 {
     size_t charge = sizeof *a + a->address_size + a->cls->memory_size + a->values.bytes +
-                    (size_t)a->values.count * ENTRY_OVERHEAD + (a->extra != NULL ? sizeof *a->extra : 0);
+                    (size_t)a->values.count * ENTRY_OVERHEAD +
+                    (a->extra != NULL ? sizeof *a->extra + a->extra->timer_bytes : 0);
     a->core->memory_used += charge - a->charged;
     a->charged = (uint32_t)charge;
 }

@@ -18,7 +18,8 @@ enum activation_state { ACTIVATION_LOADING, ACTIVATION_IDLE, ACTIVATION_BUSY };
 
 /** What few actors have: kept apart, so that the others cost nothing for it. */
 struct activation_extra {
-    struct list timers; /* struct actor_timer */
+    struct list timers;   /* struct actor_timer */
+    uint32_t timer_bytes; /* of all of them */
 };
 
 struct activation {
@@ -85,7 +86,7 @@ void loader_submit(struct core *core);
 
 /* timers (core/shard/actor_timer.c) */
 
-#define ACTOR_TIMERS_MAX 64u
+#define ACTOR_TIMERS_MAX ((uint32_t)LIMIT_TIMERS_MAX)
 
 struct actor_timer;
 uint32_t actor_timer_count(struct activation *a);

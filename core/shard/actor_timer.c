@@ -1,10 +1,10 @@
 /* core/shard/actor_timer.c: timers of an activation: when due, a call into the actor's own mailbox. */
+#include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/shard/activation.h"
 #include "core/shard/mailbox.h"
 
-#define TIMERS_MAX 64u
-#define TIMER_MS_MAX (366ull * 24 * 3600 * 1000)
+#define TIMER_MS_MAX ((uint64_t)LIMIT_TIMER_DAYS_MAX * 24 * 3600 * 1000)
 
 struct actor_timer {
     struct list node;
@@ -30,8 +30,14 @@ static struct actor_timer *find(struct activation *a, struct pdr_bytes name, uin
     return NULL;
 }
 
+static uint32_t size_of(const struct actor_timer *t)
+{
+    return (uint32_t)(sizeof *t + t->name.size + t->method.size + t->args.size);
+}
+
 static void drop(struct actor_timer *t)
 {
+    t->activation->extra->timer_bytes -= size_of(t);
     timer_cancel(&t->activation->core->wheel, &t->timer);
     list_remove(&t->node);
     mem_free(t);
@@ -118,6 +124,7 @@ enum pdr_status actor_timer_set(struct activation *a, struct pdr_bytes name, uin
     t->name = copy(&at, name);
     t->method = copy(&at, method);
     t->args = copy(&at, args);
+    activation_extra(a)->timer_bytes += size_of(t); /* charged when the turn that sets it has ended: activation_rest */
     timer_init(&t->timer, due);
     list_push_back(&activation_extra(a)->timers, &t->node);
     delay_ms = delay_ms > TIMER_MS_MAX ? TIMER_MS_MAX : delay_ms;

@@ -36,8 +36,8 @@ enum pdr_status commit_admits(struct activation *a, struct call *call)
     if (core->unapplied_bytes >= core->limits.unapplied_bytes_max) {
         return call_fail(call, PDR_OVERLOADED, "the store is behind the log (limit unapplied_bytes_max)");
     }
-    return call_fail(call, PDR_OVERLOADED, "the disk is behind (limit uncommitted, %u entries a shard)",
-                     core->limits.uncommitted_entries_max);
+    bool few = core->uncommitted_bytes >= core->limits.uncommitted_bytes_max;
+    return call_fail(call, PDR_OVERLOADED, "the disk is behind (limit uncommitted_%s_max)", few ? "bytes" : "entries");
 }
 
 /* Submissions. */

@@ -2,6 +2,7 @@
 #include "core/shard/core.h"
 
 #include "core/base/check.h"
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
@@ -24,10 +25,10 @@ static void set_defaults(struct core_limits *l)
     DEFAULT(mailbox_max, 1024);
     DEFAULT(queued_max, 65536);
     DEFAULT(fibers_max, 10000);
-    DEFAULT(resident_state_max, 256u << 10);
-    DEFAULT(uncommitted_entries_max, 4096);
-    DEFAULT(uncommitted_bytes_max, 64u << 20);
-    DEFAULT(unapplied_bytes_max, 256u << 20);
+    DEFAULT(resident_state_max, LIMIT_RESIDENT_BYTES_MAX);
+    DEFAULT(uncommitted_entries_max, LIMIT_UNCOMMITTED_ENTRIES_MAX);
+    DEFAULT(uncommitted_bytes_max, LIMIT_UNCOMMITTED_BYTES_MAX);
+    DEFAULT(unapplied_bytes_max, LIMIT_UNAPPLIED_BYTES_MAX);
     DEFAULT(apply_bytes, 4u << 20);
     DEFAULT(apply_delay_ms, 100);
 #undef DEFAULT
@@ -301,7 +302,7 @@ static void shed(struct core *core)
     struct activation *a = LIST_ITEM(list_pop(&core->runnable), struct activation, node);
     core->budget--;
     core->stats.overloaded++;
-    activation_fail_mailbox(a, PDR_OVERLOADED, "too many turns wait on this core (limit fibers)");
+    activation_fail_mailbox(a, PDR_OVERLOADED, "too many turns wait on this core (limit turns)");
     activation_rest(a);
 }
 

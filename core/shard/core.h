@@ -85,6 +85,7 @@ struct core {
     struct hash watched;     /* watch.c: actors that somebody listens to */
     struct list lru;         /* idle ones, the longest idle first */
     uint64_t memory_used;    /* bytes: activations, their state, queued calls' heap */
+    uint64_t gated_bytes;    /* results that wait for what they saw to be durable */
     uint32_t queued;         /* calls in mailboxes */
 
     struct list runnable; /* activations with something to do, in turn */

@@ -65,7 +65,7 @@ enum pdr_status mailbox_push(struct activation *a, struct call *call)
         call->retry_ms = 10 + (uint32_t)rng_below(&core->rng, 40); /* spread, so that retries don't come as one */
         return own ? call_fail(call, PDR_OVERLOADED, "the mailbox of %.*s is full (limit mailbox = %u calls)",
                                (int)call->address.size, (const char *)call->address.data, core->limits.mailbox_max)
-                   : call_fail(call, PDR_OVERLOADED, "too many calls wait on this core (limit queued = %u)",
+                   : call_fail(call, PDR_OVERLOADED, "too many calls wait on this core (limit queue = %u)",
                                core->limits.queued_max);
     }
     if (has_no_memory(core, call)) {

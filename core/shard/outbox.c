@@ -74,7 +74,8 @@ static enum pdr_status make(struct turn *turn, struct pdr_bytes to, struct pdr_b
                          (const char *)to.data);
     }
     if (method.size == 0 || method.size > PDR_METHOD_SIZE_MAX) {
-        return turn_fail(turn, PDR_INVALID, NULL, "a method's name has 1 to %d bytes", PDR_METHOD_SIZE_MAX);
+        return turn_fail(turn, PDR_INVALID, NULL, "a method's name has 1 to %d bytes (limit method_bytes_max)",
+                         PDR_METHOD_SIZE_MAX);
     }
     if (args.size == 0) {
         args = pdr_bytes(no_args, sizeof no_args);
@@ -86,7 +87,7 @@ static enum pdr_status make(struct turn *turn, struct pdr_bytes to, struct pdr_b
     }
     uint32_t depth = waits && turn->call != NULL ? turn->call->chain_count : 0;
     if (waits && depth + 1 >= CALL_CHAIN_MAX) {
-        return turn_fail(turn, PDR_TOO_LARGE, NULL, "more than %u actors would wait for one another (limit chain)",
+        return turn_fail(turn, PDR_TOO_LARGE, NULL, "more than %u actors would wait for one another (limit chain_max)",
                          CALL_CHAIN_MAX);
     }
     struct core *core = a->core;
@@ -96,6 +97,19 @@ static enum pdr_status make(struct turn *turn, struct pdr_bytes to, struct pdr_b
         return turn_fail(turn, PDR_OVERLOADED, NULL, "the machine has no memory for this call");
     }
     *out = call;
+    return PDR_OK;
+}
+
+/* What a turn sends lies in memory until it has ended. */
+static enum pdr_status sends(struct turn *turn, size_t size)
+{
+    if (size > LIMIT_TURN_SENT_BYTES_MAX - turn->sent_bytes) {
+        return turn_fail(turn, PDR_TOO_LARGE, NULL,
+                         "the arguments of a turn's tells and timers have at most %d bytes together (limit "
+                         "turn_sent_bytes_max)",
+                         LIMIT_TURN_SENT_BYTES_MAX);
+    }
+    turn->sent_bytes += (uint32_t)size;
     return PDR_OK;
 }
 
@@ -166,7 +180,8 @@ enum pdr_status turn_tell(struct turn *turn, struct pdr_bytes to, struct pdr_byt
         return turn_fail(turn, PDR_OVERLOADED, NULL, "a turn tells at most %u times (limit turn_tells_max)",
                          PDR_TURN_TELLS_MAX);
     }
-    enum pdr_status status = make(turn, to, method, args, false, &call);
+    enum pdr_status status = sends(turn, args.size);
+    status = status == PDR_OK ? make(turn, to, method, args, false, &call) : status;
     if (status != PDR_OK) {
         return status;
     }
@@ -225,7 +240,8 @@ enum pdr_status turn_timer(struct turn *turn, struct pdr_bytes name, uint64_t de
     }
     if (name.size == 0 || name.size > PDR_METHOD_SIZE_MAX || method.size > PDR_METHOD_SIZE_MAX ||
         (!cancel && method.size == 0)) {
-        return turn_fail(turn, PDR_INVALID, NULL, "a timer has a name and a method of 1 to %d bytes",
+        return turn_fail(turn, PDR_INVALID, NULL,
+                         "a timer has a name and a method of 1 to %d bytes (limit method_bytes_max)",
                          PDR_METHOD_SIZE_MAX);
     }
     enum pdr_status status = turn_check_args(turn, args);
@@ -233,7 +249,12 @@ enum pdr_status turn_timer(struct turn *turn, struct pdr_bytes name, uint64_t de
         return status;
     }
     if (!cancel && !timer_fits(turn, name)) {
-        return turn_fail(turn, PDR_OVERLOADED, NULL, "an actor has at most %u timers (limit timers)", ACTOR_TIMERS_MAX);
+        return turn_fail(turn, PDR_OVERLOADED, NULL, "an actor has at most %u timers (limit timers_max)",
+                         ACTOR_TIMERS_MAX);
+    }
+    enum pdr_status status = sends(turn, args.size);
+    if (status != PDR_OK) {
+        return status;
     }
     struct timer_change *change = turn_alloc(turn, sizeof *change + name.size + method.size + args.size);
     if (change == NULL) {

@@ -179,7 +179,7 @@ enum pdr_status turn_reminder_set(struct turn *turn, struct pdr_bytes name, cons
         return status;
     }
     if (find(turn, name) == NULL && count_of(&turn->activation->values) + count_of(&turn->writes) >= REMINDERS_MAX) {
-        return turn_fail(turn, PDR_OVERLOADED, NULL, "an actor has at most %u reminders (limit reminders)",
+        return turn_fail(turn, PDR_OVERLOADED, NULL, "an actor has at most %u reminders (limit reminders_max)",
                          REMINDERS_MAX);
     }
     if (!replace(turn, name, reminder)) {

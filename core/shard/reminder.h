@@ -7,7 +7,7 @@
 #include "core/shard/turn.h"
 
 #define REMINDER_NAME_MAX PDR_METHOD_SIZE_MAX
-#define REMINDERS_MAX 1024u /* an actor */
+#define REMINDERS_MAX ((uint32_t)LIMIT_REMINDERS_MAX) /* an actor */
 #define REMINDER_NEVER CRON_NEVER
 
 struct reminder {

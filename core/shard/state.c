@@ -21,6 +21,7 @@ void state_forget(struct state *state)
 {
     state->count = 0;
     state->bytes = 0;
+    state->volatile_bytes = 0;
 }
 
 static int compare(const struct state_entry *entry, enum keys_kind kind, struct pdr_bytes key)
@@ -74,14 +75,26 @@ static uint32_t size_of(const struct state_entry *entry)
     return entry->key_size + entry->value_size;
 }
 
+static void count(struct state *state, const struct state_entry *entry)
+{
+    state->bytes += size_of(entry);
+    state->volatile_bytes += entry->is_volatile ? size_of(entry) : 0;
+}
+
+static void discount(struct state *state, const struct state_entry *entry)
+{
+    state->bytes -= size_of(entry);
+    state->volatile_bytes -= entry->is_volatile ? size_of(entry) : 0;
+}
+
 struct state_entry *state_insert(struct state *state, struct state_entry *entry)
 {
     uint32_t i = state_lower_bound(state, entry->kind, entry_key(entry), false);
-    state->bytes += size_of(entry);
+    count(state, entry);
     if (is_at(state, i, entry->kind, entry_key(entry))) {
         struct state_entry *old = state->entries[i];
         state->entries[i] = entry;
-        state->bytes -= size_of(old);
+        discount(state, old);
         return old;
     }
     if (state->count == state->capacity) {
@@ -102,7 +115,7 @@ struct state_entry *state_remove(struct state *state, enum keys_kind kind, struc
     }
     struct state_entry *old = state->entries[i];
     state->count--;
-    state->bytes -= size_of(old);
+    discount(state, old);
     memmove(state->entries + i, state->entries + i + 1, (state->count - i) * sizeof *state->entries);
     return old;
 }
@@ -114,7 +127,7 @@ void state_drop_applied(struct state *state, uint64_t applied_seq)
         struct state_entry *entry = state->entries[i];
         bool is_stored = entry->seq <= applied_seq && !entry->is_volatile;
         if (is_stored && (entry->kind == KEYS_USER || entry->deleted)) {
-            state->bytes -= size_of(entry);
+            discount(state, entry);
             mem_free(entry);
         } else {
             state->entries[kept++] = entry;
@@ -127,7 +140,7 @@ void state_drop_user(struct state *state)
 {
     while (state->count > 0 && state->entries[state->count - 1]->kind == KEYS_USER) {
         struct state_entry *entry = state->entries[--state->count];
-        state->bytes -= size_of(entry);
+        discount(state, entry);
         mem_free(entry);
     }
     state->complete = false;

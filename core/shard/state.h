@@ -27,8 +27,9 @@ struct state_entry {
 struct state {
     struct state_entry **entries; /* sorted by key */
     uint32_t count, capacity;
-    uint32_t bytes; /* keys and values of all entries */
-    bool complete;
+    uint32_t bytes;               /* keys and values of all entries */
+    uint32_t volatile_bytes : 31; /* of those that are volatile */
+    uint32_t complete : 1;
     uint64_t removed_seq; /* newest log entry with a deletion that left no tombstone */
 };
 

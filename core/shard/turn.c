@@ -155,6 +155,7 @@ static void gate_expired(struct timer *timer)
 {
     struct call *call = LIST_ITEM(timer, struct call, timer);
     list_remove(&call->gate.node);
+    call->at->gated_bytes -= call->reply.size;
     call->at->stats.deadlines++;
     pdr_writer_clear(&call->reply);
     call_fail(call, PDR_DEADLINE, "the call ran, but was not on stable storage before its deadline; it may yet be");
@@ -165,6 +166,7 @@ static void gate_opened(struct gate_wait *wait, enum pdr_status status)
 {
     struct call *call = LIST_ITEM(wait, struct call, gate);
     timer_cancel(&call->at->wheel, &call->timer);
+    call->at->gated_bytes -= call->reply.size;
     if (status != PDR_OK) {
         pdr_writer_clear(&call->reply);
         call_fail(call, status, "what the call wrote could not be made durable, and was undone");
@@ -179,6 +181,7 @@ void turn_answer_seen(struct activation *a, struct call *call)
         return;
     }
     call->state = CALL_GATED;
+    a->core->gated_bytes += call->reply.size;
     call->gate.open = gate_opened;
     timer_init(&call->timer, gate_expired);
     timer_set(&a->core->wheel, &call->timer, call->deadline_ns);
@@ -279,6 +282,13 @@ static void run_call(struct activation *a, struct call *call)
     if (method == NULL) {
         call_fail(call, PDR_NOT_FOUND, "type %.*s has no method %.*s", (int)a->cls->name.size,
                   (const char *)a->cls->name.data, (int)call->method.size, (const char *)call->method.data);
+        call_finish(call);
+        return;
+    }
+    if (a->core->gated_bytes >= LIMIT_GATED_BYTES_MAX && a->last_seq > a->shard->commit_seq) {
+        a->core->stats.overloaded++;
+        call->retry_ms = 50;
+        call_fail(call, PDR_OVERLOADED, "too many results wait for the disk (limit gated_bytes_max)");
         call_finish(call);
         return;
     }

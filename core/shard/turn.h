@@ -5,15 +5,16 @@
 #ifndef CORE_SHARD_TURN_H
 #define CORE_SHARD_TURN_H
 
+#include "core/base/limits.h"
 #include "core/shard/activation.h"
 #include "core/shard/rows.h"
 #include "core/shard/shard.h"
 
-#define PDR_STATE_KEY_MAX 1024u
-#define PDR_STATE_VALUE_MAX (1u << 20)
-#define PDR_TURN_BYTES_MAX (8u << 20) /* keys and values that one turn writes: one log record */
-#define PDR_TURN_TELLS_MAX 4096u
-#define PDR_SLEEP_MS_MAX (24ull * 3600 * 1000)
+#define PDR_STATE_KEY_MAX ((uint32_t)LIMIT_KEY_BYTES_MAX)
+#define PDR_STATE_VALUE_MAX ((uint32_t)LIMIT_VALUE_BYTES_MAX)
+#define PDR_TURN_BYTES_MAX ((uint32_t)LIMIT_TURN_BYTES_MAX) /* one log record */
+#define PDR_TURN_TELLS_MAX ((uint32_t)LIMIT_TURN_TELLS_MAX)
+#define PDR_SLEEP_MS_MAX ((uint64_t)LIMIT_SLEEP_MS_MAX)
 
 enum turn_kind { TURN_CALL, TURN_ACTIVATE, TURN_PASSIVATE };
 
@@ -35,6 +36,7 @@ struct turn {
     uint32_t outbox_count;
     struct list events; /* struct emission, where somebody listens */
     uint32_t event_count;
+    uint32_t sent_bytes; /* arguments of its tells and timers, which lie in memory until it ends */
     struct list timer_changes;
     struct list scans;
     struct turn_memory *garbage; /* freed when the turn ends: values handed out, entries replaced, replies */

@@ -165,6 +165,28 @@ enum pdr_status turn_get(struct turn *turn, struct pdr_bytes key, struct pdr_byt
     return status == PDR_OK ? keep(turn, &fetch, value) : status;
 }
 
+static uint32_t volatile_size(const struct state *state, struct pdr_bytes key)
+{
+    const struct state_entry *entry = state_find(state, KEYS_USER, key);
+    return entry != NULL && entry->is_volatile ? entry->key_size + entry->value_size : 0;
+}
+
+/* It lies in memory as long as the actor is active: eviction is no way out. */
+static bool volatile_fits(const struct turn *turn, struct pdr_bytes key, struct pdr_bytes value)
+{
+    const struct state *values = &turn->activation->values, *writes = &turn->writes;
+    size_t size = values->volatile_bytes + writes->volatile_bytes + key.size + value.size;
+    if (value.size == 0 || size <= LIMIT_VOLATILE_BYTES_MAX) {
+        return true;
+    }
+    size -= volatile_size(writes, key); /* near it: without what is replaced */
+    size -= volatile_size(writes, key) == 0 ? volatile_size(values, key) : 0;
+    for (uint32_t i = 0; i < writes->count; i++) {
+        size -= volatile_size(values, entry_key(writes->entries[i]));
+    }
+    return size <= LIMIT_VOLATILE_BYTES_MAX;
+}
+
 enum pdr_status turn_write(struct turn *turn, struct pdr_bytes key, struct pdr_bytes value, bool deleted)
 {
     if (turn->reader) {
@@ -181,6 +203,11 @@ enum pdr_status turn_write(struct turn *turn, struct pdr_bytes key, struct pdr_b
     if (turn->writes.bytes + key.size + value.size > PDR_TURN_BYTES_MAX) {
         return turn_fail(turn, PDR_TOO_LARGE, NULL, "a turn writes at most %u bytes (limit turn_bytes_max)",
                          PDR_TURN_BYTES_MAX);
+    }
+    if (turn->durability == PDR_DURABILITY_VOLATILE && !volatile_fits(turn, key, value)) {
+        return turn_fail(turn, PDR_TOO_LARGE, NULL,
+                         "an actor's state that is not written down has at most %d bytes (limit volatile_bytes_max)",
+                         LIMIT_VOLATILE_BYTES_MAX);
     }
     struct state_entry *entry = state_entry_new(KEYS_USER, key, value, deleted);
     if (entry == NULL) {

@@ -9,7 +9,7 @@
 #include "core/shard/commit.h"
 
 #define SEQ_SIZE 8u
-#define TURN_EVENTS_MAX 4096u
+#define TURN_EVENTS_MAX ((uint32_t)LIMIT_TURN_EVENTS_MAX)
 
 /* An actor that is watched, by address: it need not be in memory. */
 struct watched {
@@ -353,7 +353,7 @@ void watch_run(struct activation *a, struct call *call)
     uint64_t last = last_of(&a->values), after = last;
     if (w->count >= WATCHERS_MAX) {
         call->retry_ms = 1000;
-        call_fail(call, PDR_OVERLOADED, "%.*s has %u listeners already (limit watchers)", (int)a->address_size,
+        call_fail(call, PDR_OVERLOADED, "%.*s has %u listeners already (limit watchers_max)", (int)a->address_size,
                   a->address, WATCHERS_MAX);
         call_finish(call);
         return;

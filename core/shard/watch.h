@@ -9,11 +9,11 @@
 
 #include "core/shard/turn.h"
 
-#define EVENT_BYTES_MAX (64u << 10)
-#define EVENT_WINDOW_BYTES_MAX (1u << 20) /* that an actor keeps; the newest is always kept */
+#define EVENT_BYTES_MAX ((uint32_t)LIMIT_EVENT_BYTES_MAX)
+#define EVENT_WINDOW_BYTES_MAX ((uint32_t)LIMIT_EVENT_WINDOW_BYTES_MAX) /* that an actor keeps; the newest is always kept */
 #define EVENTS_KEPT_DEFAULT 256u
-#define EVENTS_KEPT_MAX 65536u
-#define WATCHERS_MAX 4096u /* an actor */
+#define EVENTS_KEPT_MAX ((uint32_t)LIMIT_EVENTS_KEPT_MAX)
+#define WATCHERS_MAX ((uint32_t)LIMIT_WATCHERS_MAX) /* an actor */
 
 /** A listener. Its owner frees it: after a join that failed, or in `left`. */
 struct watch {

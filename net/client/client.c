@@ -8,11 +8,11 @@
 #include <perdure/ref.h>
 
 #include "core/base/check.h"
+#include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/env/clock.h"
 #include "net/client/client_parts.h"
 #include "net/wire/codec.h"
-#include "net/wire/limits.h"
 #include "net/wire/rpc.h"
 
 #define OUTSTANDING_MAX 65536u

@@ -2,10 +2,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "core/base/limits.h"
 #include "core/env/clock.h"
 #include "net/client/client_parts.h"
 #include "net/wire/codec.h"
-#include "net/wire/limits.h"
 #include "net/wire/rpc.h"
 
 #define KEEP_BUFFER_MAX (256u << 10)

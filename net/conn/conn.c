@@ -2,15 +2,19 @@
 #include "net/conn/conn.h"
 
 #include "core/base/check.h"
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/shard/core.h"
 #include "net/conn/watches.h"
-#include "net/wire/limits.h"
 
 #define LINGER_MS 2000u
 #define KEEP_BUFFER_MAX (256u << 10)
 #define SMALL_ANSWER 1024u
+#define LOOK_MS 1000u
+#define REFUSED_MAX 64u /* connections beyond the limit that are told so at a time */
+
+static void look_for_slow(struct timer *timer);
 
 void conns_init(struct conns *conns, struct core *core, struct router *router, struct transport *transport,
                 const struct conn_limits *limits, const struct conn_identity *identity)
@@ -20,11 +24,25 @@ void conns_init(struct conns *conns, struct core *core, struct router *router, s
     list_init(&conns->all);
     list_init(&conns->dirty);
     timer_init(&conns->watch_timer, NULL);
+    timer_init(&conns->slow, look_for_slow);
+}
+
+/* What the peer has not taken yet; called whenever that may have changed. */
+static void note_held(struct conn *conn)
+{
+    struct conns *conns = conn->conns;
+    uint64_t held = conn->stream != NULL ? conn->out.size + conns->transport->ops->unsent(conn->stream) : 0;
+    if (conn->held == 0) {
+        conn->taken_ns = core_now_ns(conns->core);
+    }
+    conns->held += held - conn->held;
+    conn->held = held;
 }
 
 static void conn_free(struct conn *conn)
 {
     struct conns *conns = conn->conns;
+    conns->held -= conn->held;
     list_remove(&conn->node);
     list_remove(&conn->dirty_node);
     pdr_writer_release(&conn->in);
@@ -149,7 +167,52 @@ static void go_on(struct conn *conn)
 
 static void drained(void *user)
 {
+    note_held(user);
     go_on(user);
+}
+
+/* Slow readers. Reading them paused long ago; what they asked for lies here, and may lie here only while they take some
+ * of it now and then. */
+
+static bool is_stuck(struct conn *conn, uint64_t now)
+{
+    uint64_t taken = conn->written - conn->conns->transport->ops->unsent(conn->stream);
+    if (taken != conn->taken || conn->held == 0) {
+        conn->taken = taken;
+        conn->taken_ns = now;
+    }
+    return now - conn->taken_ns >= conn->conns->limits.unread_ms * NS_PER_MS;
+}
+
+static void cut(struct conn *conn)
+{
+    struct conns *conns = conn->conns;
+    char peer[64];
+    conns->transport->ops->peer_name(conn->stream, peer, sizeof peer);
+    LOG_WARN("conn.cut", "peer=%s bytes=%llu; it took none of them for %llu ms (limit unread)", peer,
+             (unsigned long long)conn->held, (unsigned long long)conns->limits.unread_ms);
+    conns->stats.cut++;
+    conn->state = CONN_ENDING;
+    conns->transport->ops->close(conn->stream, 0);
+}
+
+static void look_for_slow(struct timer *timer)
+{
+    struct conns *conns = LIST_ITEM(timer, struct conns, slow);
+    uint64_t now = core_now_ns(conns->core);
+    for (struct list *node = conns->all.next; node != &conns->all; node = node->next) {
+        struct conn *conn = LIST_ITEM(node, struct conn, node);
+        if (conn->stream == NULL || conn->state != CONN_OPEN) {
+            continue;
+        }
+        note_held(conn);
+        if (is_stuck(conn, now)) {
+            cut(conn);
+        }
+    }
+    if (conns->held > 0) {
+        timer_set(&conns->core->wheel, timer, now + LOOK_MS * NS_PER_MS);
+    }
 }
 
 static void closed(void *user, const char *why)
@@ -161,6 +224,7 @@ static void closed(void *user, const char *why)
     struct conns *conns = conn->conns;
     conn->state = CONN_GONE;
     conn->stream = NULL;
+    note_held(conn);
     conns->streams--;
     list_remove(&conn->dirty_node);
     conn_watches_end(conn);
@@ -177,8 +241,9 @@ static const struct stream_handler handler = {.received = received, .drained = d
 void conns_adopt(struct conns *conns, intptr_t pending)
 {
     const struct transport_ops *ops = conns->transport->ops;
-    if (conns->closing || conns->count >= conns->limits.connections_max) {
-        conns->stats.refused++;
+    bool is_full = conns->count >= conns->limits.connections_max;
+    conns->stats.refused += is_full;
+    if (conns->closing || conns->count >= conns->limits.connections_max + REFUSED_MAX) {
         ops->discard(conns->transport, pending);
         return;
     }
@@ -199,6 +264,9 @@ void conns_adopt(struct conns *conns, intptr_t pending)
     conns->count++;
     conns->streams++;
     conns->stats.opened++;
+    if (is_full) {
+        conn_end(conn, PDR_OVERLOADED, "the node has as many connections as it may (limit connections)");
+    }
 }
 
 pdr_writer *conn_begin_write(struct conn *conn)
@@ -212,11 +280,19 @@ pdr_writer *conn_begin_write(struct conn *conn)
     return &conn->out;
 }
 
-bool conn_is_flooded(const struct conn *conn, size_t size)
+const char *conn_flooded(const struct conn *conn, size_t size)
 {
     const struct conns *conns = conn->conns;
-    return size > SMALL_ANSWER &&
-           conn->out.size + conns->transport->ops->unsent(conn->stream) + size > LIMIT_UNREAD_BYTES_MAX;
+    if (size <= SMALL_ANSWER) {
+        return NULL;
+    }
+    uint64_t held = conn->out.size + conns->transport->ops->unsent(conn->stream) + size;
+    uint64_t all = conns->held - conn->held + held;
+    if (held > LIMIT_UNREAD_BYTES_MAX) {
+        return "unread_bytes_max";
+    }
+    return all > conns->limits.unread_max && held > conns->limits.unread_max / conns->streams ? "unread_core_bytes_max"
+                                                                                              : NULL;
 }
 
 void conn_call_ended(struct conn *conn)
@@ -239,12 +315,17 @@ static void flush_one(struct conn *conn)
         conn->state = CONN_ENDING;
     }
     if (conn->out.size > 0) {
+        conn->written += conn->out.size;
         ops->write(conn->stream, pdr_written(&conn->out));
         pdr_writer_clear(&conn->out);
     }
     if (conn->out.capacity > KEEP_BUFFER_MAX) {
         pdr_writer_release(&conn->out);
         pdr_writer_init(&conn->out, NULL, 0, 0);
+    }
+    note_held(conn);
+    if (conn->held > 0 && !timer_is_set(&conn->conns->slow) && !conn->conns->closing) {
+        timer_set(&conn->conns->core->wheel, &conn->conns->slow, core_now_ns(conn->conns->core) + LOOK_MS * NS_PER_MS);
     }
     if (conn->state == CONN_ENDING) {
         ops->close(conn->stream, LINGER_MS);
@@ -265,6 +346,7 @@ void conns_flush(void *user)
 void conns_close(struct conns *conns, void (*closed_cb)(void *user), void *user)
 {
     conns->closing = true;
+    timer_cancel(&conns->core->wheel, &conns->slow);
     conns->closed = closed_cb;
     conns->closed_user = user;
     if (conns->streams == 0) {

@@ -17,6 +17,8 @@ struct conn_limits {
     uint32_t connections_max; /* of this core */
     uint32_t outstanding_max; /* unanswered calls of one connection: then it is not read */
     uint32_t unsent_max;      /* bytes the peer does not read: then it is not read either */
+    uint64_t unread_max;      /* bytes that peers do not read, of all connections of this core */
+    uint64_t unread_ms;       /* how long one may take none of them */
 };
 
 /** What hello tells about this node. Borrowed. */
@@ -25,7 +27,7 @@ struct conn_identity {
 };
 
 struct conn_stats {
-    uint64_t opened, closed, garbage, requests, notifications, refused;
+    uint64_t opened, closed, garbage, requests, notifications, refused, cut;
 };
 
 /** All connections of one core. */
@@ -41,6 +43,8 @@ struct conns {
     uint32_t count;           /* of structs: one whose stream is gone stays until its calls have ended */
     uint32_t streams;         /* of those that have one */
     struct timer watch_timer; /* watches that could not join */
+    uint64_t held;            /* bytes of all that their peers have not taken */
+    struct timer slow;        /* looks for peers that take nothing; set while any leaves something lying */
     bool closing;
     void (*closed)(void *user);
     void *closed_user;
@@ -62,6 +66,10 @@ struct conn {
     struct list watches; /* watches.c */
     uint32_t watch_count;
     uint64_t deadline_ms; /* of calls that give none */
+    uint64_t held;        /* bytes that the peer has not taken, as of the last look */
+    uint64_t written;     /* bytes ever */
+    uint64_t taken;       /* of them, when the peer last took any that had to wait, ... */
+    uint64_t taken_ns;    /* ... and when that was seen */
     struct frame_scan scan;
     pdr_writer in;  /* the beginning of a frame whose end has not come */
     pdr_writer out; /* this tick's frames */
@@ -80,8 +88,9 @@ void conns_free(struct conns *conns);
 
 /** Where to write frames; NULL if the connection is gone. */
 pdr_writer *conn_begin_write(struct conn *conn);
-/** Would an answer of this size be more than a peer may leave unread? False for small ones: their number is bounded. */
-bool conn_is_flooded(const struct conn *conn, size_t size);
+/** Would an answer of this size be more than a peer may leave unread, alone or with all others of the core? NULL for
+ * no, and for small ones, whose number is bounded; else the limit's name. */
+const char *conn_flooded(const struct conn *conn, size_t size);
 /** One call fewer; may free the connection. */
 void conn_call_ended(struct conn *conn);
 

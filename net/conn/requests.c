@@ -1,11 +1,11 @@
 /* net/conn/requests.c: from frames to calls (stage 2 to 3), and what is asked of the connection itself: `_sys/conn`. */
+#include "core/base/limits.h"
 #include "core/shard/core.h"
 #include "net/conn/conn.h"
 #include "net/conn/watches.h"
 #include "net/reply.h"
 #include "net/route.h"
 #include "net/wire/codec.h"
-#include "net/wire/limits.h"
 #include "net/wire/rpc.h"
 
 void conn_end(struct conn *conn, enum pdr_status status, const char *why)

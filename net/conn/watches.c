@@ -10,7 +10,7 @@
 #include "core/shard/watch.h"
 #include "net/route.h"
 #include "net/wire/codec.h"
-#include "net/wire/limits.h"
+#include "core/base/limits.h"
 #include "net/wire/rpc.h"
 
 #define RETRY_MS 100u

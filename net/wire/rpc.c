@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#include "net/wire/limits.h"
+#include "core/base/limits.h"
 
 /* What a field may hold, where it goes, and the sentence when it holds anything else. */
 enum field_kind { FIELD_BYTES, FIELD_UINT, FIELD_BOOL, FIELD_DURABILITY };
@@ -20,13 +20,14 @@ struct field {
 #define HELLO(member) offsetof(struct rpc_hello, member)
 static const struct field hello_fields[] = {
     {"client", FIELD_BYTES, 0, LIMIT_CLIENT_NAME_BYTES_MAX, HELLO(client), 0,
-     "\"client\" of hello must be a string of at most 128 bytes"},
+     "\"client\" of hello must be a string of at most 128 bytes (limit client_name_bytes_max)"},
     {"session", FIELD_BYTES, 0, LIMIT_SESSION_BYTES_MAX, HELLO(session), HELLO(has_session),
-     "\"session\" of hello must be the bytes that an earlier hello answered, or empty to open a session"},
+     "\"session\" of hello must be the bytes that an earlier hello answered, at most 64 (limit "
+     "session_bytes_max), or empty to open a session"},
     {"token", FIELD_BYTES, 0, LIMIT_TOKEN_BYTES_MAX, HELLO(token), 0,
-     "\"token\" of hello must be a string of at most 4096 bytes"},
+     "\"token\" of hello must be a string of at most 4096 bytes (limit token_bytes_max)"},
     {"deadline_ms", FIELD_UINT, 1, LIMIT_DEADLINE_MS_MAX, HELLO(deadline_ms), 0,
-     "\"deadline_ms\" of hello must be an integer from 1 to 86400000"},
+     "\"deadline_ms\" of hello must be an integer from 1 to 86400000 (limit deadline_ms_max)"},
     {"ack_below", FIELD_UINT, 0, UINT64_MAX, HELLO(ack_below), HELLO(has_ack_below),
      "\"ack_below\" of hello must be an integer from 0 on"},
     {NULL, FIELD_BYTES, 0, 0, 0, 0, NULL},
@@ -35,7 +36,7 @@ static const struct field hello_fields[] = {
 #define CALL(member) offsetof(struct rpc_call, member)
 static const struct field call_fields[] = {
     {"deadline_ms", FIELD_UINT, 1, LIMIT_DEADLINE_MS_MAX, CALL(deadline_ms), 0,
-     "option \"deadline_ms\" must be an integer from 1 to 86400000"},
+     "option \"deadline_ms\" must be an integer from 1 to 86400000 (limit deadline_ms_max)"},
     {"id", FIELD_UINT, 0, UINT64_MAX, CALL(id), CALL(has_id), "option \"id\" must be an integer from 0 on"},
     {"durability", FIELD_DURABILITY, 0, 0, CALL(durability), 0,
      "option \"durability\" must be \"sync\", \"memory\" or \"volatile\""},

@@ -12,7 +12,7 @@
 #include <perdure/status.h>
 
 #include "core/base/endian.h"
-#include "net/wire/limits.h"
+#include "core/base/limits.h"
 
 /** Where reading stopped. */
 enum step {

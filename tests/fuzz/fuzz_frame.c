@@ -4,9 +4,9 @@
  * - a frame's values are values to core/base/value.c, which shares no line with the scanner;
  * - what value.c takes for a request is not refused;
  * - a frame that is accepted, and encoded again, decodes to an equal one. */
+#include "core/base/limits.h"
 #include "net/wire/codec.h"
 #include "net/wire/frame.h"
-#include "net/wire/limits.h"
 #include "tests/fuzz/fuzz.h"
 
 #define CUTS_MAX 200 /* of a long input every few bytes is enough */

@@ -1,8 +1,8 @@
 /* tests/fuzz/fuzz_rpc.c: hostile arguments of `_sys/conn.*` and hostile errors (net/wire/rpc.c). The first byte is 'h'
  * for hello, 'c' for a call, else an error; the rest is the value, which may be none: nothing here relies on it. */
+#include "core/base/limits.h"
 #include "net/wire/codec.h"
 #include "net/wire/frame.h"
-#include "net/wire/limits.h"
 #include "net/wire/rpc.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -179,6 +179,7 @@ void config_process(const struct config *config, const struct pdr_actor_type *co
                 .queued_max = (uint32_t)config->queue,
                 .connections_max = (uint32_t)config->connections,
                 .outstanding_max = (uint32_t)config->outstanding,
+                .unread_ms = config->unread,
                 .fibers_max = (uint32_t)config->turns,
                 .journal = {.segment_bytes = config->log_segment, .bytes_max = config->log_size},
             },

@@ -7,6 +7,7 @@
 
 #include "actors/registry.h"
 #include "core/base/check.h"
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
@@ -16,7 +17,6 @@
 #include "core/store/keys.h"
 #include "net/conn/conn.h"
 #include "net/route.h"
-#include "net/wire/limits.h"
 #include "tools/node/node_parts.h"
 #include "tools/node/sys_node.h"
 
@@ -374,6 +374,8 @@ static void make_cores(struct node *node, const struct node_options *options)
         .connections_max = (options->connections_max == 0 ? 10000 : options->connections_max) / world->cores + 1,
         .outstanding_max = options->outstanding_max == 0 ? LIMIT_OUTSTANDING_MAX : options->outstanding_max,
         .unsent_max = LIMIT_UNSENT_BYTES_MAX,
+        .unread_max = LIMIT_UNREAD_CORE_BYTES_MAX,
+        .unread_ms = options->unread_ms == 0 ? 30000 : options->unread_ms,
     };
     struct core_world cw = {
         .clock = world->clock,

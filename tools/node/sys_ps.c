@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/shard/activation.h"
 #include "core/shard/shard.h"
@@ -10,9 +11,7 @@
 #include "tools/node/survey.h"
 #include "tools/node/sys_node.h"
 
-#define PS_LIMIT 1000
 #define PS_BYTES_MAX (16u << 20) /* of one passive actor: counting stops there */
-#define PS_AT_ONCE 4u            /* they read the store on the work pool, which others need too */
 
 /* One row of `ps`. */
 struct ps_row {
@@ -313,9 +312,9 @@ static const struct survey_kind ps_kind = {ask, conclude, release};
 
 void sys_ps(struct node *node, struct call *call)
 {
-    if (survey_count(node, &ps_kind) >= PS_AT_ONCE) {
+    if (survey_count(node, &ps_kind) >= LIMIT_PS_AT_ONCE) {
         call->retry_ms = 200;
-        call_fail(call, PDR_OVERLOADED, "%u others list actors at this moment (limit ps_at_once)", PS_AT_ONCE);
+        call_fail(call, PDR_OVERLOADED, "%d others list actors at this moment (limit ps_at_once)", LIMIT_PS_AT_ONCE);
         call_finish(call);
         return;
     }
@@ -325,9 +324,10 @@ void sys_ps(struct node *node, struct call *call)
     pdr_value_bytes(first, &prefix);
     pdr_value_bytes(second, &cursor);
     pdr_value_int(third, &limit);
-    if (limit < 1 || limit > PS_LIMIT || prefix.size > KEYS_ADDRESS_MAX || cursor.size > KEYS_ADDRESS_MAX) {
-        call_fail(call, PDR_INVALID, "ps takes a prefix, a cursor (the last page's \"next\") and a limit of 1 to %d",
-                  PS_LIMIT);
+    if (limit < 1 || limit > LIMIT_PS_ROWS_MAX || prefix.size > KEYS_ADDRESS_MAX || cursor.size > KEYS_ADDRESS_MAX) {
+        call_fail(call, PDR_INVALID,
+                  "ps takes a prefix, a cursor (the last page's \"next\") and a limit of 1 to %d (limit ps_rows_max)",
+                  LIMIT_PS_ROWS_MAX);
         call_finish(call);
         return;
     }

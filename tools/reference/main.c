@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/wire/limits.h"
+#include "core/base/limits.h"
 #include "tools/node/config.h"
 #include "tools/node/units.h"
 #include "tools/perdure/commands.h"
@@ -149,15 +149,26 @@ static void print_limit(const char *name, unsigned long long value, const char *
 
 static void print_limits(void)
 {
-    printf("# Limits\n\n" WRITTEN "\n", "net/wire/limits.h");
+    static const char columns[] = "\n| limit | value | what it bounds, and what happens at it |\n|---|---|---|\n";
+    printf("# Limits\n\n" WRITTEN "\n", "core/base/limits.h");
     printf("Everything that could grow is bounded. What a node can be told is in [config.md](config.md); what is fixed "
            "is\n"
-           "here. At a limit the answer is an error that says which, or the connection ends with\n"
-           "`_sys/conn.closed [{\"code\", \"message\"}]`.\n\n"
-           "| limit | value | what it bounds, and what happens at it |\n|---|---|---|\n");
+           "here. At a limit the answer is an error that names it, as `(limit payload_bytes_max)`, or the connection "
+           "ends with\n"
+           "`_sys/conn.closed [{\"code\", \"message\"}]`.\n");
 #define LIMIT_LINE(name, value, unit, text) print_limit(#name, (unsigned long long)(value), unit, text);
-    LIMIT_TABLE(LIMIT_LINE)
+    printf("\n## Of a connection\n%s", columns);
+    LIMIT_WIRE_TABLE(LIMIT_LINE)
+    printf("\n## Of an actor, and of a turn\n%s", columns);
+    LIMIT_ACTOR_TABLE(LIMIT_LINE)
+    printf("\n## Of a node\n%s", columns);
+    LIMIT_NODE_TABLE(LIMIT_LINE)
 #undef LIMIT_LINE
+    printf("\nWhat an actor keeps on disk has no bound of its own, only each of its keys and values: how large it is "
+           "would\n"
+           "have to be read before each write, since a write does not say what it replaces. `perdure ps` measures it. "
+           "In\n"
+           "memory a large actor is bounded by what it has written and the store has not taken yet.\n");
 }
 
 static const struct page {

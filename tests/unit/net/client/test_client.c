@@ -5,8 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/base/limits.h"
 #include "core/base/mem.h"
-#include "net/wire/limits.h"
 #include "tests/unit/net/client/scripted_node.h"
 
 #include <perdure/client.h>

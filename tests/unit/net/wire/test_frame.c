@@ -1,14 +1,10 @@
 /* tests/unit/net/wire/test_frame.c: frames as the spec writes them, in pieces, malformed, and at their limits. */
 #include <stdlib.h>
 
-#include "core/shard/turn.h"
+#include "core/base/limits.h"
 #include "net/wire/codec.h"
 #include "net/wire/frame.h"
-#include "net/wire/limits.h"
 #include "tests/lib/test.h"
-
-_Static_assert(LIMIT_KEY_BYTES_MAX == PDR_STATE_KEY_MAX, "the table of limits tells core's");
-_Static_assert(LIMIT_VALUE_BYTES_MAX == PDR_STATE_VALUE_MAX, "the table of limits tells core's");
 
 #define BYTES(...) ((const uint8_t[]){__VA_ARGS__})
 #define SLICE(...) pdr_bytes(BYTES(__VA_ARGS__), sizeof BYTES(__VA_ARGS__))

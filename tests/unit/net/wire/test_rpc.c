@@ -1,7 +1,7 @@
 /* tests/unit/net/wire/test_rpc.c: messages of the connection: what is taken, and what is said about the rest. */
 #include <stdlib.h>
 
-#include "net/wire/limits.h"
+#include "core/base/limits.h"
 #include "net/wire/rpc.h"
 #include "tests/lib/test.h"
 

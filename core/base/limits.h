@@ -1,0 +1,81 @@
+/* core/base/limits.h: everything that is bounded and cannot be set, in one place. docs/reference/limits.md is written
+ * from these tables; what can be set is in tools/node/config_table.h.
+ *
+ * Each row becomes LIMIT_NAME. A limit is looked at before memory is asked for on a peer's word. An answer that a limit
+ * gives names it: "(limit name)". */
+#ifndef CORE_BASE_LIMITS_H
+#define CORE_BASE_LIMITS_H
+
+#include <perdure/ref.h>
+#include <perdure/value.h>
+
+/* clang-format off */
+/*    name                     value                unit            what it bounds, and what happens at it */
+
+/* Of connections: what a peer may send, ask, and leave unread. */
+#define LIMIT_WIRE_TABLE(X)                                                                                            \
+    X(FRAME_BYTES_MAX,         4u << 20,            "bytes",        "one frame; a longer one ends the connection")     \
+    X(DEPTH_MAX,               PDR_VALUE_DEPTH_MAX, "levels",       "nesting of a value; deeper ends the connection")  \
+    X(PAYLOAD_BYTES_MAX,       1u << 20,            "bytes",        "encoded arguments or result of a call: too_large")\
+    X(ARGS_MAX,                64,                  "arguments",    "of one call: too_large")                          \
+    X(TYPE_BYTES_MAX,          PDR_TYPE_SIZE_MAX,   "bytes",        "TYPE of an address: invalid")                     \
+    X(NAME_BYTES_MAX,          PDR_KEY_SIZE_MAX,    "bytes",        "KEY of an address: invalid")                      \
+    X(METHOD_BYTES_MAX,        PDR_METHOD_SIZE_MAX, "bytes",        "name of a method, or of a timer: invalid")        \
+    X(DEADLINE_MS_DEFAULT,     30000,               "milliseconds", "deadline of a call that gives none")              \
+    X(DEADLINE_MS_MAX,         24u * 3600 * 1000,   "milliseconds", "deadline of any call: invalid")                   \
+    X(CLIENT_NAME_BYTES_MAX,   128,                 "bytes",        "\"client\" of hello: invalid")                    \
+    X(SESSION_BYTES_MAX,       64,                  "bytes",        "\"session\" of hello: invalid")                   \
+    X(TOKEN_BYTES_MAX,         4096,                "bytes",        "\"token\" of hello: invalid")                     \
+    X(OUTSTANDING_MAX,         4096,                "calls",        "unanswered on one connection: it is not read on") \
+    X(UNSENT_BYTES_MAX,        8u << 20,            "bytes",        "answers a peer leaves unread: it is not read on") \
+    X(UNREAD_BYTES_MAX,        32u << 20,           "bytes",        "beyond: a reader's is overloaded, others end it") \
+    X(UNREAD_EVENT_BYTES_MAX,  4u << 20,            "bytes",        "unread on a connection: its events wait")         \
+    X(WATCHES_MAX,             1024,                "actors",       "that one connection watches: overloaded")         \
+    X(UNREAD_CORE_BYTES_MAX,   256u << 20,          "bytes",                                                           \
+      "unread on all connections of a core: beyond, those with more than their share are treated as above")
+
+/* Of one actor, and of one turn of it. */
+#define LIMIT_ACTOR_TABLE(X)                                                                                           \
+    X(KEY_BYTES_MAX,           1024,                "bytes",        "a key of an actor's state: too_large")            \
+    X(VALUE_BYTES_MAX,         1u << 20,            "bytes",        "a value of an actor's state: too_large")          \
+    X(TURN_BYTES_MAX,          8u << 20,            "bytes",        "keys and values that a turn writes: too_large")   \
+    X(TURN_TELLS_MAX,          4096,                "tells",        "of one turn: overloaded")                         \
+    X(TURN_SENT_BYTES_MAX,     8u << 20,            "bytes",        "arguments of its tells and timers: too_large")\
+    X(VOLATILE_BYTES_MAX,      64u << 20,           "bytes",                                                           \
+      "keys and values of an actor's state that are not written down: too_large")                                     \
+    X(RESIDENT_BYTES_MAX,      256u << 10,          "bytes",                                                           \
+      "state that an actor keeps in memory whole; of a larger one keys are read as they are asked for")               \
+    X(TIMERS_MAX,              64,                  "timers",       "of one actor: overloaded")                        \
+    X(TIMER_DAYS_MAX,          366,                 "days",         "delay and period of a timer: cut to that")        \
+    X(REMINDERS_MAX,           1024,                "reminders",    "of one actor: overloaded")                        \
+    X(EVENT_BYTES_MAX,         64u << 10,           "bytes",        "of one event: too_large")                         \
+    X(TURN_EVENTS_MAX,         4096,                "events",       "of one turn: too_large")                          \
+    X(EVENTS_KEPT_MAX,         65536,               "events",       "that an actor keeps for who watches it later")    \
+    X(EVENT_WINDOW_BYTES_MAX,  1u << 20,            "bytes",        "of events that an actor keeps, or the newest")    \
+    X(WATCHERS_MAX,            4096,                "connections",  "that watch one actor: overloaded")                \
+    X(TOPIC_SUBSCRIBERS,       1024,                "actors",       "that have subscribed to a topic: overloaded")     \
+    X(SLEEP_MS_MAX,            24u * 3600 * 1000,   "milliseconds", "a turn's sleep: it ends at its deadline anyway")  \
+    X(CHAIN_MAX,               64,                  "turns",        "that wait for one another: too_large")
+
+/* Of a node, beside what can be set. */
+#define LIMIT_NODE_TABLE(X)                                                                                            \
+    X(UNCOMMITTED_ENTRIES_MAX, 4096,                "entries",      "of a shard that wait for the disk: overloaded")   \
+    X(UNCOMMITTED_BYTES_MAX,   64u << 20,           "bytes",        "of a core that wait for the disk: overloaded")    \
+    X(UNAPPLIED_BYTES_MAX,     256u << 20,          "bytes",                                                           \
+      "of a core that are in the log and not in the store: overloaded")                                               \
+    X(GATED_BYTES_MAX,         64u << 20,           "bytes",                                                           \
+      "of results of a core that wait for the disk: further calls are overloaded, before they run")                   \
+    X(PS_ROWS_MAX,             1000,                "actors",       "a page of `ps`: invalid")                         \
+    X(PS_AT_ONCE,              4,                   "calls",        "of `ps` under way: overloaded")                   \
+    X(BACKUPS,                 1,                   "backups",      "under way: overloaded")
+
+#define LIMIT_TABLE(X) LIMIT_WIRE_TABLE(X) LIMIT_ACTOR_TABLE(X) LIMIT_NODE_TABLE(X)
+/* clang-format on */
+
+enum limit {
+#define LIMIT_ENUM(name, value, unit, text) LIMIT_##name = (int)(value),
+    LIMIT_TABLE(LIMIT_ENUM)
+#undef LIMIT_ENUM
+};
+
+#endif
