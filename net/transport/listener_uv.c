@@ -2,11 +2,18 @@
  * any core's transport can adopt them.
  *
  * When the process has no more descriptors, the socket stays readable and accepting fails at once: that would spin. So
- * accepting pauses for a while, as after any other failure; whoever connects waits in the backlog. */
+ * accepting pauses for a while, as after any other failure; whoever connects waits in the backlog.
+ *
+ * It pauses earlier, in fact: a process whose connections have all descriptors can open no file of its log or store. A
+ * new descriptor is the lowest that is free, so its number tells how many are in use. The connection that gets one of
+ * the reserve waits with it until it can have a lower one. */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,39 +24,78 @@
 #define BACKLOG 4096
 #define ACCEPTS_MAX 64 /* a turn, so that other streams get theirs */
 #define PAUSE_MS 100
+#define TELL_AGAIN_MS 10000u
+#define RESERVE_MAX 640u /* descriptors for files: the store's tables (store_rocks.c), the log, and some more */
 
 struct listener_uv {
     struct listener listener;
     void (*accepted)(void *user, intptr_t pending);
     void *user;
     int fd;
+    int held;    /* a connection that waits for a descriptor below the reserve; -1: none */
+    int reserve; /* where it begins */
     uint16_t port;
     bool closing;
-    bool told; /* why it pauses; not again before an accept has worked */
+    uint64_t tell_ms; /* when the loop's time has come here, why it pauses may be told again */
     unsigned open_handles;
     uv_poll_t poll;
     uv_timer_t pause;
 };
 
 static void on_readable(uv_poll_t *poll, int status, int events);
-
-static void on_pause_over(uv_timer_t *timer)
-{
-    struct listener_uv *l = timer->data;
-    uv_poll_start(&l->poll, UV_READABLE, on_readable);
-}
+static void on_pause_over(uv_timer_t *timer);
 
 static void pause_accepting(struct listener_uv *l, int error)
 {
-    if (!l->told) {
+    if (uv_now(l->pause.loop) >= l->tell_ms) {
         LOG_WARN("listener.paused",
                  "port=%u error=\"%s\" again_ms=%d note=\"raise the limit of open files (ulimit -n)"
                  " if it is reached\"",
                  l->port, strerror(error), PAUSE_MS);
-        l->told = true;
+        l->tell_ms = uv_now(l->pause.loop) + TELL_AGAIN_MS;
     }
     uv_poll_stop(&l->poll);
     uv_timer_start(&l->pause, on_pause_over, PAUSE_MS, 0);
+}
+
+/* Half of what there may be, if that is not much. */
+static int reserve_begins(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > INT_MAX) {
+        return INT_MAX;
+    }
+    unsigned limit = (unsigned)files.rlim_cur;
+    return (int)(limit / 2 < RESERVE_MAX ? limit - limit / 2 : limit - RESERVE_MAX);
+}
+
+static void hand_over(struct listener_uv *l, int fd)
+{
+    if (fd < l->reserve) {
+        l->accepted(l->user, fd);
+    } else {
+        l->held = fd;
+        pause_accepting(l, EMFILE);
+    }
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct listener_uv *l = timer->data;
+    if (l->held >= 0) {
+        int fd = fcntl(l->held, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0) {
+            uv_timer_start(timer, on_pause_over, PAUSE_MS, 0);
+            return;
+        }
+        close(fd < l->held ? l->held : fd);
+        fd = fd < l->held ? fd : l->held;
+        l->held = -1;
+        hand_over(l, fd);
+    }
+    if (l->held < 0) {
+        uv_poll_start(&l->poll, UV_READABLE, on_readable);
+    }
 }
 
 static bool is_of_one_connection(int error)
@@ -63,8 +109,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     for (int i = 0; i < ACCEPTS_MAX && !l->closing; i++) {
         int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            l->told = false;
-            l->accepted(l->user, fd);
+            hand_over(l, fd);
+            if (l->held >= 0) {
+                return;
+            }
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         } else if (!is_of_one_connection(errno)) {
@@ -168,6 +216,8 @@ enum pdr_status listener_uv_open(struct transport *transport, const char *addres
     l->accepted = accepted;
     l->user = user;
     l->fd = fd;
+    l->held = -1;
+    l->reserve = reserve_begins();
     l->port = port_of(fd);
     l->open_handles = 2;
     l->poll.data = l->pause.data = l;
@@ -196,5 +246,8 @@ void listener_uv_close(struct listener *listener)
     l->closing = true;
     uv_close((uv_handle_t *)&l->poll, on_handle_closed);
     uv_close((uv_handle_t *)&l->pause, on_handle_closed);
+    if (l->held >= 0) {
+        close(l->held);
+    }
     close(l->fd); /* at once: the port is free when this returns */
 }

@@ -164,11 +164,18 @@ static void print_limits(void)
     printf("\n## Of a node\n%s", columns);
     LIMIT_NODE_TABLE(LIMIT_LINE)
 #undef LIMIT_LINE
-    printf("\nWhat an actor keeps on disk has no bound of its own, only each of its keys and values: how large it is "
-           "would\n"
-           "have to be read before each write, since a write does not say what it replaces. `perdure ps` measures it. "
-           "In\n"
-           "memory a large actor is bounded by what it has written and the store has not taken yet.\n");
+    printf(
+        "\nWhat an actor keeps on disk has no bound of its own, only each of its keys and values: how large it is "
+        "would\n"
+        "have to be read before each write, since a write does not say what it replaces. `perdure ps` measures it. "
+        "In\n"
+        "memory a large actor is bounded by what it has written and the store has not taken yet.\n"
+        "\n"
+        "Of the descriptors that the process may have (`ulimit -n`, raised to the hard limit), 640, or half of them "
+        "if that\n"
+        "is less, are kept for the files of log and store. Connections that would take one of these wait until others "
+        "end;\n"
+        "the log of the node says so (`listener.paused`).\n");
 }
 
 static const struct page {
