@@ -49,7 +49,7 @@
     X(TIMER_DAYS_MAX,          366,                 "days",         "delay and period of a timer: cut to that")        \
     X(REMINDERS_MAX,           1024,                "reminders",    "of one actor: overloaded")                        \
     X(EVENT_BYTES_MAX,         64u << 10,           "bytes",        "of one event: too_large")                         \
-    X(TURN_EVENTS_MAX,         4096,                "events",       "of one turn: too_large")                          \
+    X(TURN_EVENTS_MAX,         4096,                "events",       "of one turn: overloaded")                         \
     X(EVENTS_KEPT_MAX,         65536,               "events",       "that an actor keeps for who watches it later")    \
     X(EVENT_WINDOW_BYTES_MAX,  1u << 20,            "bytes",        "of events that an actor keeps, or the newest")    \
     X(WATCHERS_MAX,            4096,                "connections",  "that watch one actor: overloaded")                \

@@ -31,7 +31,8 @@
     X(50, event_before_commit,    "watch.c, emission_leaves: an event leaves before its turn is committed")            \
     X(40, reminder_stale,         "reminders.c, reminder_call_open: a hint is believed, whatever its row says")        \
     X(41, reminder_not_moved,     "reminders.c, reminder_call_ended: a reminder fires, and its row stays")             \
-    X(42, reminder_scan_early,    "reminders.c, begin_scan: the scan does not wait for what the store lacks")
+    X(42, reminder_scan_early,    "reminders.c, begin_scan: the scan does not wait for what the store lacks")\
+    X(60, backup_uncut,           "apply_step.c, core_apply_until: cores apply on while a backup is made")
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */

@@ -10,7 +10,8 @@
 #include "core/shard/turn.h"
 
 #define EVENT_BYTES_MAX ((uint32_t)LIMIT_EVENT_BYTES_MAX)
-#define EVENT_WINDOW_BYTES_MAX ((uint32_t)LIMIT_EVENT_WINDOW_BYTES_MAX) /* that an actor keeps; the newest is always kept */
+#define EVENT_WINDOW_BYTES_MAX                                                                                         \
+    ((uint32_t)LIMIT_EVENT_WINDOW_BYTES_MAX) /* that an actor keeps; the newest is always kept */
 #define EVENTS_KEPT_DEFAULT 256u
 #define EVENTS_KEPT_MAX ((uint32_t)LIMIT_EVENTS_KEPT_MAX)
 #define WATCHERS_MAX ((uint32_t)LIMIT_WATCHERS_MAX) /* an actor */

@@ -81,6 +81,7 @@ static void count_reached(struct sim_node *n)
         r->cut_turns += core->frozen ? core->turns_open : 0;
         r->crashed_turns += core->frozen ? 0 : core->turns_open;
     }
+    r->backups = n->backup.made;
     r->recycles += n->media.renames;
     r->store_refused += n->media.refusals;
 }
@@ -156,6 +157,7 @@ static bool open_node(struct sim_node *n)
         .journal_loop = &n->journal_loop.loop,
         .disk = &n->media.disk,
         .store = &n->media.store,
+        .backups = &n->backup.place,
         .seed = rng_next(&n->sim->rng),
     };
     if (node_open(&world, &n->options, &n->node, &why) != PDR_OK) {
@@ -240,6 +242,7 @@ void sim_node_init(struct sim_node *n, struct sim *sim, struct sim_net *net, con
     n->stopped = (struct sim_event){.fire = stopped_now, .name = "node.stopped", .subject = n->host};
     sim_clock_init(&n->clock, sim);
     sim_media_init(&n->media, sim, n->host);
+    sim_backup_init(&n->backup, &n->media);
     n->media.died = media_died;
     n->media.user = n;
     sim_work_init(&n->work, sim, n->host);
@@ -250,5 +253,6 @@ void sim_node_release(struct sim_node *n)
     if (n->state != SIM_NODE_DOWN) {
         take_down(n, false);
     }
+    sim_backup_release(&n->backup);
     sim_media_release(&n->media);
 }

@@ -3,6 +3,7 @@
 #ifndef TESTS_SIMULATION_SIM_NODE_H
 #define TESTS_SIMULATION_SIM_NODE_H
 
+#include "tests/simulation/sim_backup.h"
 #include "tests/simulation/sim_media.h"
 #include "tests/simulation/sim_net.h"
 #include "tests/simulation/sim_work.h"
@@ -26,6 +27,7 @@
     X(crashed_turns) /* a crash came while a turn waited */                                                            \
     X(refused)       /* a connection too many, or a request that names nothing */                                      \
     X(failed_starts) /* recovery was cut short */                                                                      \
+    X(backups)       /* a copy was made */                                                                             \
     X(fatals)        /* a sync failed (R27) */
 
 struct sim_reached {
@@ -46,6 +48,7 @@ struct sim_node {
     struct node_options options;
     struct sim_clock clock;
     struct sim_media media;
+    struct sim_backup backup;
     struct sim_work work;
     struct sim_loop core_loops[SIM_CORES_MAX], control_loop, journal_loop;
     struct transport *transports[SIM_CORES_MAX];
