@@ -252,7 +252,7 @@ enum pdr_status turn_timer(struct turn *turn, struct pdr_bytes name, uint64_t de
         return turn_fail(turn, PDR_OVERLOADED, NULL, "an actor has at most %u timers (limit timers_max)",
                          ACTOR_TIMERS_MAX);
     }
-    enum pdr_status status = sends(turn, args.size);
+    status = sends(turn, args.size);
     if (status != PDR_OK) {
         return status;
     }

@@ -37,8 +37,8 @@
       "connections of clients; further ones are closed")                                                               \
     X(outstanding,  "outstanding",  COUNT,    "N",         "4096",           "1",     "65536",                         \
       "unanswered calls of one connection; with more it is not read until answers have left")                          \
-    X(unread,       "unread",       DURATION, "TIME",      "30s",            "1s",    "1d",                            \
-      "how long a client may leave answers lying and take none of them; then its connection is cut")                   \
+    X(unread,       "unread",       DURATION, "TIME",      "2min",           "1s",    "1d",                            \
+      "how long a client may leave answers lying and take none; then its connection is cut")                           \
     X(drain,        "drain",        DURATION, "TIME",      "10s",            "0",     "1h",                            \
       "how long turns that run may take to end when the node is stopped")                                              \
     X(log_size,     "log-size",     BYTES,    "SIZE",      "1GiB",           "2MiB",  "1TiB",                          \

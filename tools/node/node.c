@@ -375,7 +375,7 @@ static void make_cores(struct node *node, const struct node_options *options)
         .outstanding_max = options->outstanding_max == 0 ? LIMIT_OUTSTANDING_MAX : options->outstanding_max,
         .unsent_max = LIMIT_UNSENT_BYTES_MAX,
         .unread_max = LIMIT_UNREAD_CORE_BYTES_MAX,
-        .unread_ms = options->unread_ms == 0 ? 30000 : options->unread_ms,
+        .unread_ms = options->unread_ms == 0 ? 120000 : options->unread_ms,
     };
     struct core_world cw = {
         .clock = world->clock,

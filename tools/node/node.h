@@ -46,7 +46,7 @@ struct node_options {
     uint32_t queued_max;                       /* calls that wait on one core; 0: 65,536 */
     uint32_t connections_max;                  /* 0: 10,000 */
     uint32_t outstanding_max;                  /* unanswered calls of one connection before it is paused; 0: 4,096 */
-    uint64_t unread_ms;                        /* how long a peer may take no byte of its answers; 0: 30,000 */
+    uint64_t unread_ms;                        /* how long a peer may take no byte of its answers; 0: 120,000 */
     uint32_t fibers_max;                       /* turns that wait at a time, a core; 0: 10,000 */
     struct journal_options journal;
     /* Tests of R27 and the like: called instead of ending the process. NULL in production. */
