@@ -67,8 +67,7 @@ int perdure_main(int argc, char **argv);
 /* The commands: cmd_*.c */
 
 extern const struct flag start_flags[], call_flags[], tell_flags[], watch_flags[], status_flags[], ps_flags[],
-    inspect_flags[], cancel_flags[], redeliver_flags[], types_flags[], backup_flags[],
-    restore_flags[];
+    inspect_flags[], cancel_flags[], redeliver_flags[], types_flags[], backup_flags[], restore_flags[];
 int cmd_start(const struct words *words);
 int cmd_call(const struct words *words);
 int cmd_tell(const struct words *words);
