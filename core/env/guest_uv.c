@@ -101,13 +101,10 @@ bool guest_uv_before_sleep(struct guest_uv *g)
  * whatever happens meanwhile ends the sleep; libuv then only looks. */
 static bool nap(struct guest_uv *g)
 {
-    if (!g->naps || g->timer_at_ns == LOOP_NEVER || uv_is_closing((uv_handle_t *)&g->idle)) {
+    if (!g->naps || g->timer_at_ns > now_ns(&g->loop) + NAP_MAX_NS || uv_is_closing((uv_handle_t *)&g->idle)) {
         return false;
     }
     uint64_t now = clock_now_ns(g->clock);
-    if (g->timer_at_ns > now + NAP_MAX_NS) {
-        return false;
-    }
     if (g->timer_at_ns > now) {
         struct pollfd poll = {.fd = uv_backend_fd(g->timer.loop), .events = POLLIN};
         ppoll(&poll, 1, &(struct timespec){.tv_nsec = (long)(g->timer_at_ns - now)}, NULL);
