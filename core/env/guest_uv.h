@@ -13,7 +13,9 @@ struct guest_uv {
     struct clock *clock;
     uint64_t now_ns; /* 0: not read in this turn */
     uint64_t timer_at_ns;
-    uv_async_t async;
+    bool naps;       /* the libuv loop is ours alone: it may sleep elsewhere than in libuv */
+    int wake_fd;     /* an eventfd: written by who posts to a loop that may sleep */
+    uv_poll_t woken; /* when it was */
     uv_prepare_t prepare;
     uv_idle_t idle; /* active while there is more to do: the poll does not sleep */
     uv_timer_t timer;
@@ -23,6 +25,8 @@ struct guest_uv {
 bool guest_uv_init(struct guest_uv *guest, uv_loop_t *uv, struct clock *clock);
 /** Closes the four handles; `closed` (may be NULL) is called for each of them, later. */
 void guest_uv_close(struct guest_uv *guest, uv_close_cb closed);
+/** The rest, when the handles are closed and nobody posts any more. */
+void guest_uv_release(struct guest_uv *guest);
 /** What ends a turn. */
 bool guest_uv_before_sleep(struct guest_uv *guest);
 

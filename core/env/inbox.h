@@ -1,7 +1,10 @@
 /* core/env/inbox.h: many-to-one queue between threads, and the only file (with inbox.c) that uses atomics.
  *
  * Producers push one item each with a compare-and-swap on the head; the consumer takes the whole list with one exchange
- * and turns it round, so items of one producer arrive in the order it pushed them. Nobody ever waits for a lock. */
+ * and turns it round, so items of one producer arrive in the order it pushed them. Nobody ever waits for a lock.
+ *
+ * A consumer that will look again before it sleeps says so (inbox_awake), and saves its producers the wake, which is a
+ * system call for them and another for it. Before it sleeps it takes that back (inbox_asleep). */
 #ifndef CORE_ENV_INBOX_H
 #define CORE_ENV_INBOX_H
 
@@ -17,18 +20,21 @@ struct message {
 
 struct inbox {
     _Atomic(struct message *) head;
+    bool awake; /* the consumer's */
 };
 
 void inbox_init(struct inbox *inbox);
 
-/** Any thread. True if the inbox was empty: then, and only then, the consumer must be woken. */
+/** Any thread. True if the inbox was empty and its consumer may sleep: then, and only then, it must be woken. */
 bool inbox_push(struct inbox *inbox, struct message *message);
 
 /** Consumer only: true if nothing waits. A message may come right after. */
-static inline bool inbox_empty(struct inbox *inbox)
-{
-    return atomic_load_explicit(&inbox->head, memory_order_relaxed) == NULL; /* relaxed: nothing is read through it */
-}
+bool inbox_empty(struct inbox *inbox);
+
+/** Consumer only: it need not be woken until inbox_asleep. */
+void inbox_awake(struct inbox *inbox);
+/** Consumer only: from now on it must be woken. False: something waits, and nobody will be told; deliver it first. */
+bool inbox_asleep(struct inbox *inbox);
 
 /** Consumer only: takes all there is, calls each message's deliver in order, and returns how many there were. */
 size_t inbox_deliver(struct inbox *inbox);

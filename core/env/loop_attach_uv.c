@@ -31,6 +31,7 @@ static void on_closed(uv_handle_t *handle)
     }
     void (*done)(void *) = a->done;
     void *user = a->done_user;
+    guest_uv_release(&a->guest);
     mem_free(a);
     done(user);
 }

@@ -20,6 +20,7 @@ struct loop_uv *loop_uv_new(struct clock *clock)
     if (!guest_uv_init(&l->guest, &l->uv, clock)) {
         goto err_after_uv;
     }
+    l->guest.naps = true;
     return l;
 
 err_after_uv:
@@ -76,5 +77,6 @@ void loop_uv_free(struct loop_uv *l)
         uv_run(&l->uv, UV_RUN_DEFAULT);
     } while (inbox_deliver(&l->guest.loop.inbox) > 0);
     CHECK(uv_loop_close(&l->uv) == 0);
+    guest_uv_release(&l->guest);
     mem_free(l);
 }

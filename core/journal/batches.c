@@ -23,6 +23,7 @@ static void push(struct batch_queue *queue, struct journal_batch *batch)
         queue->last->message.next = &batch->message;
     }
     queue->last = batch;
+    queue->entries += batch->entries;
 }
 
 static struct journal_batch *pop(struct batch_queue *queue)
@@ -30,6 +31,7 @@ static struct journal_batch *pop(struct batch_queue *queue)
     struct journal_batch *batch = queue->first;
     if (batch != NULL) {
         queue->first = batches_next(batch);
+        queue->entries -= batch->entries;
     }
     return batch;
 }
@@ -95,7 +97,7 @@ void batches_refuse(struct batches *batches, struct loop *home)
     struct journal_batch *batch;
     CHECK(batches->refused_count < BATCHES_HOMES_MAX && batches->writing.first == NULL);
     batches->refused[batches->refused_count++] = home;
-    batches->pending.first = NULL;
+    batches->pending = (struct batch_queue){0};
     while ((batch = pop(&waited)) != NULL) {
         batches_add(batches, batch);
     }

@@ -10,6 +10,7 @@
 /* First in, first out; linked by the messages, which are ours between two deliveries. */
 struct batch_queue {
     struct journal_batch *first, *last;
+    uint32_t entries;
 };
 
 struct batches {

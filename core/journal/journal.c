@@ -5,8 +5,8 @@
  *                               +------- no segment has room, nor can one be made (R74): refused, answered at home
  *
  * One group is written at a time. What arrives meanwhile waits in `pending` and is the next group, so groups grow with
- * the load and a batch that comes alone goes out at once. journal_pump moves all this; journal_group.c writes a group,
- * segments.c sees to the files, journal_open.c begins. */
+ * the load and a batch that comes alone goes out at once. journal_pump moves all this; gather.c knows when a group had
+ * better wait for more, journal_group.c writes one, segments.c sees to the files, journal_open.c begins. */
 #include "core/journal/journal.h"
 
 #include <stdio.h>
@@ -135,6 +135,9 @@ void journal_arm(struct journal *j, uint64_t now)
     if (!j->covered && !j->busy) {
         next = j->last_ns + JOURNAL_COVER_NS;
         next = next > now ? next : now + JOURNAL_COVER_NS; /* there was no room for it: later */
+    }
+    if (j->gather.until_ns != 0 && !j->busy) {
+        next = earlier(next, j->gather.until_ns);
     }
     if (j->segments.no_space) {
         next = earlier(next, j->retry_ns);

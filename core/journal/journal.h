@@ -20,6 +20,7 @@ struct journal_batch {
     struct loop *home;       /* where `done` is called */
     const void *records;     /* encoded, one after another (record_size) */
     uint32_t size;
+    uint32_t entries; /* how many of them are entries: who waits for this batch, roughly */
     /* On `home`'s thread, in the order submitted. PDR_OK: durable. PDR_NO_SPACE (R74): not written, nor will be what
      * this home submits before journal_resume: entries of a shard must not have gaps. */
     void (*done)(struct journal_batch *batch, enum pdr_status status);

@@ -108,6 +108,9 @@ bool journal_write_next(struct journal *j)
         if (first == NULL && !wants_cover(j)) {
             return false;
         }
+        if (first != NULL && !j->closing && gather_wait(&j->gather, j->batches.pending.entries, loop_now_ns(j->loop))) {
+            return false;
+        }
         enum segments_roll room = make_room(j, first == NULL ? 0 : first->size);
         if (room == SEGMENTS_ROLLED) {
             write_group(j);
@@ -149,7 +152,10 @@ static void group_synced(void *user, enum pdr_status status)
         journal_count(&j->counters.bytes, j->group);
         note_sync(j);
         journal_set(&j->counters.position, j->position);
+        uint32_t answered = j->batches.writing.entries;
         journal_count(&j->counters.batches, batches_answer(&j->batches, begin, j->position));
+        inbox_deliver(&j->loop->inbox); /* what arrived during the sync did not wait for its answer */
+        gather_begin(&j->gather, answered, j->batches.pending.entries, j->disk->sync_ns);
     }
     journal_pump(j);
 }

@@ -7,6 +7,7 @@
 #include "core/env/clock.h"
 #include "core/journal/batches.h"
 #include "core/journal/control.h"
+#include "core/journal/gather.h"
 #include "core/journal/journal.h"
 #include "core/journal/segments.h"
 
@@ -29,6 +30,7 @@ struct journal {
     uint64_t position; /* where the next group goes; everything before is durable unless busy */
 
     struct batches batches;
+    struct gather gather;
     bool busy; /* a write_sync is under way */
     bool pumping;
     bool failed;     /* R27 */

@@ -1,6 +1,8 @@
 /* core/shard/apply.c: folds log entries into one store batch. Runs on the work pool, and at recovery. */
 #include "core/shard/apply.h"
 
+#include <stdlib.h>
+
 #include "core/base/check.h"
 #include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
@@ -186,24 +188,55 @@ static size_t put_key(uint8_t *out, uint16_t gen, const struct fold *fold)
                                   : keys_row(out, fold->shard, gen, (enum keys_table) * at, key);
 }
 
+/* The order of the keys in the store, whose memtable then finds each one's place beside the last one's. (In the store
+ * an address ends with what is less than any of its bytes: there as here the shorter of two that begin alike is first.)
+ */
+static int by_key(const void *a, const void *b)
+{
+    const struct fold *x = *(const struct fold *const *)a, *y = *(const struct fold *const *)b;
+    if (x->shard != y->shard) {
+        return x->shard < y->shard ? -1 : 1;
+    }
+    int order = pdr_bytes_compare(x->address, y->address);
+    return order != 0 ? order : pdr_bytes_compare(x->key, y->key);
+}
+
+static const struct fold **sorted_folds(const struct apply *apply)
+{
+    const struct fold **sorted = mem_grow(NULL, (apply->fold_count + 1) * sizeof *sorted);
+    uint32_t count = 0;
+    for (const struct chunk *chunk = apply->chunks; chunk != NULL; chunk = chunk->next) {
+        for (uint32_t i = 0; i < chunk->used; i++) {
+            sorted[count++] = &chunk->folds[i];
+        }
+    }
+    qsort(sorted, count, sizeof(const struct fold *), by_key);
+    return sorted;
+}
+
+static void put_folds(const struct apply *apply, struct store *store, struct store_batch *batch)
+{
+    const struct fold **sorted = sorted_folds(apply);
+    uint8_t key[KEYS_STATE_SIZE_MAX];
+    for (uint32_t i = 0; i < apply->fold_count; i++) {
+        const struct fold *fold = sorted[i];
+        size_t size = put_key(key, apply->shards[fold->shard].gen, fold);
+        if (fold->deleted && fold->is_new) {
+            continue;
+        }
+        if (fold->deleted) {
+            store->ops->batch_delete(batch, pdr_bytes(key, size));
+        } else {
+            store->ops->batch_put(batch, pdr_bytes(key, size), fold->value);
+        }
+    }
+    mem_free(sorted);
+}
+
 enum pdr_status apply_write(struct apply *apply, struct store *store)
 {
     struct store_batch *batch = store->ops->batch_new(store);
-    uint8_t key[KEYS_STATE_SIZE_MAX];
-    for (struct chunk *chunk = apply->chunks; chunk != NULL; chunk = chunk->next) {
-        for (uint32_t i = 0; i < chunk->used; i++) {
-            const struct fold *fold = &chunk->folds[i];
-            size_t size = put_key(key, apply->shards[fold->shard].gen, fold);
-            if (fold->deleted && fold->is_new) {
-                continue;
-            }
-            if (fold->deleted) {
-                store->ops->batch_delete(batch, pdr_bytes(key, size));
-            } else {
-                store->ops->batch_put(batch, pdr_bytes(key, size), fold->value);
-            }
-        }
-    }
+    put_folds(apply, store, batch);
     put_meta(apply, store, batch);
     enum pdr_status status = store->ops->write(store, batch);
     store->ops->batch_free(batch);

@@ -55,6 +55,7 @@ static struct submission *open_submission(struct core *core)
     s->core = core;
     s->size = 0;
     s->touched_count = 0;
+    s->batch.entries = 0;
     list_init(&s->node);
     core->open = s;
     return s;
@@ -185,6 +186,7 @@ static uint64_t add_entry(struct core *core, struct shard *shard, struct pdr_byt
     open_epoch(s, shard);
     uint64_t seq = ++shard->last_seq;
     effects_encode(append(s, RECORD_ENTRY, shard, seq, size), address, writes, rows);
+    s->batch.entries++;
     touch(s, shard);
     core->stats.entries++;
     core->stats.entry_bytes += size;

@@ -18,7 +18,8 @@
 #define CACHE_BYTES_DEFAULT (64u << 20)
 #define MEMTABLE_BYTES_DEFAULT (16u << 20)
 #define BLOOM_BITS 10
-#define READ_CACHED 1 /* kBlockCacheTier */
+#define MEMTABLE_FILTER 0.02 /* of its size: 8 bits a row of a counter */
+#define READ_CACHED 1        /* kBlockCacheTier */
 #define INCOMPLETE "Result incomplete"
 #define NEVER (1 << 30)
 #define L0_FILES_CALM 32u
@@ -125,6 +126,7 @@ static void set_writing(rocksdb_options_t *options, uint64_t memtable_bytes)
 {
     rocksdb_options_set_write_buffer_size(options, memtable_bytes != 0 ? memtable_bytes : MEMTABLE_BYTES_DEFAULT);
     rocksdb_options_set_max_write_buffer_number(options, 4);
+    rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, MEMTABLE_FILTER);
     rocksdb_options_set_max_background_jobs(options, 2);
     rocksdb_options_set_compression(options, rocksdb_lz4_compression);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);

@@ -1,5 +1,6 @@
 /* tests/stress/test_inbox.c: the inbox under real threads: nothing lost or doubled, each producer's order kept, and the
- * wake: a consumer that sleeps until a push said "it was empty" never sleeps over a message. TSan sees the rest. */
+ * wake: a consumer that sleeps until a push said "it was empty" never sleeps over a message, nor one that says when it
+ * is awake. TSan sees the rest. */
 #include "core/env/inbox.h"
 
 #include <pthread.h>
@@ -83,11 +84,37 @@ static bool sleep_until_woken(sem_t *wake)
     return sem_timedwait(wake, &limit) == 0;
 }
 
-static void stress(bool freeing)
+/* As a loop does: looks about while awake, and sleeps only when that was agreed. Returns how often it slept. */
+static int consume_awake(struct scene *scene)
+{
+    int sleeps = 0;
+    while (scene->delivered < PRODUCERS * EACH) {
+        inbox_awake(&scene->inbox);
+        while (inbox_deliver(&scene->inbox) > 0) {
+        }
+        if (scene->delivered < PRODUCERS * EACH && inbox_asleep(&scene->inbox)) {
+            sleeps++;
+            REQUIRE(sleep_until_woken(&scene->wake));
+        }
+    }
+    return sleeps;
+}
+
+static int consume_asleep(struct scene *scene)
+{
+    int batches = 0;
+    while (scene->delivered < PRODUCERS * EACH) {
+        REQUIRE(sleep_until_woken(&scene->wake));
+        batches += inbox_deliver(&scene->inbox) > 0;
+    }
+    return batches;
+}
+
+static void stress(bool freeing, int (*consume)(struct scene *scene))
 {
     static struct scene scene;
     struct producer producers[PRODUCERS] = {{.id = 0}};
-    int wakes = 0, batches = 0;
+    int wakes = 0;
     scene = (struct scene){.freeing = freeing};
     inbox_init(&scene.inbox);
     REQUIRE(sem_init(&scene.wake, 0, 0) == 0);
@@ -96,10 +123,7 @@ static void stress(bool freeing)
         producers[i] = (struct producer){.scene = &scene, .id = i, .parcels = parcels};
         REQUIRE(pthread_create(&producers[i].thread, NULL, produce, &producers[i]) == 0);
     }
-    while (scene.delivered < PRODUCERS * EACH) {
-        REQUIRE(sleep_until_woken(&scene.wake));
-        batches += inbox_deliver(&scene.inbox) > 0;
-    }
+    int sleeps = consume(&scene);
     for (int i = 0; i < PRODUCERS; i++) {
         pthread_join(producers[i].thread, NULL);
         wakes += producers[i].wakes;
@@ -108,19 +132,24 @@ static void stress(bool freeing)
     }
     EXPECT_INT(inbox_deliver(&scene.inbox), 0);
     EXPECT_INT(scene.delivered, PRODUCERS * EACH);
-    EXPECT_INT(batches, wakes); /* every batch began with exactly one push that found the inbox empty */
+    EXPECT_INT(sleeps, wakes); /* every sleep was ended by exactly one push that found the inbox empty */
     sem_destroy(&scene.wake);
 }
 
 TEST(four_producers_one_consumer)
 {
-    stress(false);
+    stress(false, consume_asleep);
 }
 
 /* The consumer frees what a producer still touches, if the inbox lets it. */
 TEST(the_consumer_frees)
 {
-    stress(true);
+    stress(true, consume_asleep);
+}
+
+TEST(a_consumer_that_says_when_it_is_awake)
+{
+    stress(true, consume_awake);
 }
 
 TEST_MAIN()

@@ -50,6 +50,36 @@ TEST(the_first_push_says_wake)
     EXPECT_INT(arrivals, 3);
 }
 
+TEST(who_is_awake_is_not_woken)
+{
+    struct inbox inbox;
+    struct note notes[4] = {{.message.deliver = arrive, .number = 0},
+                            {.message.deliver = arrive, .number = 1},
+                            {.message.deliver = arrive, .number = 2},
+                            {.message.deliver = arrive, .number = 3}};
+    inbox_init(&inbox);
+    inbox_awake(&inbox);
+    EXPECT(inbox_empty(&inbox));
+    EXPECT(!inbox_push(&inbox, &notes[0].message));
+    EXPECT(!inbox_push(&inbox, &notes[1].message));
+    EXPECT(!inbox_empty(&inbox));
+    EXPECT(!inbox_asleep(&inbox)); /* it may not sleep over these */
+    inbox_awake(&inbox);
+    EXPECT_INT(inbox_deliver(&inbox), 2);
+    EXPECT_INT(inbox_deliver(&inbox), 0);
+    EXPECT(!inbox_push(&inbox, &notes[2].message));
+    EXPECT_INT(inbox_deliver(&inbox), 1);
+    EXPECT(inbox_asleep(&inbox));
+    EXPECT(inbox_asleep(&inbox));
+    EXPECT(inbox_empty(&inbox));
+    EXPECT(inbox_push(&inbox, &notes[3].message));
+    EXPECT_INT(inbox_deliver(&inbox), 1);
+    EXPECT_INT(arrivals, 4);
+    for (int i = 0; i < 4; i++) {
+        EXPECT_INT(arrived[i], i);
+    }
+}
+
 TEST(messages_arrive_in_the_order_pushed)
 {
     struct inbox inbox;
