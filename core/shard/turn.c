@@ -296,10 +296,7 @@ static bool make_active(struct activation *a)
         return true;
     }
     if (a->cls->memory_size > 0) {
-        if (a->memory == NULL) {
-            a->memory = mem_new(a->cls->memory_size);
-        }
-        memset(a->memory, 0, a->cls->memory_size);
+        memset(activation_memory(a), 0, a->cls->memory_size);
     }
     a->activated = true;
     if (a->cls->has_activate && run_hook(a, TURN_ACTIVATE) != PDR_OK) {

@@ -131,7 +131,7 @@ static enum pdr_status keep(struct turn *turn, struct fetch *fetch, struct pdr_b
         state_release(&fetch->page);
         return PDR_NOT_FOUND;
     }
-    struct state_entry *entry = fetch->page.entries[0];
+    struct state_entry *entry = state_entry_at(&fetch->page, 0);
     state_forget(&fetch->page);
     state_release(&fetch->page);
     turn_hold(turn, state_insert(values, entry));
@@ -281,7 +281,7 @@ static enum pdr_status next_page(struct turn_scan *scan)
 static const struct state_entry *next_of(const struct state *state, const struct turn_scan *scan)
 {
     uint32_t i = state_lower_bound(state, KEYS_USER, pdr_bytes(scan->last, scan->last_size), scan->started);
-    return i < state->count ? state->entries[i] : NULL;
+    return i < state->count ? state_entry_at(state, i) : NULL;
 }
 
 /* The least of the three; the newer layer wins a tie. */

@@ -1,4 +1,5 @@
 /* tools/perdure/cmd_start.c: `perdure start`: a node from its flags, until a signal ends it. */
+#include <malloc.h>
 #include <perdure/version.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 #include "tools/node/process_uv.h"
 #include "tools/perdure/commands.h"
 #include "tools/perdure/service.h"
+
+#define LARGE_BLOCK (512 << 10)
 
 const struct flag start_flags[] = {
 #define START_FLAG(field, flag, kind, argument, otherwise, least, most, text)                                          \
@@ -60,6 +63,13 @@ static void raise_file_limit(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+}
+
+/* glibc learns from the first large block that is freed to keep blocks of that size, up to 32 MiB a thread. Ours come
+ * with a burst of writes (batches for the store, records of the log) and go: so they go back to the system. */
+static void return_large_blocks(void)
+{
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 }
 
 /* libuv's pool reads and flushes the store and makes files of the log: one long job must not hold up the others. */
@@ -139,6 +149,7 @@ int cmd_start(const struct words *words)
     log_set_level((enum log_level)config.log_level);
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
+    return_large_blocks();
     size_pool(config.threads);
     struct plugins *plugins = plugins_new();
     status = load_plugins(&config, plugins);

@@ -21,7 +21,7 @@ TEST(keeps_keys_in_order)
     }
     EXPECT_INT(s.count, 6);
     for (uint32_t i = 1; i < s.count; i++) {
-        EXPECT(pdr_bytes_compare(entry_key(s.entries[i - 1]), entry_key(s.entries[i])) < 0);
+        EXPECT(pdr_bytes_compare(entry_key(state_entry_at(&s, i - 1)), entry_key(state_entry_at(&s, i))) < 0);
     }
     EXPECT(state_find(&s, KEYS_USER, pdr_str("zz")) != NULL);
     EXPECT(state_find(&s, KEYS_USER, pdr_str("zzz")) == NULL);
