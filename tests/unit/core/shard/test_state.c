@@ -30,6 +30,26 @@ TEST(keeps_keys_in_order)
     state_release(&s);
 }
 
+TEST(one_entry_needs_no_array)
+{
+    struct state s;
+    state_init(&s, true);
+    EXPECT(put(&s, "m", "1", 1) == NULL);
+    EXPECT_INT(s.capacity, 0);
+    struct state moved = s; /* states are copied: nothing in one points into it */
+    EXPECT(state_find(&moved, KEYS_USER, pdr_str("m")) == s.only);
+    EXPECT(put(&moved, "a", "2", 1) == NULL); /* before it: the array begins */
+    EXPECT_INT(moved.count, 2);
+    mem_free(state_remove(&moved, KEYS_USER, pdr_str("a")));
+    EXPECT_INT(moved.count, 1);
+    EXPECT(pdr_bytes_equal(entry_value(state_find(&moved, KEYS_USER, pdr_str("m"))), pdr_str("1")));
+    mem_free(state_remove(&moved, KEYS_USER, pdr_str("m")));
+    EXPECT(put(&moved, "b", "3", 1) == NULL);
+    EXPECT_INT(moved.count, 1);
+    state_release(&moved);
+    EXPECT_INT(moved.capacity, 0);
+}
+
 TEST(replacing_hands_the_old_entry_over)
 {
     struct state s;
