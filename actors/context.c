@@ -290,7 +290,7 @@ int pdr_sleep(pdr_turn *turn, uint64_t delay_ms)
 
 void *pdr_memory(pdr_turn *turn)
 {
-    return inside(turn)->activation->memory;
+    return activation_memory(inside(turn)->activation);
 }
 
 struct pdr_ref pdr_self(pdr_turn *turn)

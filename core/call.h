@@ -37,7 +37,7 @@ struct gate_wait {
 };
 
 struct call {
-    struct list node; /* mailbox, outbox, answers */
+    struct list node; /* mailbox, outbox */
     struct message message;
     struct timer timer;
     enum call_state state;

@@ -55,7 +55,11 @@ static void load(struct activation *a)
 
 struct activation *activation_new(struct core *core, const struct actor_class *cls, const struct call *call)
 {
-    struct activation *a = mem_try(sizeof *a + call->address.size);
+    size_t size = offsetof(struct activation, address) + call->address.size;
+    if (cls->memory_size > 0) {
+        size = activation_memory_at(call->address.size) + cls->memory_size;
+    }
+    struct activation *a = mem_try(size < sizeof *a ? sizeof *a : size);
     if (a == NULL) {
         return NULL;
     }
@@ -93,7 +97,6 @@ void activation_free(struct activation *a)
     core->memory_used -= a->charged;
     state_release(&a->values);
     mem_free(a->extra);
-    mem_free(a->memory);
     mem_free(a);
 }
 

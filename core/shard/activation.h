@@ -9,6 +9,8 @@
 #ifndef CORE_SHARD_ACTIVATION_H
 #define CORE_SHARD_ACTIVATION_H
 
+#include <stddef.h>
+
 #include "core/base/hash.h"
 #include "core/shard/core.h"
 #include "core/shard/shard.h"
@@ -29,8 +31,7 @@ struct activation {
     const struct actor_class *cls;
     struct shard *shard;
     struct core *core;
-    struct turn *turn; /* that runs or waits */
-    void *memory;
+    struct turn *turn;              /* that runs or waits */
     struct activation_extra *extra; /* NULL until it is needed */
     struct state values;
     uint64_t last_seq; /* of its newest entry */
@@ -44,8 +45,20 @@ struct activation {
     bool activated; /* its activate hook ran */
     bool doomed;    /* rolled back: goes away as soon as its turn has ended */
     bool passivating;
-    char address[];
+    char address[]; /* and behind it the memory of its class: activation_memory */
 };
+
+/* Where the class's memory begins, from the activation's own first byte: aligned for whatever it has in it. */
+static inline size_t activation_memory_at(size_t address_size)
+{
+    const size_t align = _Alignof(max_align_t);
+    return (offsetof(struct activation, address) + address_size + align - 1) & ~(align - 1);
+}
+/** The volatile struct of the actor's class; NULL if it has none. */
+static inline void *activation_memory(struct activation *a)
+{
+    return a->cls->memory_size > 0 ? (char *)a + activation_memory_at(a->address_size) : NULL;
+}
 
 static inline struct pdr_bytes activation_address(const struct activation *a)
 {

@@ -136,7 +136,7 @@ static void merge(struct activation *a, struct state *writes, uint64_t seq, stru
     struct state *values = &a->values;
     bool is_small = values->bytes <= a->core->limits.resident_state_max;
     for (uint32_t i = 0; i < writes->count; i++) {
-        struct state_entry *entry = writes->entries[i], *old;
+        struct state_entry *entry = state_entry_at(writes, i), *old;
         bool leaves_no_trace = entry->deleted && values->complete && (is_small || entry->is_volatile);
         entry->seq = entry->is_volatile ? 0 : seq;
         if (leaves_no_trace) {
@@ -161,16 +161,16 @@ static void merge(struct activation *a, struct state *writes, uint64_t seq, stru
 static void split(struct turn *turn)
 {
     struct state *writes = &turn->writes;
-    struct state_entry *first = writes->entries[0];
+    struct state_entry *first = state_entries(writes)[0];
     uint32_t rest = writes->count - 1;
     struct state_entry **others = mem_new(rest * sizeof *others);
-    memcpy(others, writes->entries + 1, rest * sizeof *others);
-    writes->entries[0] = first;
+    memcpy(others, state_entries(writes) + 1, rest * sizeof *others);
+    state_entries(writes)[0] = first;
     writes->count = 1;
     if (commit_turn(turn, false) == PDR_OK) {
         commit_submit(turn->activation->core);
     }
-    memcpy(writes->entries + writes->count, others, rest * sizeof *others);
+    memcpy(state_entries(writes) + writes->count, others, rest * sizeof *others);
     writes->count += rest;
     mem_free(others);
 }

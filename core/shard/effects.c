@@ -13,7 +13,7 @@ uint32_t effects_size(struct pdr_bytes address, const struct state *writes, cons
     size_t size = HEAD + address.size + rows->count * OPERATION + rows->bytes;
     *operations = rows->count;
     for (uint32_t i = 0; i < writes->count; i++) {
-        const struct state_entry *entry = writes->entries[i];
+        const struct state_entry *entry = state_entry_at(writes, i);
         if (!entry->is_volatile) {
             size += OPERATION + 1u + entry->key_size + entry->value_size;
             ++*operations;
@@ -40,7 +40,7 @@ void effects_encode(void *to, struct pdr_bytes address, const struct state *writ
     }
     at += HEAD + address.size;
     for (uint32_t i = 0; i < writes->count; i++) {
-        const struct state_entry *entry = writes->entries[i];
+        const struct state_entry *entry = state_entry_at(writes, i);
         if (entry->is_volatile) {
             continue;
         }

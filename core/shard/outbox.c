@@ -122,19 +122,41 @@ static void answered(struct call *call)
     turn_wake(turn);
 }
 
-static enum pdr_status read_answer(struct turn *turn, pdr_value *reply)
+/* A reply is valid until the turn ends, its envelope is not: a turn may make many calls, and envelopes are large. */
+static enum pdr_status keep_reply(struct turn *turn, pdr_writer *from, pdr_value *reply)
 {
     static const uint8_t nil[] = {0xc0};
-    struct call *call = turn->answer;
-    turn->answer = NULL;
-    list_push_back(&turn->answers, &call->node);
-    if (call->status != PDR_OK) {
-        return turn_fail(turn, call->status, call->status == PDR_ACTOR ? call->code : NULL, "%s", call->text);
+    struct pdr_bytes written = pdr_written(from);
+    if (written.size == 0) {
+        *reply = pdr_bytes(nil, sizeof nil);
+        return PDR_OK;
     }
-    if (reply != NULL) {
-        *reply = call->reply.size > 0 ? pdr_written(&call->reply) : pdr_bytes(nil, sizeof nil);
+    void *memory = from->on_heap ? from->data : turn_alloc(turn, written.size);
+    if (memory == NULL) {
+        return turn_fail(turn, PDR_OVERLOADED, NULL, "the machine has no memory for this reply");
     }
+    if (from->on_heap) {
+        turn_hold(turn, memory);
+        from->on_heap = false; /* the turn's from now on */
+    } else {
+        memcpy(memory, written.data, written.size);
+    }
+    *reply = pdr_bytes(memory, written.size);
     return PDR_OK;
+}
+
+static enum pdr_status read_answer(struct turn *turn, pdr_value *reply)
+{
+    struct call *call = turn->answer;
+    enum pdr_status status = call->status;
+    turn->answer = NULL;
+    if (status != PDR_OK) {
+        turn_fail(turn, status, status == PDR_ACTOR ? call->code : NULL, "%s", call->text);
+    } else if (reply != NULL) {
+        status = keep_reply(turn, &call->reply, reply);
+    }
+    call_free(&turn->activation->core->calls, call);
+    return status;
 }
 
 enum pdr_status turn_call(struct turn *turn, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args,
@@ -146,7 +168,7 @@ enum pdr_status turn_call(struct turn *turn, struct pdr_bytes to, struct pdr_byt
     if (status != PDR_OK) {
         return status; /* nothing is committed for a call that can't be made */
     }
-    list_push_back(&turn->answers, &call->node); /* the turn's, until it leaves */
+    list_push_back(&turn->leaving, &call->node); /* the turn's, until it leaves */
     status = commit_part(turn);
     if (status != PDR_OK) {
         return status;

@@ -11,9 +11,11 @@ void state_init(struct state *state, bool complete)
 void state_release(struct state *state)
 {
     for (uint32_t i = 0; i < state->count; i++) {
-        mem_free(state->entries[i]);
+        mem_free(state_entry_at(state, i));
     }
-    mem_free(state->entries);
+    if (state->capacity > 0) {
+        mem_free(state->many);
+    }
     state_init(state, false);
 }
 
@@ -34,7 +36,7 @@ uint32_t state_lower_bound(const struct state *state, enum keys_kind kind, struc
     uint32_t low = 0, high = state->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = compare(state->entries[middle], kind, key);
+        int order = compare(state_entry_at(state, middle), kind, key);
         if (order < 0 || (after && order == 0)) {
             low = middle + 1;
         } else {
@@ -46,13 +48,13 @@ uint32_t state_lower_bound(const struct state *state, enum keys_kind kind, struc
 
 static bool is_at(const struct state *state, uint32_t i, enum keys_kind kind, struct pdr_bytes key)
 {
-    return i < state->count && compare(state->entries[i], kind, key) == 0;
+    return i < state->count && compare(state_entry_at(state, i), kind, key) == 0;
 }
 
 struct state_entry *state_find(const struct state *state, enum keys_kind kind, struct pdr_bytes key)
 {
     uint32_t i = state_lower_bound(state, kind, key, false);
-    return is_at(state, i, kind, key) ? state->entries[i] : NULL;
+    return is_at(state, i, kind, key) ? state_entry_at(state, i) : NULL;
 }
 
 struct state_entry *state_entry_new(enum keys_kind kind, struct pdr_bytes key, struct pdr_bytes value, bool deleted)
@@ -87,22 +89,34 @@ static void discount(struct state *state, const struct state_entry *entry)
     state->volatile_bytes -= entry->is_volatile ? size_of(entry) : 0;
 }
 
+/* For one more. */
+static void make_room(struct state *state)
+{
+    if (state->capacity == 0 && state->count > 0) {
+        struct state_entry *first = state->only;
+        state->capacity = 4;
+        state->many = mem_new(state->capacity * sizeof *state->many);
+        state->many[0] = first;
+    } else if (state->capacity > 0 && state->count == state->capacity) {
+        state->capacity *= 2;
+        state->many = mem_grow(state->many, state->capacity * sizeof *state->many);
+    }
+}
+
 struct state_entry *state_insert(struct state *state, struct state_entry *entry)
 {
     uint32_t i = state_lower_bound(state, entry->kind, entry_key(entry), false);
     count(state, entry);
     if (is_at(state, i, entry->kind, entry_key(entry))) {
-        struct state_entry *old = state->entries[i];
-        state->entries[i] = entry;
+        struct state_entry *old = state_entry_at(state, i);
+        state_entries(state)[i] = entry;
         discount(state, old);
         return old;
     }
-    if (state->count == state->capacity) {
-        state->capacity = state->capacity == 0 ? 1 : state->capacity < 4 ? 4 : state->capacity * 2;
-        state->entries = mem_grow(state->entries, state->capacity * sizeof *state->entries);
-    }
-    memmove(state->entries + i + 1, state->entries + i, (state->count - i) * sizeof *state->entries);
-    state->entries[i] = entry;
+    make_room(state);
+    struct state_entry **at = state_entries(state) + i;
+    memmove(at + 1, at, (state->count - i) * sizeof *at);
+    *at = entry;
     state->count++;
     return NULL;
 }
@@ -113,10 +127,10 @@ struct state_entry *state_remove(struct state *state, enum keys_kind kind, struc
     if (!is_at(state, i, kind, key)) {
         return NULL;
     }
-    struct state_entry *old = state->entries[i];
+    struct state_entry **at = state_entries(state) + i, *old = *at;
     state->count--;
     discount(state, old);
-    memmove(state->entries + i, state->entries + i + 1, (state->count - i) * sizeof *state->entries);
+    memmove(at, at + 1, (state->count - i) * sizeof *at);
     return old;
 }
 
@@ -124,13 +138,13 @@ void state_drop_applied(struct state *state, uint64_t applied_seq)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < state->count; i++) {
-        struct state_entry *entry = state->entries[i];
+        struct state_entry *entry = state_entry_at(state, i);
         bool is_stored = entry->seq <= applied_seq && !entry->is_volatile;
         if (is_stored && (entry->kind == KEYS_USER || entry->deleted)) {
             discount(state, entry);
             mem_free(entry);
         } else {
-            state->entries[kept++] = entry;
+            state_entries(state)[kept++] = entry;
         }
     }
     state->count = kept;
@@ -138,8 +152,8 @@ void state_drop_applied(struct state *state, uint64_t applied_seq)
 
 void state_drop_user(struct state *state)
 {
-    while (state->count > 0 && state->entries[state->count - 1]->kind == KEYS_USER) {
-        struct state_entry *entry = state->entries[--state->count];
+    while (state->count > 0 && state_entry_at(state, state->count - 1)->kind == KEYS_USER) {
+        struct state_entry *entry = state_entry_at(state, --state->count);
         discount(state, entry);
         mem_free(entry);
     }

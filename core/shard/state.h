@@ -25,8 +25,12 @@ struct state_entry {
 };
 
 struct state {
-    struct state_entry **entries; /* sorted by key */
-    uint32_t count, capacity;
+    union { /* sorted; one needs no array, and most actors have one */
+        struct state_entry *only;
+        struct state_entry **many;
+    };
+    uint32_t count;
+    uint32_t capacity;            /* of `many`; 0: there is no array, but `only` */
     uint32_t bytes;               /* keys and values of all entries */
     uint32_t volatile_bytes : 31; /* of those that are volatile */
     uint32_t complete : 1;
@@ -40,6 +44,16 @@ static inline struct pdr_bytes entry_key(const struct state_entry *e)
 static inline struct pdr_bytes entry_value(const struct state_entry *e)
 {
     return pdr_bytes(e->data + e->key_size, e->value_size);
+}
+
+/** `count` of them, sorted. */
+static inline struct state_entry **state_entries(struct state *state)
+{
+    return state->capacity == 0 ? &state->only : state->many;
+}
+static inline struct state_entry *state_entry_at(const struct state *state, uint32_t i)
+{
+    return state->capacity == 0 ? state->only : state->many[i];
 }
 
 void state_init(struct state *state, bool complete);

@@ -16,35 +16,6 @@
 #define CALLS_A_SLOT 64                /* of one actor before others get their turn */
 #define REPLY_BYTES_A_CALL (16u << 10) /* as much as one call more in the tick's budget */
 
-struct turn_memory {
-    struct turn_memory *next;
-    void *held; /* a separate block to free with this one; NULL: none */
-    max_align_t data[];
-};
-
-void *turn_alloc(struct turn *turn, size_t size)
-{
-    struct turn_memory *memory = mem_try(sizeof *memory + size);
-    if (memory == NULL) {
-        return NULL;
-    }
-    memory->next = turn->garbage;
-    memory->held = NULL;
-    turn->garbage = memory;
-    return memory->data;
-}
-
-void turn_hold(struct turn *turn, void *block)
-{
-    if (block == NULL) {
-        return;
-    }
-    struct turn_memory *memory = mem_new(sizeof *memory);
-    memory->next = turn->garbage;
-    memory->held = block;
-    turn->garbage = memory;
-}
-
 enum pdr_status turn_fail(struct turn *turn, enum pdr_status status, const char *code, const char *format, ...)
 {
     va_list args;
@@ -60,19 +31,19 @@ enum pdr_status turn_fail(struct turn *turn, enum pdr_status status, const char 
 
 static void turn_begin(struct turn *turn, struct activation *a, enum turn_kind kind, struct call *call)
 {
-    *turn = (struct turn){
-        .id = a->core->next_turn_id++,
-        .activation = a,
-        .call = call,
-        .kind = kind,
-        .fiber = fiber_current(),
-        .deadline_ns = call != NULL ? call->deadline_ns : UINT64_MAX,
-    };
+    memset(turn, 0, offsetof(struct turn, error_code)); /* the sentences behind it are long, and mostly unused */
+    turn->error_code[0] = turn->error_text[0] = 0;
+    turn->id = a->core->next_turn_id++;
+    turn->activation = a;
+    turn->call = call;
+    turn->kind = kind;
+    turn->fiber = fiber_current();
+    turn->deadline_ns = call != NULL ? call->deadline_ns : UINT64_MAX;
     state_init(&turn->writes, true);
     list_init(&turn->outbox);
     list_init(&turn->events);
     list_init(&turn->timer_changes);
-    list_init(&turn->answers);
+    list_init(&turn->leaving);
     list_init(&turn->scans);
     list_init(&turn->node);
     timer_init(&turn->timer, NULL);
@@ -101,15 +72,10 @@ static void turn_end(struct turn *turn)
     state_release(&turn->writes);
     rows_release(&turn->rows);
     free_calls(core, &turn->outbox);
-    free_calls(core, &turn->answers);
+    free_calls(core, &turn->leaving);
     turn_drop_timer_changes(turn);
     turn_drop_events(turn);
-    while (turn->garbage != NULL) {
-        struct turn_memory *memory = turn->garbage;
-        turn->garbage = memory->next;
-        mem_free(memory->held);
-        mem_free(memory);
-    }
+    turn_free_memory(turn);
     turn->activation->turn = NULL;
     core->turns_open--;
 }
@@ -223,9 +189,9 @@ static void fail_call(struct turn *turn, enum pdr_status status)
     struct call *call = turn->call;
     pdr_writer_clear(&call->reply);
     call->status = status;
-    memcpy(call->text, turn->error_text, sizeof call->text);
+    memcpy(call->text, turn->error_text, strlen(turn->error_text) + 1);
     if (status == PDR_ACTOR) {
-        memcpy(call->code, turn->error_code, sizeof call->code);
+        memcpy(call->code, turn->error_code, strlen(turn->error_code) + 1);
     }
     if (call->text[0] == 0) {
         snprintf(call->text, sizeof call->text, "%s", pdr_status_text(status));
@@ -340,10 +306,7 @@ static bool make_active(struct activation *a)
         return true;
     }
     if (a->cls->memory_size > 0) {
-        if (a->memory == NULL) {
-            a->memory = mem_new(a->cls->memory_size);
-        }
-        memset(a->memory, 0, a->cls->memory_size);
+        memset(activation_memory(a), 0, a->cls->memory_size);
     }
     a->activated = true;
     if (a->cls->has_activate && run_hook(a, TURN_ACTIVATE) != PDR_OK) {

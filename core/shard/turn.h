@@ -18,7 +18,8 @@
 
 enum turn_kind { TURN_CALL, TURN_ACTIVATE, TURN_PASSIVATE };
 
-struct turn_memory; /* a piece that lives until the turn ends */
+struct turn_chunk; /* turn_memory.c */
+struct turn_held;
 
 struct turn {
     uint64_t id; /* unique on the node: names it in chains of calls */
@@ -39,7 +40,8 @@ struct turn {
     uint32_t sent_bytes; /* arguments of its tells and timers, which lie in memory until it ends */
     struct list timer_changes;
     struct list scans;
-    struct turn_memory *garbage; /* freed when the turn ends: values handed out, entries replaced, replies */
+    struct turn_chunk *chunks; /* freed when the turn ends: values handed out, replies, ... */
+    struct turn_held *held;    /* ... entries replaced */
     uint64_t deadline_ns;
 
     /* waiting */
@@ -49,9 +51,9 @@ struct turn {
     struct gate_wait gate;
     enum pdr_status gate_status;
     struct call *answer; /* of the call that is waited for */
-    struct list answers; /* earlier ones: their replies are valid until the turn ends */
+    struct list leaving; /* a call that waits for what was written before it to commit */
 
-    /* the last failure */
+    /* the last failure; turn_begin clears all that is before it */
     char error_code[PDR_METHOD_SIZE_MAX + 1];
     char error_text[192];
 };
@@ -96,8 +98,6 @@ void turn_close_scans(struct turn *turn);
 void turn_drop_timer_changes(struct turn *turn);
 /** The turn's effects are an entry (or need none): tells leave behind the gate, timers are set. */
 void turn_release_effects(struct turn *turn);
-/** Frees `block` when the turn ends: slices of it may be in use. NULL is fine. */
-void turn_hold(struct turn *turn, void *block);
 
 /** Encoded arguments of a call to come: an array, within the limit; empty is none. */
 enum pdr_status turn_check_args(struct turn *turn, struct pdr_bytes args);
@@ -105,7 +105,13 @@ enum pdr_status turn_check_args(struct turn *turn, struct pdr_bytes args);
 /** Notes a failure for pdr_error_code and for the caller, and returns `status`. */
 enum pdr_status turn_fail(struct turn *turn, enum pdr_status status, const char *code, const char *format, ...)
     PDR_PRINTF(4, 5);
+
+/* turn_memory.c */
+
 /** Memory that lives until the turn ends; NULL if there is none. */
 void *turn_alloc(struct turn *turn, size_t size);
+/** Frees `block` when the turn ends: slices of it may be in use. NULL is fine. */
+void turn_hold(struct turn *turn, void *block);
+void turn_free_memory(struct turn *turn);
 
 #endif

@@ -131,7 +131,7 @@ static enum pdr_status keep(struct turn *turn, struct fetch *fetch, struct pdr_b
         state_release(&fetch->page);
         return PDR_NOT_FOUND;
     }
-    struct state_entry *entry = fetch->page.entries[0];
+    struct state_entry *entry = state_entry_at(&fetch->page, 0);
     state_forget(&fetch->page);
     state_release(&fetch->page);
     turn_hold(turn, state_insert(values, entry));
@@ -182,7 +182,7 @@ static bool volatile_fits(const struct turn *turn, struct pdr_bytes key, struct 
     size -= volatile_size(writes, key); /* near it: without what is replaced */
     size -= volatile_size(writes, key) == 0 ? volatile_size(values, key) : 0;
     for (uint32_t i = 0; i < writes->count; i++) {
-        size -= volatile_size(values, entry_key(writes->entries[i]));
+        size -= volatile_size(values, entry_key(state_entry_at(writes, i)));
     }
     return size <= LIMIT_VOLATILE_BYTES_MAX;
 }
@@ -308,7 +308,7 @@ static enum pdr_status next_page(struct turn_scan *scan)
 static const struct state_entry *next_of(const struct state *state, const struct turn_scan *scan)
 {
     uint32_t i = state_lower_bound(state, KEYS_USER, pdr_bytes(scan->last, scan->last_size), scan->started);
-    return i < state->count ? state->entries[i] : NULL;
+    return i < state->count ? state_entry_at(state, i) : NULL;
 }
 
 /* The least of the three; the newer layer wins a tie. */

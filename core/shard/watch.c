@@ -210,7 +210,7 @@ static uint64_t last_of(const struct state *state)
 {
     struct range range = events_of(state);
     while (range.to > range.from) {
-        const struct state_entry *entry = state->entries[--range.to];
+        const struct state_entry *entry = state_entry_at(state, --range.to);
         if (!entry->deleted) {
             return seq_of(entry);
         }
@@ -248,7 +248,7 @@ static bool trim(struct turn *turn, uint32_t kept, size_t size)
     for (int i = 0; i < 2; i++) { /* the newest first */
         struct range range = events_of(layers[i]);
         while (range.to > range.from) {
-            const struct state_entry *entry = layers[i]->entries[--range.to];
+            const struct state_entry *entry = state_entry_at(layers[i], --range.to);
             bool is_gone = entry->deleted ||
                            (i == 1 && !is_first && state_find(&turn->writes, KEYS_EVENT, entry_key(entry)) != NULL);
             if (is_gone) {
@@ -329,7 +329,7 @@ static void replay(struct activation *a, struct watch *watch, uint64_t after)
 {
     struct range range = events_of(&a->values);
     for (uint32_t i = range.from; i < range.to; i++) {
-        const struct state_entry *entry = a->values.entries[i];
+        const struct state_entry *entry = state_entry_at(&a->values, i);
         if (!entry->deleted && seq_of(entry) > after) {
             emission_leaves(a, emission_new(a, watch, seq_of(entry), entry_value(entry)));
         }
@@ -340,10 +340,10 @@ static void replay(struct activation *a, struct watch *watch, uint64_t after)
 static uint64_t oldest_of(const struct activation *a, uint64_t last)
 {
     struct range range = events_of(&a->values);
-    while (range.from < range.to && a->values.entries[range.from]->deleted) {
+    while (range.from < range.to && state_entry_at(&a->values, range.from)->deleted) {
         range.from++;
     }
-    return range.from < range.to ? seq_of(a->values.entries[range.from]) - 1 : last;
+    return range.from < range.to ? seq_of(state_entry_at(&a->values, range.from)) - 1 : last;
 }
 
 void watch_run(struct activation *a, struct call *call)

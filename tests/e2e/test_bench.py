@@ -75,6 +75,31 @@ class Bench(Case):
         self.assertLessEqual(summary["ready_ms"]["median"], summary["first_call_ms"]["median"])
         self.assertIn("answered after", table)
 
+    def test_calls_between_actors(self):
+        report, table = self.measured("W5", "--start")
+        for variant in ("1 ball(s)", "64 ball(s)"):
+            row = self.row(report, "perdure", "W5", variant)
+            self.check(row)
+            for one in row["runs"]:
+                self.assertEqual(one["ops"] % 2000, 0, "whole plays, of which each hit and its return are two")
+            self.assertIn(variant, table)
+
+    def test_a_node_without_the_actors_of_w5_is_a_sentence(self):
+        node = self.node()
+        table = self.bench("W5", "--node", node.address, "--secs", "0.1", "--repeat", "1", status=1).stdout
+        self.assertIn("there is no type rally", table)
+
+    def test_memory_of_live_and_of_passive_actors(self):
+        report, table = self.measured("W6", "passive", "--actors", "2000")
+        live = self.row(report, "perdure", "W6", "2,000 live counters")["summary"]
+        self.assertGreater(live["bytes_per_actor"]["min"], 0)
+        passive = self.row(report, "perdure", "passive", "2,000 on disk")["summary"]
+        for key in ("first_call_ms", "rss_mib", "empty_rss_mib", "cold_p50_us", "names_s"):
+            self.assertGreater(passive[key]["min"], 0, key)
+        self.assertIn("an actor takes", table)
+        left = [name for name in os.listdir(self.directory) if name.startswith("perdure-bench")]
+        self.assertEqual(left, [], "it clears up")
+
     def test_an_open_loop_keeps_its_rate_against_a_running_node(self):
         node = self.node()
         report, _ = self.measured("W3", "--node", node.address, "--pid", str(node.pid), "--rate", "500")
@@ -112,7 +137,7 @@ class Bench(Case):
 
     def test_help_and_version(self):
         text = self.bench("--help").stdout
-        for word in ("W0", "W4", "start", "--rate", "--json", "--outstanding", "Exit status"):
+        for word in ("W0", "W4", "W5", "W6", "passive", "start", "--rate", "--json", "--outstanding", "Exit status"):
             self.assertIn(word, text)
         self.assertRegex(self.bench("--version").stdout, r"^perdure-bench \d+\.\d+\.\d+\n$")
 

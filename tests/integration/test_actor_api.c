@@ -86,6 +86,34 @@ static int forward(pdr_turn *turn, const pdr_args *args)
     return pdr_reply(turn, reply);
 }
 
+/* Calls echo/other so many times with as many bytes each time, and looks at all replies at the end. */
+static int keep_replies(pdr_turn *turn, const pdr_args *args)
+{
+    uint8_t room[1024];
+    pdr_value replies[64];
+    int64_t calls = pdr_arg_int(args, 0, 0), right = 0;
+    pdr_writer inner;
+    pdr_writer_init(&inner, NULL, 0, 0);
+    for (int64_t i = 0; i < calls; i++) {
+        memset(room, (int)i, sizeof room);
+        pdr_writer_clear(&inner);
+        pdr_write_array(&inner, 1);
+        pdr_write_bin(&inner, pdr_bytes(room, (size_t)i * 16)); /* up to 128 they fit the envelope */
+        int status = pdr_call(turn, pdr_str("echo/other"), "ping", pdr_written(&inner), &replies[i]);
+        if (status != PDR_OK) {
+            pdr_writer_release(&inner);
+            return status;
+        }
+    }
+    pdr_writer_release(&inner);
+    for (int64_t i = 0; i < calls; i++) {
+        struct pdr_bytes back;
+        memset(room, (int)i, sizeof room);
+        right += pdr_value_bytes(replies[i], &back) && pdr_bytes_equal(back, pdr_bytes(room, (size_t)i * 16));
+    }
+    return pdr_reply_int(turn, right);
+}
+
 static int who(pdr_turn *turn, const pdr_args *args)
 {
     return pdr_reply_str(turn, pdr_caller(turn));
@@ -221,7 +249,8 @@ static int bad_status(pdr_turn *turn, const pdr_args *args)
 
 PDR_ACTOR_WITH(probe, sizeof(struct probe_memory), on_activate, on_passivate, PDR_DURABILITY_SYNC,
                PDR_METHOD("put", put), PDR_READER("get", get), PDR_METHOD("put_then_fail", put_then_fail),
-               PDR_METHOD("put_call_fail", put_call_fail), PDR_METHOD("forward", forward), PDR_READER("who", who),
+               PDR_METHOD("put_call_fail", put_call_fail), PDR_METHOD("forward", forward),
+               PDR_METHOD("keep_replies", keep_replies), PDR_READER("who", who),
                PDR_METHOD("tell_counter", tell_counter), PDR_METHOD("start_timer", start_timer),
                PDR_METHOD("stop_timer", stop_timer), PDR_METHOD("tick", tick), PDR_READER("ticks", ticks),
                PDR_READER("activated", activated), PDR_METHOD("nap", nap), PDR_READER("reader_put", reader_put),
@@ -266,6 +295,14 @@ TEST(calls_carry_caller_errors_and_results)
     EXPECT(is_code(o, "saw") && pdr_bytes_equal(o.message, pdr_str("not_found")));
     o = ask(&w, "probe/a", "forward", 0, "ss", "no address", "x");
     EXPECT(is_code(o, "saw") && pdr_bytes_equal(o.message, pdr_str("invalid")));
+    stop(&w);
+}
+
+TEST(replies_stay_until_the_turn_ends)
+{
+    struct world w = {.options.types = types};
+    begin(&w);
+    EXPECT(is_int(ask(&w, "probe/a", "keep_replies", 0, "i", 64), 64));
     stop(&w);
 }
 

@@ -16,6 +16,8 @@ enum channel_op {
     CHANNEL_ECHO, /* raw frames of BENCH_PAYLOAD_SIZE bytes to echo_serve (floor.h) and back */
     CHANNEL_PING, /* echo/KEY.ping with as many bytes */
     CHANNEL_ADD,  /* counter/KEY.add 1 */
+    CHANNEL_GET,  /* counter/KEY.get, which must answer 1 */
+    CHANNEL_PLAY, /* rally/KEY.play against rally/KEY-peer (plugin/rally.c): `hits` calls of one actor by another */
 };
 
 /** `slot` of an error that is the connection's: it is lost, and nothing more will be answered on it. */
@@ -29,6 +31,7 @@ struct channel_options {
     const char *node;        /* HOST:PORT; borrowed while the channel is open, like `prefix` */
     const char *prefix;      /* of keys: request `number` goes to PREFIX followed by the number */
     uint32_t slots;          /* requests without an answer, at most */
+    uint32_t hits;           /* of a CHANNEL_PLAY */
     channel_answer answered; /* on the loop's thread */
     void *user;
 };

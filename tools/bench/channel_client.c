@@ -1,5 +1,5 @@
 /* tools/bench/channel_client.c: requests through the public client, answers checked: a ping must bring its bytes back,
- * an add must answer a number. */
+ * an add must answer a number, a get must find what one add left, a play must have had all its hits. */
 #include "tools/bench/channel.h"
 
 #include <stdio.h>
@@ -41,8 +41,15 @@ static const char *wrong_result(const struct client_channel *c, pdr_value result
 {
     int64_t number;
     struct pdr_bytes bytes;
-    if (c->options.op == CHANNEL_ADD) {
+    switch (c->options.op) {
+    case CHANNEL_ADD:
         return pdr_value_int(result, &number) ? NULL : "the result of add is not a number";
+    case CHANNEL_GET:
+        return pdr_value_int(result, &number) && number == 1 ? NULL : "the counter is not 1, as one add left it";
+    case CHANNEL_PLAY:
+        return pdr_value_int(result, &number) && number == 2 * (int64_t)c->options.hits ? NULL : "hits are missing";
+    default:
+        break;
     }
     if (!pdr_value_bytes(result, &bytes) || bytes.size != BENCH_PAYLOAD_SIZE ||
         memcmp(bytes.data, channel_payload(), BENCH_PAYLOAD_SIZE) != 0) {
@@ -102,10 +109,24 @@ static size_t write_number(char *at, uint64_t number)
     return count;
 }
 
+/** The arguments of a play: the peer of the actor that `address` names, and how many hits. */
+static void write_play(struct client_channel *c, size_t size)
+{
+    char peer[PDR_KEY_SIZE_MAX + 8];
+    int peer_size = snprintf(peer, sizeof peer, "%.*s-peer", (int)size, c->address);
+    pdr_writer_clear(&c->args);
+    pdr_write_array(&c->args, 2);
+    pdr_write_str(&c->args, pdr_bytes(peer, (size_t)peer_size));
+    pdr_write_int(&c->args, c->options.hits);
+}
+
 static bool client_send(struct channel *channel, uint32_t slot, uint64_t number)
 {
     struct client_channel *c = (struct client_channel *)channel;
     size_t size = c->address_fixed + write_number(c->address + c->address_fixed, number);
+    if (c->options.op == CHANNEL_PLAY) {
+        write_play(c, size);
+    }
     return pdr_client_call(c->client, pdr_bytes(c->address, size), c->method, pdr_written(&c->args), NULL, answered,
                            &c->slots[slot]) == PDR_OK;
 }
@@ -134,6 +155,10 @@ static const struct channel_ops client_ops = {client_greet, client_send, client_
 static void write_args(struct client_channel *c)
 {
     pdr_writer_init(&c->args, NULL, 0, 0);
+    if (c->options.op == CHANNEL_GET) {
+        pdr_write_array(&c->args, 0);
+        return;
+    }
     pdr_write_array(&c->args, 1);
     if (c->options.op == CHANNEL_ADD) {
         pdr_write_int(&c->args, 1);
@@ -142,18 +167,26 @@ static void write_args(struct client_channel *c)
     }
 }
 
+static const struct {
+    const char *type, *method;
+} targets[] = {
+    [CHANNEL_PING] = {"echo", "ping"},
+    [CHANNEL_ADD] = {"counter", "add"},
+    [CHANNEL_GET] = {"counter", "get"},
+    [CHANNEL_PLAY] = {"rally", "play"},
+};
+
 struct channel *channel_open_client(struct uv_loop_s *loop, const struct channel_options *options, const char **why)
 {
     struct pdr_client_options client_options = {.node = options->node, .outstanding_max = options->slots + 1};
     struct client_channel *c = mem_new(sizeof *c + options->slots * sizeof c->slots[0]);
     c->base.ops = &client_ops;
     c->options = *options;
-    c->method = options->op == CHANNEL_ADD ? "add" : "ping";
+    c->method = targets[options->op].method;
     for (uint32_t k = 0; k < options->slots; k++) {
         c->slots[k] = (struct slot){c, k};
     }
-    int fixed = snprintf(c->address, sizeof c->address - 20, "%s/%s", options->op == CHANNEL_ADD ? "counter" : "echo",
-                         options->prefix);
+    int fixed = snprintf(c->address, sizeof c->address - 20, "%s/%s", targets[options->op].type, options->prefix);
     c->address_fixed = (size_t)fixed;
     if (pdr_client_open(loop, &client_options, &c->client, why) != PDR_OK) {
         mem_free(c);

@@ -17,6 +17,8 @@ struct load_plan {
     const char *prefix; /* of the actors' keys */
     uint64_t actors;    /* keys PREFIX0, PREFIX1, ...: picked at random, or with `once` each one once, in order */
     bool once;
+    bool fixed;           /* every slot has a key of its own: closed loop */
+    uint32_t hits;        /* of a CHANNEL_PLAY, which counts as two operations each */
     unsigned threads;     /* that generate; each has a share of the connections */
     unsigned connections; /* spread evenly; at most `outstanding` are opened */
     unsigned outstanding; /* closed loop: always; open loop: at most */
@@ -28,7 +30,8 @@ struct load_plan {
 
 struct load_result {
     struct histogram
-        latency; /* closed loop: from just before the request is handed over; open loop: from when it was due */
+        latency; /* closed loop: from just before the request is handed over; open loop: from when it was due;
+                    CHANNEL_PLAY: of one of its hits, on the average */
     uint64_t ops, errors;
     char first_error[200];
     double secs; /* of the measured part; with `once` from the first request to the last answer */

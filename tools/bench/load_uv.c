@@ -39,6 +39,7 @@ struct lane {
     uint64_t *start_ns; /* by slot */
     uint32_t *free;
     uint32_t free_count, depth;
+    uint64_t first_name; /* `fixed`: of slot 0 */
 };
 
 /** One thread. */
@@ -75,8 +76,13 @@ static void fail(struct driver *d, const char *why)
     finish(d);
 }
 
-static bool take_name(struct driver *d, uint64_t *out)
+static bool take_name(struct lane *lane, uint64_t *out)
 {
+    struct driver *d = lane->driver;
+    if (d->load->plan->fixed) {
+        *out = lane->first_name + lane->free[lane->free_count - 1];
+        return true;
+    }
     if (!d->load->plan->once) {
         *out = rng_below(&d->rng, d->load->plan->actors);
         return true;
@@ -93,7 +99,7 @@ static void issue(struct lane *lane, uint64_t start_ns)
 {
     uint64_t name;
     struct driver *d = lane->driver;
-    if (!take_name(d, &name)) {
+    if (!take_name(lane, &name)) {
         return;
     }
     uint32_t slot = lane->free[--lane->free_count];
@@ -177,8 +183,9 @@ static void count(struct driver *d, uint64_t now, uint64_t start_ns, const char 
         return;
     }
     if (error == NULL) {
-        r->ops++;
-        histogram_record(&r->latency, now - start_ns);
+        uint32_t hits = d->load->plan->hits;
+        r->ops += hits > 0 ? 2 * hits : 1;
+        histogram_record(&r->latency, (now - start_ns) / (hits > 0 ? hits : 1));
         return;
     }
     if (r->errors++ == 0) {
@@ -240,7 +247,7 @@ static bool open_lane(struct driver *d, struct lane *lane, unsigned slots)
 {
     const struct load_plan *plan = d->load->plan;
     const char *why = NULL;
-    struct channel_options options = {plan->op, plan->node, plan->prefix, slots, answered, lane};
+    struct channel_options options = {plan->op, plan->node, plan->prefix, slots, plan->hits, answered, lane};
     lane->driver = d;
     lane->depth = lane->free_count = slots;
     lane->start_ns = mem_new(slots * sizeof lane->start_ns[0]);
@@ -264,6 +271,7 @@ static void driver_connect(struct driver *d)
     unsigned share = plan->outstanding / plan->connections, more = plan->outstanding % plan->connections;
     for (unsigned k = d->index; k < plan->connections; k += plan->threads) {
         struct lane *lane = &d->lanes[d->lane_count];
+        lane->first_name = (uint64_t)k * share + (k < more ? k : more);
         if (!open_lane(d, lane, share + (k < more))) {
             return;
         }

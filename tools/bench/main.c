@@ -10,17 +10,30 @@
 #include "tools/bench/server.h"
 #include "tools/bench/settings.h"
 
-/** perdure in the directory of this program. */
-static const char *perdure_beside(char *out, size_t size)
+/** `name` in the directory of this program. */
+static const char *beside(const char *name, char *out, size_t size)
 {
     ssize_t length = readlink("/proc/self/exe", out, size - 1);
     out[length < 0 ? 0 : length] = '\0';
     char *slash = strrchr(out, '/');
     if (slash == NULL) {
-        return "perdure";
+        return name;
     }
-    snprintf(slash + 1, size - (size_t)(slash + 1 - out), "perdure");
+    snprintf(slash + 1, size - (size_t)(slash + 1 - out), "%s", name);
     return out;
+}
+
+/** The plugin of W5, in the build's directory or where it is installed; NULL: nowhere. */
+static const char *find_rally(char *out, size_t size)
+{
+    static const char *const places[] = {"bench_rally.so", BENCH_RALLY_INSTALLED};
+    for (size_t k = 0; k < sizeof places / sizeof *places; k++) {
+        const char *path = beside(places[k], out, size);
+        if (access(path, R_OK) == 0) {
+            return path;
+        }
+    }
+    return NULL;
 }
 
 static int run(struct settings *settings)
@@ -52,10 +65,12 @@ static int run(struct settings *settings)
 
 int main(int argc, char **argv)
 {
-    char beside[4096];
+    char perdure[4096], rally[4096];
     struct rlimit files;
-    struct settings settings = {
-        .bench = {.warm_s = -1, .directory = ".", .perdure = perdure_beside(beside, sizeof beside)}};
+    struct settings settings = {.bench = {.warm_s = -1,
+                                          .directory = ".",
+                                          .perdure = beside("perdure", perdure, sizeof perdure),
+                                          .rally = find_rally(rally, sizeof rally)}};
     int status = settings_parse(&settings, argc, argv);
     if (status != 0) {
         return status;

@@ -55,6 +55,20 @@ struct process_usage process_usage(pid_t server)
     return usage;
 }
 
+uint64_t process_resident(pid_t process)
+{
+    char path[64];
+    unsigned long long size = 0, resident = 0;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)process);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        return 0;
+    }
+    int got = fscanf(file, "%llu %llu", &size, &resident);
+    fclose(file);
+    return got == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
 static void on_signal(int signal)
 {
     (void)signal;

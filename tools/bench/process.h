@@ -19,6 +19,9 @@ struct process_usage {
 /** `server` 0: none. */
 struct process_usage process_usage(pid_t server);
 
+/** Resident memory of a process, bytes; 0: no such process. */
+uint64_t process_resident(pid_t process);
+
 /** Ctrl-C and SIGTERM end the program after the run under way, with what it has; a second one ends it at once. */
 void process_catch_signals(void);
 bool process_interrupted(void);

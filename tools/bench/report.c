@@ -17,8 +17,9 @@ struct report {
 
 /** Of each run, in the order in which a summary lists them. */
 static const char *const summary_keys[] = {
-    "ops_s",         "p50_us",   "p99_us",      "p999_us",        "max_us",       "server_cpu_us_per_op",
-    "first_call_ms", "ready_ms", "gen_cpu_pct", "server_cpu_pct", "other_cpu_pct"};
+    "ops_s",         "p50_us",        "p99_us",      "p999_us",        "max_us",        "server_cpu_us_per_op",
+    "first_call_ms", "ready_ms",      "gen_cpu_pct", "server_cpu_pct", "other_cpu_pct", "bytes_per_actor",
+    "rss_mib",       "empty_rss_mib", "cold_p50_us", "names_s"};
 #define SUMMARY_KEYS (sizeof summary_keys / sizeof summary_keys[0])
 
 struct report *report_new(FILE *table, double secs, unsigned repeat)
@@ -151,7 +152,7 @@ static void print_figure(char *out, size_t size, const json_t *summary, const ch
 
 static void print_head(struct report *r)
 {
-    fprintf(r->table, "%-5s %-8s %-34s", "", "", "median (min to max)");
+    fprintf(r->table, "%-7s %-8s %-34s", "", "", "median (min to max)");
     for (size_t k = 0; k < COLUMNS; k++) {
         fprintf(r->table, " %*s", columns[k].width, columns[k].title);
     }
@@ -171,6 +172,35 @@ static void print_cell(FILE *table, const struct column *column, const json_t *s
         }
     }
     fprintf(table, " %*s", column->width, text);
+}
+
+/** A row without calls a second says what it has in words. False: it has calls a second. */
+static bool print_phrases(FILE *table, const json_t *summary)
+{
+    static const struct {
+        const char *key, *before, *after;
+    } phrases[] = {
+        {"first_call_ms", "answered after", " ms"},
+        {"ready_ms", "listening after", " ms"},
+        {"bytes_per_actor", "an actor takes", " bytes"},
+        {"rss_mib", "resident", " MiB"},
+        {"empty_rss_mib", "without actors", " MiB"},
+        {"cold_p50_us", "a cold call takes", " us"},
+        {"names_s", "made at", "/s"},
+    };
+    const char *separator = " ";
+    if (json_object_get(summary, "ops_s") != NULL) {
+        return false;
+    }
+    for (size_t k = 0; k < sizeof phrases / sizeof phrases[0]; k++) {
+        char text[128];
+        if (json_object_get(summary, phrases[k].key) != NULL) {
+            print_figure(text, sizeof text, summary, phrases[k].key);
+            fprintf(table, "%s%s %s%s", separator, phrases[k].before, text, phrases[k].after);
+            separator = "; ";
+        }
+    }
+    return true;
 }
 
 static void print_errors(FILE *table, const json_t *runs)
@@ -193,18 +223,13 @@ static void print_errors(FILE *table, const json_t *runs)
 
 static void print_row(struct report *r, const struct report_label *label, const json_t *summary, const json_t *runs)
 {
-    char first[128], ready[128];
-    fprintf(r->table, "%-5s %-8s %-34s", label->workload, label->peer, label->variant);
-    if (json_object_get(summary, "first_call_ms") != NULL) {
-        print_figure(first, sizeof first, summary, "first_call_ms");
-        print_figure(ready, sizeof ready, summary, "ready_ms");
-        fprintf(r->table, " answered after %s ms; listening after %s ms\n", first, ready);
-    } else {
+    fprintf(r->table, "%-7s %-8s %-34s", label->workload, label->peer, label->variant);
+    if (!print_phrases(r->table, summary)) {
         for (size_t k = 0; k < COLUMNS; k++) {
             print_cell(r->table, &columns[k], summary);
         }
-        fprintf(r->table, "\n");
     }
+    fprintf(r->table, "\n");
     print_errors(r->table, runs);
     fflush(r->table);
 }
@@ -224,7 +249,7 @@ void report_row(struct report *r, const struct report_label *label, json_t *runs
 
 void report_skip(struct report *r, const struct report_label *label, const char *why)
 {
-    fprintf(r->table, "%-5s %-8s %-34s not measured: %s\n", label->workload, label->peer, label->variant, why);
+    fprintf(r->table, "%-7s %-8s %-34s not measured: %s\n", label->workload, label->peer, label->variant, why);
     json_array_append_new(r->skipped, json_pack("{s:s, s:s, s:s, s:s}", "peer", label->peer, "workload",
                                                 label->workload, "variant", label->variant, "why", why));
 }

@@ -20,7 +20,7 @@
 #include "tools/bench/process.h"
 
 #define READY_MS_MAX 30000
-#define STOP_MS_MAX 10000
+#define STOP_MS_MAX 30000
 
 static int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *ftw)
 {
@@ -60,10 +60,15 @@ static _Noreturn void exec_node(const struct server_options *options, const stru
     snprintf(data, sizeof data, "%s/data", server->directory);
     snprintf(log, sizeof log, "%s/perdure.log", server->directory);
     snprintf(threads, sizeof threads, "%u", options->threads);
-    const char *argv[] = {options->program, "start",     "--data", data, "--listen",
-                          "127.0.0.1:0",    "--threads", threads,  NULL};
-    if (options->threads == 0) {
-        argv[6] = NULL;
+    const char *argv[16] = {options->program, "start", "--data", data, "--listen", "127.0.0.1:0"};
+    size_t count = 6;
+    if (options->threads > 0) {
+        argv[count++] = "--threads";
+        argv[count++] = threads;
+    }
+    if (options->plugin != NULL) {
+        argv[count++] = "--plugin";
+        argv[count++] = options->plugin;
     }
     int err = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -120,7 +125,6 @@ static bool await_ready(struct server *server)
 
 bool server_start(const struct server_options *options, struct server *server, char *why, size_t why_size)
 {
-    int out[2];
     memset(server, 0, sizeof *server);
     snprintf(server->directory, sizeof server->directory, "%s/perdure-bench.XXXXXX", options->directory);
     if (mkdtemp(server->directory) == NULL) {
@@ -128,6 +132,12 @@ bool server_start(const struct server_options *options, struct server *server, c
                  strerror(errno));
         return false;
     }
+    return server_again(options, server, why, why_size);
+}
+
+bool server_again(const struct server_options *options, struct server *server, char *why, size_t why_size)
+{
+    int out[2];
     if (pipe2(out, O_CLOEXEC) != 0) {
         snprintf(why, why_size, "cannot start %s: pipe: %s", options->program, strerror(errno));
         remove_directory(server);
@@ -150,7 +160,7 @@ bool server_start(const struct server_options *options, struct server *server, c
     return false;
 }
 
-void server_stop(struct server *server)
+void server_halt(struct server *server)
 {
     if (server->pid > 0) {
         kill(server->pid, SIGTERM);
@@ -164,6 +174,11 @@ void server_stop(struct server *server)
         server->pid = 0;
         close(server->out);
     }
+}
+
+void server_stop(struct server *server)
+{
+    server_halt(server);
     remove_directory(server);
 }
 

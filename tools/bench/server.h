@@ -10,6 +10,7 @@ struct server_options {
     const char *program;   /* path of perdure */
     const char *directory; /* where the temporary directory is made */
     unsigned threads;      /* perdure's --threads; 0: its default */
+    const char *plugin;    /* perdure's --plugin; NULL: none */
 };
 
 struct server {
@@ -22,8 +23,12 @@ struct server {
 
 /** Returns when the ready line has come. False: `why` is a sentence and nothing is left behind. */
 bool server_start(const struct server_options *options, struct server *server, char *why, size_t why_size);
-/** SIGTERM, or SIGKILL after ten seconds, then removes the directory. */
+/** SIGTERM, or SIGKILL after thirty seconds, then removes the directory. */
 void server_stop(struct server *server);
+/** As server_stop, but the directory stays ... */
+void server_halt(struct server *server);
+/** ... and is a node again. False: as server_start, and the directory is gone. */
+bool server_again(const struct server_options *options, struct server *server, char *why, size_t why_size);
 /** True: `directory` is in memory, so that durable figures mean nothing there. */
 bool server_directory_is_memory(const char *directory);
 

@@ -27,8 +27,7 @@ const struct bench_flag bench_flags[] = {
     {"--outstanding", "N", FLAG_WHOLE, AT(bench.outstanding), 1, 65536,
      "requests without an answer, instead of the workload's own;\nwith --rate at most so many (default 4,096)"},
     {"--conns", "N", FLAG_WHOLE, AT(bench.connections), 1, 4096, "connections that share them"},
-    {"--actors", "N", FLAG_WHOLE, AT(bench.actors), 1, 1e9,
-     "names in use; for W4 how many are called for the first time"},
+    {"--actors", "N", FLAG_WHOLE, AT(bench.actors), 1, 1e9, "names in use; for W4, W6 and passive how many are made"},
     {"--rate", "R", FLAG_REAL, AT(bench.rate), 0.1, 1e7,
      "open loop: R calls a second, however slowly they are answered; latency\ncounts from when a call was due (W1 to "
      "W3, and W0's echo)"},
@@ -48,7 +47,8 @@ const char bench_examples[] =
     "  perdure-bench all --start --json result.json   everything, against a node of its own\n"
     "  perdure-bench W0 W3 --start                    durable writes beside what the disk can do\n"
     "  perdure-bench W3 --rate 20000 --secs 30        the tail at a steady 20,000 writes a second\n"
-    "  perdure-bench W4 --actors 1000000 --repeat 1   a million first calls\n";
+    "  perdure-bench W4 --actors 1000000 --repeat 1   a million first calls\n"
+    "  perdure-bench passive --actors 10000000        ten million actors on disk, a start, a call\n";
 const char bench_exits[] = "0 all measured; 1 something could not be; 2 the command line is wrong.\n";
 
 static void print_flag(FILE *out, const struct bench_flag *flag)
@@ -71,7 +71,7 @@ void settings_print_help(FILE *out)
 {
     fprintf(out, "usage: " BENCH_SYNOPSIS "\n\n%s\nWorkloads (all: every one)\n", bench_intro);
     for (const struct workload *w = workloads; w->name != NULL; w++) {
-        fprintf(out, "  %-6s %s\n", w->name, w->summary);
+        fprintf(out, "  %-7s %s\n", w->name, w->summary);
     }
     fprintf(out, "\nOptions\n");
     for (const struct bench_flag *f = bench_flags; f->name != NULL; f++) {
@@ -153,7 +153,7 @@ static int add_workload(struct settings *settings, const char *name)
     }
     const struct workload *found = workload_find(name);
     if (found == NULL) {
-        return misuse("there is no workload \"%s\"; there are W0, W1, W2, W3, W4, start and all", name);
+        return misuse("there is no workload \"%s\"; there are W0 to W6, passive, start and all", name);
     }
     if (settings->count == WORKLOADS_MAX) {
         return misuse("more than %d workloads; measure in several runs", WORKLOADS_MAX);
@@ -193,7 +193,7 @@ static int check(const struct settings *settings)
 {
     const struct bench_options *o = &settings->bench;
     if (settings->count == 0) {
-        return misuse("name at least one workload: W0, W1, W2, W3, W4, start or all");
+        return misuse("name at least one workload: W0 to W6, passive, start or all");
     }
     if (o->start && o->node != NULL) {
         return misuse("--start and --node exclude each other: a node of the bench's own, or that one");

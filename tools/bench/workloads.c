@@ -1,5 +1,5 @@
-/* tools/bench/workloads.c: the shapes of W0 to W4 and `start`, repeated, with everything a reader needs to judge a run.
- */
+/* tools/bench/workloads.c: the shapes of W0 to W4 and `start`, repeated, with everything a reader needs to judge a run;
+ * the list of all workloads. */
 #include "tools/bench/workloads.h"
 
 #include <stdio.h>
@@ -14,43 +14,28 @@
 #include <perdure/version.h>
 
 #include "core/base/mem.h"
+#include "tools/bench/bench.h"
 #include "tools/bench/floor.h"
-#include "tools/bench/load.h"
 #include "tools/bench/process.h"
-#include "tools/bench/server.h"
 
 #define NODE_DEFAULT "127.0.0.1:7077"
 #define START_REPEAT_DEFAULT 10
-#define CONNECTIONS_DEFAULT 8
 #define RATE_OUTSTANDING_DEFAULT 4096 /* of the open loop: room for what a slow moment leaves behind */
-#define ACK_SYNC "`sync`, its default: on stable storage before the reply, by its own account"
 
-struct bench {
-    const struct bench_options *options;
-    struct report *report;
-    struct server server;
-    const char *node;
-    pid_t pid;
-    uint32_t identity;          /* of this program's run: makes names that no run before had */
-    struct load_result *result; /* large */
-    bool missed;                /* something could not be measured */
-};
-
-/** One line of the table to be. */
-struct shape {
-    struct report_label label;
-    struct load_plan plan;
-};
-
-static uint64_t or_else(uint64_t given, uint64_t otherwise)
-{
-    return given != 0 ? given : otherwise;
-}
-
-static void miss(struct bench *b, const struct report_label *label, const char *why)
+void bench_miss(struct bench *b, const struct report_label *label, const char *why)
 {
     report_skip(b->report, label, why);
     b->missed = true;
+}
+
+void bench_report(struct bench *b, const struct report_label *label, json_t *runs, const char *why)
+{
+    if (json_array_size(runs) == 0) {
+        json_decref(runs);
+        bench_miss(b, label, why);
+    } else {
+        report_row(b->report, label, runs);
+    }
 }
 
 /* Runs of load */
@@ -62,7 +47,11 @@ static double microseconds(const struct load_result *result, double percent)
 
 static json_t *run_json(const struct load_plan *plan, const struct load_result *r)
 {
-    static const char *const ops[] = {[CHANNEL_ECHO] = "echo", [CHANNEL_PING] = "ping", [CHANNEL_ADD] = "add"};
+    static const char *const ops[] = {[CHANNEL_ECHO] = "echo",
+                                      [CHANNEL_PING] = "ping",
+                                      [CHANNEL_ADD] = "add",
+                                      [CHANNEL_GET] = "get",
+                                      [CHANNEL_PLAY] = "hop"};
     double rate = r->secs > 0 ? (double)r->ops / r->secs : 0, load_average = 0;
     json_t *run = json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:f, s:f}", "proto",
                             plan->op == CHANNEL_ECHO ? "raw" : "mprpc", "op", ops[plan->op], "conns",
@@ -91,12 +80,11 @@ static json_t *run_json(const struct load_plan *plan, const struct load_result *
     return run;
 }
 
-/** Repeats one shape and reports it. */
-static void measure(struct bench *b, const struct shape *shape)
+void bench_measure(struct bench *b, const struct shape *shape)
 {
     char why[256] = "no run was begun", prefix[48];
     json_t *runs = json_array();
-    unsigned repeat = (unsigned)or_else(b->options->repeat, BENCH_REPEAT_DEFAULT);
+    unsigned repeat = (unsigned)bench_or(b->options->repeat, BENCH_REPEAT_DEFAULT);
     uint64_t answered = 0;
     for (unsigned k = 0; k < repeat && !process_interrupted(); k++) {
         struct load_plan plan = shape->plan;
@@ -111,17 +99,11 @@ static void measure(struct bench *b, const struct shape *shape)
         answered += b->result->ops;
         json_array_append_new(runs, run_json(&plan, b->result));
     }
-    if (json_array_size(runs) == 0) {
-        json_decref(runs);
-        miss(b, &shape->label, process_interrupted() ? "interrupted" : why);
-        return;
-    }
     b->missed = b->missed || answered == 0;
-    report_row(b->report, &shape->label, runs);
+    bench_report(b, &shape->label, runs, process_interrupted() ? "interrupted" : why);
 }
 
-/** "10,000" */
-static const char *with_commas(char *out, size_t size, uint64_t number)
+const char *bench_with_commas(char *out, size_t size, uint64_t number)
 {
     char digits[32];
     int count = snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
@@ -136,23 +118,22 @@ static const char *with_commas(char *out, size_t size, uint64_t number)
     return out;
 }
 
-/** The flags' part of a plan; `outstanding` and the rest are the workload's own, used where no flag says otherwise. */
-static struct load_plan plan_of(const struct bench *b, enum channel_op op, uint64_t outstanding, uint64_t actors)
+struct load_plan bench_plan(const struct bench *b, enum channel_op op, uint64_t outstanding, uint64_t actors)
 {
     const struct bench_options *o = b->options;
     struct load_plan plan = {
         .op = op,
         .node = b->node,
         .prefix = "a",
-        .actors = or_else(o->actors, actors),
+        .actors = bench_or(o->actors, actors),
         .rate = o->rate,
-        .threads = (unsigned)or_else(o->threads, 1),
+        .threads = (unsigned)bench_or(o->threads, 1),
         .server = b->pid,
         .warm_s = o->warm_s < 0 ? BENCH_WARM_DEFAULT : o->warm_s,
         .secs = o->secs == 0 ? BENCH_SECS_DEFAULT : o->secs,
     };
-    plan.outstanding = (unsigned)or_else(o->outstanding, o->rate > 0 ? RATE_OUTSTANDING_DEFAULT : outstanding);
-    plan.connections = (unsigned)or_else(o->connections, outstanding == 1 ? 1 : CONNECTIONS_DEFAULT);
+    plan.outstanding = (unsigned)bench_or(o->outstanding, o->rate > 0 ? RATE_OUTSTANDING_DEFAULT : outstanding);
+    plan.connections = (unsigned)bench_or(o->connections, outstanding == 1 ? 1 : BENCH_CONNECTIONS_DEFAULT);
     if (plan.connections > plan.outstanding) {
         plan.connections = plan.outstanding;
     }
@@ -166,14 +147,15 @@ static void name_variant(const struct bench *b, const struct load_plan *plan, bo
     int used;
     if (plan->rate > 0) {
         used = snprintf(out, size, "open loop at %s/s, %u conns",
-                        with_commas(number, sizeof number, (uint64_t)plan->rate), plan->connections);
+                        bench_with_commas(number, sizeof number, (uint64_t)plan->rate), plan->connections);
     } else if (one_actor && plan->connections == 1) {
         used = snprintf(out, size, "%u outstanding", plan->outstanding);
     } else {
         used = snprintf(out, size, "%u outstanding, %u conns", plan->outstanding, plan->connections);
     }
     if (b->options->actors != 0 && plan->op != CHANNEL_ECHO && used > 0 && (size_t)used < size) {
-        snprintf(out + used, size - (size_t)used, ", %s actors", with_commas(number, sizeof number, plan->actors));
+        snprintf(out + used, size - (size_t)used, ", %s actors",
+                 bench_with_commas(number, sizeof number, plan->actors));
     }
 }
 
@@ -192,10 +174,10 @@ static void measure_levels(struct bench *b, const struct load_kind *kind, const 
             continue;
         }
         char variant[96];
-        struct shape shape = {.plan = plan_of(b, kind->op, *levels, kind->actors)};
+        struct shape shape = {.plan = bench_plan(b, kind->op, *levels, kind->actors)};
         name_variant(b, &shape.plan, kind->actors == 1, variant, sizeof variant);
         shape.label = (struct report_label){kind->peer, kind->workload, variant, kind->ack};
-        measure(b, &shape);
+        bench_measure(b, &shape);
     }
 }
 
@@ -208,7 +190,7 @@ static void disk_floor(struct bench *b, bool overwrite)
     json_t *runs = json_array();
     char why[256] = "interrupted";
     double secs = b->options->secs == 0 ? BENCH_SECS_DEFAULT : b->options->secs;
-    for (unsigned k = 0; k < or_else(b->options->repeat, BENCH_REPEAT_DEFAULT) && !process_interrupted(); k++) {
+    for (unsigned k = 0; k < bench_or(b->options->repeat, BENCH_REPEAT_DEFAULT) && !process_interrupted(); k++) {
         struct load_result *r = b->result;
         struct load_plan plan = {.op = CHANNEL_ECHO, .outstanding = 1};
         memset(r, 0, sizeof *r);
@@ -227,12 +209,7 @@ static void disk_floor(struct bench *b, bool overwrite)
         json_object_set_new(run, "op", json_string(label.variant));
         json_array_append_new(runs, run);
     }
-    if (json_array_size(runs) == 0) {
-        json_decref(runs);
-        miss(b, &label, why);
-        return;
-    }
-    report_row(b->report, &label, runs);
+    bench_report(b, &label, runs, why);
 }
 
 static void run_w0(struct bench *b)
@@ -246,7 +223,7 @@ static void run_w0(struct bench *b)
     disk_floor(b, false);
     disk_floor(b, true);
     if (!floor_echo_start(&echo, why, sizeof why)) {
-        miss(b, &label, why);
+        bench_miss(b, &label, why);
         return;
     }
     floor.node = echo.node;
@@ -278,26 +255,25 @@ static void run_w3(struct bench *b)
 static void run_w4(struct bench *b)
 {
     char number[32], variant[96];
-    struct shape shape = {.plan = plan_of(b, CHANNEL_ADD, 64, 10000)};
+    struct shape shape = {.plan = bench_plan(b, CHANNEL_ADD, 64, 10000)};
     shape.plan.once = true;
     if (shape.plan.rate > 0) { /* each name once, as fast as they are answered: there is no open loop of that */
         shape.plan.rate = 0;
-        shape.plan.outstanding = (unsigned)or_else(b->options->outstanding, 64);
+        shape.plan.outstanding = (unsigned)bench_or(b->options->outstanding, 64);
     }
     int used = snprintf(variant, sizeof variant, "%s new counters, add",
-                        with_commas(number, sizeof number, shape.plan.actors));
+                        bench_with_commas(number, sizeof number, shape.plan.actors));
     if (shape.plan.outstanding != 64) {
         snprintf(variant + used, sizeof variant - (size_t)used, ", %u outstanding", shape.plan.outstanding);
     }
     shape.label = (struct report_label){"perdure", "W4", variant, ACK_SYNC};
-    measure(b, &shape);
+    bench_measure(b, &shape);
 }
 
 /** From before the fork to the answer of the first durable call; false: `why`. */
 static bool start_once(struct bench *b, double *first_call_ms, double *ready_ms, char *why, size_t why_size)
 {
-    const struct server_options options = {b->options->perdure, b->options->directory,
-                                           (unsigned)b->options->node_threads};
+    const struct server_options options = bench_server_options(b);
     struct server server;
     struct pdr_outcome outcome;
     pdr_blocking *client = NULL;
@@ -331,7 +307,7 @@ static void run_start(struct bench *b)
     const struct report_label label = {"perdure", "start", "empty directory, first add", ACK_SYNC};
     json_t *runs = json_array();
     char why[256] = "interrupted";
-    for (unsigned k = 0; k < or_else(b->options->repeat, START_REPEAT_DEFAULT) && !process_interrupted(); k++) {
+    for (unsigned k = 0; k < bench_or(b->options->repeat, START_REPEAT_DEFAULT) && !process_interrupted(); k++) {
         double first_call_ms, ready_ms;
         struct process_usage before = process_usage(0);
         if (!start_once(b, &first_call_ms, &ready_ms, why, sizeof why)) {
@@ -342,12 +318,7 @@ static void run_start(struct bench *b)
                                               "secs", after.wall_s - before.wall_s, "first_call_ms", first_call_ms,
                                               "ready_ms", ready_ms));
     }
-    if (json_array_size(runs) == 0) {
-        json_decref(runs);
-        miss(b, &label, why);
-        return;
-    }
-    report_row(b->report, &label, runs);
+    bench_report(b, &label, runs, why);
 }
 
 const struct workload workloads[] = {
@@ -356,6 +327,9 @@ const struct workload workloads[] = {
     {"W2", "throughput: as W1 over 1,000 actors; 64, then 1,024 outstanding over 8 connections", true, run_w2},
     {"W3", "durable counter: add 1 to one of 1,000; 1, then 256 outstanding over 8 connections", true, run_w3},
     {"W4", "activation: the first call ever to each of 10,000 counters, durable, 64 outstanding", true, run_w4},
+    {"W5", "hop: two actors in the node pass 100 bytes to and fro; messages/s with 1, then 64 pairs", true, run_w5},
+    {"W6", "memory of an actor: 100,000 counters, each called once, live and idle", false, run_w6},
+    {"passive", "1,000,000 counters on disk alone: start, memory, a cold call", false, run_passive},
     {"start", "from running `perdure start` on an empty directory to the first answered call", false, run_start},
     {NULL, NULL, false, NULL},
 };
@@ -400,12 +374,19 @@ static bool greet_node(struct bench *b, char *why, size_t why_size)
     return ok;
 }
 
+struct server_options bench_server_options(const struct bench *b)
+{
+    const struct bench_options *o = b->options;
+    return (struct server_options){o->perdure, o->directory, (unsigned)o->node_threads, NULL};
+}
+
 static bool prepare_node(struct bench *b, char *why, size_t why_size)
 {
     const struct bench_options *o = b->options;
-    const struct server_options options = {o->perdure, o->directory, (unsigned)o->node_threads};
+    struct server_options options = bench_server_options(b);
     const char *from_environment = getenv("PERDURE_NODE");
     if (o->start) {
+        options.plugin = o->rally;
         if (!server_start(&options, &b->server, why, why_size)) {
             return false;
         }

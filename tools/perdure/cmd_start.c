@@ -1,4 +1,5 @@
 /* tools/perdure/cmd_start.c: `perdure start`: a node from its flags, until a signal ends it. */
+#include <malloc.h>
 #include <perdure/version.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,6 +14,9 @@
 #include "tools/node/process_uv.h"
 #include "tools/perdure/commands.h"
 #include "tools/perdure/service.h"
+
+#define LARGE_BLOCK (512 << 10)
+#define KEPT_FREE (2 << 20)
 
 const struct flag start_flags[] = {
 #define START_FLAG(field, flag, kind, argument, otherwise, least, most, text)                                          \
@@ -60,6 +64,15 @@ static void raise_file_limit(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+}
+
+/* glibc learns from the first large block that is freed to keep blocks of that size, up to 32 MiB a thread. Ours come
+ * with a burst of writes (batches for the store, records of the log) and go: so they go back to the system. What a turn
+ * took and gave back a thread may keep, or each turn of many calls would have its pages cleared by the kernel anew. */
+static void tune_heap(void)
+{
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+    mallopt(M_TRIM_THRESHOLD, KEPT_FREE);
 }
 
 /* libuv's pool reads and flushes the store and makes files of the log: one long job must not hold up the others. */
@@ -139,6 +152,7 @@ int cmd_start(const struct words *words)
     log_set_level((enum log_level)config.log_level);
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
+    tune_heap();
     size_pool(config.threads);
     struct plugins *plugins = plugins_new();
     status = load_plugins(&config, plugins);

@@ -21,13 +21,33 @@ TEST(keeps_keys_in_order)
     }
     EXPECT_INT(s.count, 6);
     for (uint32_t i = 1; i < s.count; i++) {
-        EXPECT(pdr_bytes_compare(entry_key(s.entries[i - 1]), entry_key(s.entries[i])) < 0);
+        EXPECT(pdr_bytes_compare(entry_key(state_entry_at(&s, i - 1)), entry_key(state_entry_at(&s, i))) < 0);
     }
     EXPECT(state_find(&s, KEYS_USER, pdr_str("zz")) != NULL);
     EXPECT(state_find(&s, KEYS_USER, pdr_str("zzz")) == NULL);
     EXPECT_INT(state_lower_bound(&s, KEYS_USER, pdr_str("aa"), false), 1);
     EXPECT_INT(state_lower_bound(&s, KEYS_USER, pdr_str("aa"), true), 2);
     state_release(&s);
+}
+
+TEST(one_entry_needs_no_array)
+{
+    struct state s;
+    state_init(&s, true);
+    EXPECT(put(&s, "m", "1", 1) == NULL);
+    EXPECT_INT(s.capacity, 0);
+    struct state moved = s; /* states are copied: nothing in one points into it */
+    EXPECT(state_find(&moved, KEYS_USER, pdr_str("m")) == s.only);
+    EXPECT(put(&moved, "a", "2", 1) == NULL); /* before it: the array begins */
+    EXPECT_INT(moved.count, 2);
+    mem_free(state_remove(&moved, KEYS_USER, pdr_str("a")));
+    EXPECT_INT(moved.count, 1);
+    EXPECT(pdr_bytes_equal(entry_value(state_find(&moved, KEYS_USER, pdr_str("m"))), pdr_str("1")));
+    mem_free(state_remove(&moved, KEYS_USER, pdr_str("m")));
+    EXPECT(put(&moved, "b", "3", 1) == NULL);
+    EXPECT_INT(moved.count, 1);
+    state_release(&moved);
+    EXPECT_INT(moved.capacity, 0);
 }
 
 TEST(replacing_hands_the_old_entry_over)
