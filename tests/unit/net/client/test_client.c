@@ -498,8 +498,8 @@ TEST(no_descriptors)
     REQUIRE(uv_loop_init(&loop) == 0);
     REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
     none = (struct rlimit){0, before.rlim_max};
-    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
     REQUIRE(pdr_client_open(&loop, &(struct pdr_client_options){.node = "127.0.0.1:1"}, &client, &why) == PDR_OK);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
     REQUIRE(pdr_client_call(client, pdr_str("a/b"), "echo", pdr_bytes(NULL, 0), &soon, on_outcome, &e) == PDR_OK);
     while (e.times == 0) {
         uv_run(&loop, UV_RUN_ONCE);
