@@ -18,6 +18,7 @@
 #include "net/route.h"
 #include "net/wire/limits.h"
 #include "tools/node/node_parts.h"
+#include "tools/node/sys_node.h"
 
 static _Thread_local char node_why[512]; /* of the last failed node_open of this thread */
 

@@ -58,16 +58,10 @@ struct node {
     uint64_t drain_ms;
     void (*stopped)(void *user);
     void *stopped_user;
-    struct list surveys; /* sys_node.c: questions to all cores */
+    struct list surveys; /* survey.h: questions to all cores */
 };
 
 /** Goes one step on with the stop, on the control loop. */
 void node_stop_step(struct node *node, uint64_t unused);
-
-/* sys_node.c */
-
-/** `_sys/node`: status, ps, types. */
-void sys_node_init(struct node *node);
-void sys_node_free(struct node *node);
 
 #endif

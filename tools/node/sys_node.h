@@ -1,0 +1,17 @@
+/* tools/node/sys_node.h: `_sys/node`, the node's own actor. A method is a function that takes the call, on the control
+ * core, and finishes it then or later; its row is in sys_node.c. */
+#ifndef TOOLS_NODE_SYS_NODE_H
+#define TOOLS_NODE_SYS_NODE_H
+
+#include "tools/node/node_parts.h"
+
+void sys_node_init(struct node *node);
+/** Frees what is under way without a word. */
+void sys_node_free(struct node *node);
+
+/* Methods with files of their own. */
+
+/** sys_ps.c */
+void sys_ps(struct node *node, struct call *call);
+
+#endif
