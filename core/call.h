@@ -40,6 +40,7 @@ struct call {
     struct message message;
     struct timer timer;
     enum call_state state;
+    uint64_t begun_ns, stage_ns; /* core/shard/stages.h; 0: not measured */
     bool is_read;     /* what ran of it wrote nothing: asking again is safe */
     bool is_reminder; /* core/shard/reminders.h: what it runs is in the actor's row */
     bool is_watch;    /* core/shard/watch.h: somebody wants to hear of events */

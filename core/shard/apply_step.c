@@ -12,6 +12,7 @@ struct apply_step {
     struct list submissions;
     enum pdr_status status;
     uint32_t bytes;
+    uint64_t begun_ns;
 };
 
 struct checkpoint {
@@ -74,6 +75,7 @@ static void note_applied(const struct apply_step *step)
     }
     core->unapplied_bytes -= step->bytes;
     core->stats.applies++;
+    metrics_time(&core->stats.apply_step_us, core_now_ns(core) - step->begun_ns);
     core->stats.applied_records = apply_stats(core->apply).records;
     core->stats.applied_keys = apply_stats(core->apply).keys;
 }
@@ -142,6 +144,7 @@ static void start_step(struct core *core)
     for (struct list *node = step->submissions.next; node != &step->submissions; node = node->next) {
         step->bytes += LIST_ITEM(node, struct submission, node)->size;
     }
+    step->begun_ns = core_now_ns(core);
     core->applying = true;
     core->step = step;
     core->apply_soon = false;

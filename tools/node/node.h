@@ -13,6 +13,7 @@
 #include "core/journal/journal.h"
 #include "core/store/store.h"
 #include "net/transport/transport.h"
+#include "tools/node/process_stats.h"
 
 struct node;
 
@@ -28,6 +29,7 @@ struct node_world {
     struct disk *disk;
     struct store *store;
     uint64_t seed;
+    void (*process_stats)(struct process_stats *out); /* on the work pool; NULL: nothing is known */
 };
 
 /** Zero: the default of tools/node/config_table.h. */
@@ -44,6 +46,7 @@ struct node_options {
     uint32_t connections_max;                  /* 0: 10,000 */
     uint32_t outstanding_max;                  /* unanswered calls of one connection before it is paused; 0: 4,096 */
     uint32_t fibers_max;                       /* turns that wait at a time, a core; 0: 10,000 */
+    uint64_t slow_turn_ms;                     /* a turn that lasts as long is logged; 0: none is */
     struct journal_options journal;
     /* Tests of R27 and the like: called instead of ending the process. NULL in production. */
     void (*fatal)(void *user, const char *why);

@@ -14,6 +14,7 @@
 
 #include "core/base/check.h"
 #include "core/base/list.h"
+#include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/env/loop_uv.h"
 
@@ -64,6 +65,7 @@ static void stop_loop(struct message *message)
 static void *run_loop(void *user)
 {
     loop_uv_run(((struct runner *)user)->loop);
+    log_flush(true);
     return NULL;
 }
 
@@ -226,6 +228,7 @@ static enum pdr_status open_node(struct process *process, const struct process_o
         .disk = process->disk,
         .store = process->store,
         .seed = seed,
+        .process_stats = process_stats_read,
     };
     process->disk = NULL;
     process->store = NULL;

@@ -13,5 +13,7 @@ void sys_node_free(struct node *node);
 
 /** sys_ps.c */
 void sys_ps(struct node *node, struct call *call);
+/** sys_metrics.c */
+void sys_metrics(struct node *node, struct call *call);
 
 #endif
