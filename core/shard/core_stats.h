@@ -26,7 +26,7 @@
     X(applied_records, "entries that reached the store")                                                               \
     X(applied_keys,    "keys that reached the store: fewer than were written, since a step folds them")                \
     X(rollbacks,       "times that writes were undone, since the log had no room")                                      \
-    X(reminders,       "reminders that were due and became calls")                                                     \
+    X(reminders,       "reminders that fired")                                                                         \
     X(events,          "events that actors emitted")
 
 /*    name                    kind  what is measured */

@@ -12,6 +12,7 @@ static uint32_t next_step(struct core *core)
 void stages_pick(struct core *core, struct call *call)
 {
     core->until_sampled = next_step(core);
+    call->is_measured = true;
     call->begun_ns = call->stage_ns = clock_now_ns(core->world.clock);
 }
 

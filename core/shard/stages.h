@@ -23,7 +23,7 @@ static inline void stages_begin(struct core *core, struct call *call)
 /** `stage` of the call is over, and the next one begins. */
 static inline void stages_pass(struct core *core, struct call *call, struct metrics_histogram *stage)
 {
-    if (call->begun_ns != 0) {
+    if (call->is_measured) {
         stages_note(core, call, stage);
     }
 }
@@ -31,7 +31,7 @@ static inline void stages_pass(struct core *core, struct call *call, struct metr
 /** The answer to a client is written. */
 static inline void stages_end(struct core *core, struct call *call)
 {
-    if (call->begun_ns != 0) {
+    if (call->is_measured) {
         stages_finish(core, call);
     }
 }

@@ -2,6 +2,7 @@
 #include "core/shard/turn.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "core/base/check.h"
@@ -61,14 +62,14 @@ enum pdr_status turn_fail(struct turn *turn, enum pdr_status status, const char 
 
 static void turn_begin(struct turn *turn, struct activation *a, enum turn_kind kind, struct call *call)
 {
-    *turn = (struct turn){
-        .id = a->core->next_turn_id++,
-        .activation = a,
-        .call = call,
-        .kind = kind,
-        .fiber = fiber_current(),
-        .deadline_ns = call != NULL ? call->deadline_ns : UINT64_MAX,
-    };
+    memset(turn, 0, offsetof(struct turn, error_code)); /* the rest is text, and large for a small call */
+    turn->error_code[0] = turn->error_text[0] = 0;
+    turn->id = a->core->next_turn_id++;
+    turn->activation = a;
+    turn->call = call;
+    turn->kind = kind;
+    turn->fiber = fiber_current();
+    turn->deadline_ns = call != NULL ? call->deadline_ns : UINT64_MAX;
     state_init(&turn->writes, true);
     list_init(&turn->outbox);
     list_init(&turn->events);
@@ -302,11 +303,11 @@ static void run_call(struct activation *a, struct call *call)
     enum pdr_status status = run_method(&turn);
     if (status != PDR_OK) {
         fail_call(&turn, status);
+        a->core->types[a->cls->index].failed_turns++;
     } else {
         turn_release_effects(&turn);
     }
     a->turns++;
-    a->core->types[a->cls->index].failed_turns += status != PDR_OK;
     turn_watch_end(&turn.watch, a, method->name);
     turn_end(&turn);
     stages_pass(a->core, call, &a->core->stats.stage_turn_us);

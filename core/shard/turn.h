@@ -51,7 +51,7 @@ struct turn {
     struct call *answer; /* of the call that is waited for */
     struct list answers; /* earlier ones: their replies are valid until the turn ends */
 
-    /* the last failure */
+    /* the last failure; turn_begin clears what is before it */
     char error_code[PDR_METHOD_SIZE_MAX + 1];
     char error_text[192];
 };
