@@ -25,7 +25,7 @@
     X(applies,         "steps that brought the store up to what is durable")                                           \
     X(applied_records, "entries that reached the store")                                                               \
     X(applied_keys,    "keys that reached the store: fewer than were written, since a step folds them")                \
-    X(rollbacks,       "times that writes were undone, since the log had no room")                                      \
+    X(rollbacks,       "times that writes were undone, since the log had no room")                                     \
     X(reminders,       "reminders that fired")                                                                         \
     X(events,          "events that actors emitted")
 
