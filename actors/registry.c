@@ -177,6 +177,7 @@ enum pdr_status registry_add(struct registry *registry, const struct pdr_actor_t
     registry->classes = mem_grow(registry->classes, (registry->count + 1) * sizeof *registry->classes);
     memmove(registry->classes + i + 1, registry->classes + i, (registry->count - i) * sizeof *registry->classes);
     registry->classes[i] = new_class(type, methods);
+    registry->classes[i]->cls.index = registry->count;
     registry->count++;
     return PDR_OK;
 }

@@ -64,7 +64,7 @@ struct call *call_new(struct call_pool *pool, struct core *home, const struct pd
     list_init(&call->node);
     timer_init(&call->timer, NULL);
     call->state = CALL_MADE;
-    call->is_read = call->is_reminder = call->is_watch = false;
+    call->is_read = call->is_reminder = call->is_watch = call->is_measured = false;
     uint8_t *at = call->data;
     if (links > 0) {
         uint64_t *ids = call->data; /* first, for alignment */

@@ -44,6 +44,7 @@ struct call {
     bool is_read;     /* what ran of it wrote nothing: asking again is safe */
     bool is_reminder; /* core/shard/reminders.h: what it runs is in the actor's row */
     bool is_watch;    /* core/shard/watch.h: somebody wants to hear of events */
+    bool is_measured; /* core/shard/stages.h */
 
     /* target; slices of `data` */
     struct pdr_bytes address; /* "TYPE/KEY" */
@@ -74,6 +75,8 @@ struct call {
     void *owner;                       /* the finisher's */
     uint64_t tag;                      /* the finisher's: msgid */
     void *owner_route;                 /* the router, on the way to the control core */
+
+    uint64_t begun_ns, stage_ns; /* if is_measured */
 
     void *data; /* `inline_data` or the heap's */
     uint8_t inline_data[CALL_INLINE_SIZE];

@@ -4,6 +4,7 @@
 
 #include "core/base/mutation.h"
 #include "core/shard/core.h"
+#include "core/shard/stages.h"
 #include "net/conn/conn.h"
 #include "net/wire/codec.h"
 
@@ -41,6 +42,7 @@ void reply_finish(struct call *call)
     if (out != NULL && MUTATION(12)) {
         codec_response(out, call->tag, pdr_bytes(nil, sizeof nil));
     }
+    stages_end(call->home, call);
     call_free(&call->home->calls, call);
     conn_call_ended(conn);
 }

@@ -2,6 +2,7 @@
 #include "net/route.h"
 
 #include "core/shard/core.h"
+#include "core/shard/stages.h"
 
 static void serve_system(const struct router *router, struct call *call)
 {
@@ -49,6 +50,7 @@ void route(void *user, struct core *from, struct call *call)
         route_system(router, from, call);
         return;
     }
+    stages_begin(from, call);
     call->shard = cluster_map_shard(&router->map, call->key_hash);
     struct core *owner = router->cores[cluster_map_core(&router->map, call->shard)];
     if (owner == from) {

@@ -11,6 +11,9 @@
 struct clock {
     uint64_t (*now_ns)(struct clock *clock); /* CLOCK_BOOTTIME: goes on in suspend, never back (replication.md R10) */
     int64_t (*wall_ms)(struct clock *clock); /* since 1970; may jump either way */
+    /* Some milliseconds behind, of another beginning, and so cheap that it may be read for every turn: for differences
+     * alone. */
+    uint64_t (*coarse_ns)(struct clock *clock);
 };
 
 /** The operating system's clocks. Static; any thread. */
@@ -19,6 +22,10 @@ struct clock *clock_os(void);
 static inline uint64_t clock_now_ns(struct clock *clock)
 {
     return clock->now_ns(clock);
+}
+static inline uint64_t clock_coarse_ns(struct clock *clock)
+{
+    return clock->coarse_ns(clock);
 }
 static inline int64_t clock_wall_ms(struct clock *clock)
 {

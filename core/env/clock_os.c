@@ -17,8 +17,16 @@ static int64_t wall_ms(struct clock *clock)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* No counter is read: the kernel leaves the time of its last tick in memory that every process sees. */
+static uint64_t coarse_ns(struct clock *clock)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
 struct clock *clock_os(void)
 {
-    static struct clock clock = {now_ns, wall_ms};
+    static struct clock clock = {now_ns, wall_ms, coarse_ns};
     return &clock;
 }

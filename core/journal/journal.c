@@ -252,6 +252,15 @@ void journal_free(struct journal *journal)
     release_all(journal);
 }
 
+static void copy_histogram(struct metrics_histogram *to, struct shared_histogram *from)
+{
+    *to = (struct metrics_histogram){.sum = atomic_load_explicit(&from->sum, memory_order_relaxed)};
+    for (unsigned k = 0; k < METRICS_BUCKETS; k++) {
+        to->buckets[k] = atomic_load_explicit(&from->buckets[k], memory_order_relaxed);
+        to->count += to->buckets[k];
+    }
+}
+
 void journal_stats(struct journal *journal, struct journal_stats *out)
 {
     struct counters *c = &journal->counters;
@@ -266,4 +275,7 @@ void journal_stats(struct journal *journal, struct journal_stats *out)
     COPY(segments);
     COPY(released);
 #undef COPY
+    copy_histogram(&out->sync_us, &c->sync_us);
+    copy_histogram(&out->group_bytes, &c->group_bytes);
+    copy_histogram(&out->group_batches, &c->group_batches);
 }

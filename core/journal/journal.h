@@ -7,6 +7,7 @@
 #ifndef CORE_JOURNAL_JOURNAL_H
 #define CORE_JOURNAL_JOURNAL_H
 
+#include "core/base/metrics.h"
 #include "core/env/loop.h"
 #include "core/journal/disk.h"
 #include "core/journal/record.h"
@@ -90,6 +91,7 @@ void journal_free(struct journal *journal);
 /** Any thread; a copy of counters that may be a moment old. */
 struct journal_stats {
     uint64_t groups, syncs, batches, bytes, sync_ns_total, sync_ns_max, position, segments, released;
+    struct metrics_histogram sync_us, group_bytes, group_batches;
 };
 void journal_stats(struct journal *journal, struct journal_stats *out);
 

@@ -129,6 +129,7 @@ static void note_sync(struct journal *j)
     uint64_t ns = j->disk->sync_ns;
     journal_count(&j->counters.syncs, 1);
     journal_count(&j->counters.sync_ns_total, ns);
+    journal_measure(&j->counters.sync_us, metrics_time_bucket(ns), ns);
     if (ns > atomic_load_explicit(&j->counters.sync_ns_max, memory_order_relaxed)) {
         journal_set(&j->counters.sync_ns_max, ns);
     }
@@ -153,7 +154,10 @@ static void group_synced(void *user, enum pdr_status status)
         note_sync(j);
         journal_set(&j->counters.position, j->position);
         uint32_t answered = j->batches.writing.entries;
-        journal_count(&j->counters.batches, batches_answer(&j->batches, begin, j->position));
+        uint64_t batches = batches_answer(&j->batches, begin, j->position);
+        journal_count(&j->counters.batches, batches);
+        journal_measure(&j->counters.group_bytes, metrics_size_bucket(j->group), j->group);
+        journal_measure(&j->counters.group_batches, metrics_size_bucket(batches), batches);
         inbox_deliver(&j->loop->inbox); /* what arrived during the sync did not wait for its answer */
         gather_begin(&j->gather, answered, j->batches.pending.entries, j->disk->sync_ns);
     }

@@ -14,8 +14,13 @@
 #define JOURNAL_COVER_NS (100 * NS_PER_MS) /* R71: idle for that long, an empty group covers the last one */
 
 /* Written by the journal's thread alone. Others only look, at one number at a time: relaxed order is enough. */
+struct shared_histogram {
+    _Atomic uint64_t sum, buckets[METRICS_BUCKETS];
+};
+
 struct counters {
     _Atomic uint64_t groups, syncs, batches, bytes, sync_ns_total, sync_ns_max, position, segments, released;
+    struct shared_histogram sync_us, group_bytes, group_batches;
 };
 
 struct journal {
@@ -57,6 +62,12 @@ static inline void journal_set(_Atomic uint64_t *counter, uint64_t value)
 static inline void journal_count(_Atomic uint64_t *counter, uint64_t more)
 {
     journal_set(counter, atomic_load_explicit(counter, memory_order_relaxed) + more);
+}
+
+static inline void journal_measure(struct shared_histogram *histogram, unsigned bucket, uint64_t value)
+{
+    journal_count(&histogram->sum, value);
+    journal_count(&histogram->buckets[bucket], 1);
 }
 
 /** Moves on whatever can: groups, chores, timers. Called at the end of each turn of the loop, and when something in the

@@ -53,6 +53,16 @@ static void load(struct activation *a)
     list_push_back(&a->core->loading, &a->node);
 }
 
+/* Types are few, and become known to a core with their first actor. */
+static void type_stats_make(struct core *core, const struct actor_class *cls)
+{
+    if (cls->index >= core->type_count) {
+        core->types = mem_grow(core->types, (cls->index + 1) * sizeof *core->types);
+        memset(core->types + core->type_count, 0, (cls->index + 1 - core->type_count) * sizeof *core->types);
+        core->type_count = cls->index + 1;
+    }
+}
+
 struct activation *activation_new(struct core *core, const struct actor_class *cls, const struct call *call)
 {
     size_t size = offsetof(struct activation, address) + call->address.size;
@@ -78,6 +88,7 @@ struct activation *activation_new(struct core *core, const struct actor_class *c
     state_init(&a->values, !cls->logged);
     hash_insert(&core->activations, &a->by_address, activation_hash(call->address));
     core->stats.activations++;
+    type_stats_make(core, cls);
     activation_account(a);
     if (cls->logged) {
         load(a);

@@ -31,7 +31,8 @@ struct actor_class {
     uint32_t events_kept; /* events that each of its actors keeps */
     uint32_t memory_size; /* of an activation's volatile struct */
     bool has_activate, has_passivate;
-    bool logged; /* some method writes to the log; else nothing is ever read from the store */
+    bool logged;    /* some method writes to the log; else nothing is ever read from the store */
+    uint32_t index; /* of this class among all of the node: 0, 1, ... */
     const void *code;
 };
 

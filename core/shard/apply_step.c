@@ -12,6 +12,7 @@ struct apply_step {
     struct list submissions;
     enum pdr_status status;
     uint32_t bytes;
+    uint64_t begun_ns;
 };
 
 struct checkpoint {
@@ -75,6 +76,7 @@ static void note_applied(const struct apply_step *step)
     }
     core->unapplied_bytes -= step->bytes;
     core->stats.applies++;
+    metrics_time(&core->stats.apply_step_us, core_now_ns(core) - step->begun_ns);
     core->stats.applied_records = apply_stats(core->apply).records;
     core->stats.applied_keys = apply_stats(core->apply).keys;
 }
@@ -168,6 +170,7 @@ static void start_step(struct core *core)
         step->bytes += LIST_ITEM(node, struct submission, node)->size;
         list_push_back(&step->submissions, node);
     }
+    step->begun_ns = core_now_ns(core);
     core->applying = true;
     core->step = step;
     core->apply_soon = false;

@@ -249,6 +249,7 @@ void commit_submit(struct core *core)
     for (uint32_t i = 0; i < s->touched_count; i++) {
         s->touched[i].shard->touched_in = NULL;
     }
+    metrics_size(&core->stats.batch_bytes, s->size);
     s->batch.home = core->world.loop;
     s->batch.records = s->records;
     s->batch.size = s->size;

@@ -38,6 +38,7 @@ static void sweep(struct timer *timer)
 {
     struct core *core = LIST_ITEM(timer, struct core, idle_timer);
     activation_sweep(core);
+    log_flush(false);
     timer_set(&core->wheel, timer, core_now_ns(core) + SWEEP_MS * NS_PER_MS);
 }
 
@@ -55,6 +56,7 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     set_defaults(&core->limits);
     core->index = index;
     core->shard_count = shard_count;
+    core->until_sampled = 1;
     core->next_turn_id = ((uint64_t)index << 48) + 1;
     rng_seed(&core->rng, seed);
     timerwheel_init(&core->wheel, clock_now_ns(world->clock));
@@ -149,6 +151,7 @@ void core_free(struct core *core)
         mem_free(core->shards[id]);
     }
     mem_free(core->shards);
+    mem_free(core->types);
     call_pool_release(&core->calls);
     mem_free(core);
 }
@@ -194,6 +197,9 @@ void call_finish(struct call *call)
     if (call->at->dead) {
         call_discard(call);
         return;
+    }
+    if (call->status != PDR_OK) {
+        call->at->stats.errors[call->status]++;
     }
     if (call->at == call->home) {
         call->finish(call);
@@ -308,6 +314,7 @@ static void shed(struct core *core)
 
 static void run(struct core *core)
 {
+    core->slice_ns = clock_coarse_ns(core->world.clock);
     while (core->budget > 0) {
         struct list *node = list_pop(&core->ready);
         if (node != NULL) {

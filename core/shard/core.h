@@ -14,6 +14,7 @@
 #include "core/env/work.h"
 #include "core/journal/journal.h"
 #include "core/shard/actor_class.h"
+#include "core/shard/core_stats.h"
 #include "core/shard/fiber.h"
 #include "core/store/store.h"
 
@@ -36,6 +37,7 @@ struct core_limits {
     uint32_t unapplied_bytes_max;     /* a core; beyond it writes wait for the store: overloaded */
     uint32_t apply_bytes;             /* apply as soon as that much is committed ... */
     uint32_t apply_delay_ms;          /* ... or that old */
+    uint64_t slow_turn_ms;            /* a turn that lasts as long is logged; 0: none is */
 };
 
 /** What a core is given at birth. All borrowed, and alive as long as the core. */
@@ -55,11 +57,6 @@ struct core_world {
     void *flush_user;
 };
 
-struct core_stats {
-    uint64_t calls, turns, entries, entry_bytes, overloaded, deadlines, loads, activations, passivations, evictions;
-    uint64_t applies, applied_records, applied_keys, rollbacks, reminders, events;
-};
-
 /** A job of this core at the work pool, so that core_free can free what a dead world never gave back. */
 struct core_job {
     struct job job;
@@ -72,6 +69,10 @@ struct core {
     struct core_world world;
     struct core_limits limits;
     struct core_stats stats;
+    struct type_stats *types; /* by actor_class.index */
+    uint32_t type_count;
+    uint32_t until_sampled, sample_state; /* stages.h */
+    uint64_t slice_ns;                    /* turn_watch.h: when the scheduler last looked at the coarse clock */
     unsigned index;
     struct rng rng;
     struct timerwheel wheel;

@@ -23,6 +23,7 @@ struct load_job {
     uint32_t count;
     uint32_t resident_max;
     enum pdr_status status;
+    uint64_t begun_ns;
     struct load_item items[LOADS_A_JOB];
 };
 
@@ -142,6 +143,7 @@ static void load_done(struct job *job)
     struct core *core = load->job.core;
     list_remove(&load->job.node);
     core->load_jobs--;
+    metrics_time(&core->stats.load_us, core_now_ns(core) - load->begun_ns);
     if (load->status != PDR_OK) {
         char why[128];
         core->world.store->ops->last_error(core->world.store, why, sizeof why);
@@ -213,6 +215,7 @@ static void submit_some(struct core *core, struct list *later)
         return;
     }
     core->load_jobs++;
+    load->begun_ns = core_now_ns(core);
     core->stats.loads += load->count;
     list_push_back(&core->jobs, &load->job.node);
     work_submit(core->world.work, core->world.loop, &load->job.job);

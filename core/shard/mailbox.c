@@ -2,6 +2,7 @@
 #include "core/shard/mailbox.h"
 
 #include "core/base/mutation.h"
+#include "core/shard/stages.h"
 #include "core/shard/turn.h"
 
 static void take_out(struct activation *a, struct call *call)
@@ -80,6 +81,7 @@ enum pdr_status mailbox_push(struct activation *a, struct call *call)
         timer_set(&core->wheel, &call->timer, call->deadline_ns);
     }
     call->state = CALL_QUEUED;
+    stages_pass(core, call, &core->stats.stage_route_us);
     call->activation = a;
     list_push_back(&a->mailbox, &call->node);
     a->mailbox_count++;
@@ -108,6 +110,7 @@ struct call *mailbox_pop(struct activation *a)
             continue;
         }
         take_out(a, call);
+        stages_pass(a->core, call, &a->core->stats.stage_mailbox_wait_us);
         return call;
     }
     return NULL;

@@ -35,7 +35,7 @@ static enum pdr_status commit_part(struct turn *turn)
     turn->gate.open = part_committed;
     turn->gate_status = PDR_OK;
     if (commit_gate(a->shard, &turn->gate, a->last_seq)) {
-        turn_wait(turn);
+        turn_wait(turn, "commit");
     }
     if (turn->gate_status != PDR_OK) {
         return turn_fail(turn, turn->gate_status, NULL,
@@ -180,7 +180,7 @@ enum pdr_status turn_call(struct turn *turn, struct pdr_bytes to, struct pdr_byt
     call->owner = turn;
     core->world.route(core->world.router, core, call);
     while (turn->answer == NULL) {
-        turn_wait(turn);
+        turn_wait(turn, "call");
     }
     return read_answer(turn, reply);
 }
@@ -352,6 +352,6 @@ enum pdr_status turn_sleep(struct turn *turn, uint64_t delay_ms)
     bool late = until > turn->deadline_ns;
     timer_init(&turn->timer, slept);
     timer_set(&core->wheel, &turn->timer, late ? turn->deadline_ns : until);
-    turn_wait(turn);
+    turn_wait(turn, "sleep");
     return late ? turn_fail(turn, PDR_DEADLINE, NULL, "the turn's deadline came before the sleep was over") : PDR_OK;
 }

@@ -2,6 +2,7 @@
 #include "core/shard/turn.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "core/base/check.h"
@@ -11,6 +12,7 @@
 #include "core/shard/commit.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
+#include "core/shard/stages.h"
 #include "core/shard/watch.h"
 
 #define CALLS_A_SLOT 64                /* of one actor before others get their turn */
@@ -50,6 +52,8 @@ static void turn_begin(struct turn *turn, struct activation *a, enum turn_kind k
     a->turn = turn;
     a->core->turns_open++;
     a->core->stats.turns++;
+    a->core->types[a->cls->index].turns++;
+    turn_watch_begin(&turn->watch, a->core);
 }
 
 static void free_calls(struct core *core, struct list *calls)
@@ -93,12 +97,14 @@ void turn_discard(struct turn *turn)
 
 /* Waiting */
 
-void turn_wait(struct turn *turn)
+void turn_wait(struct turn *turn, const char *what)
 {
     CHECK(!turn->waiting && fiber_current() == turn->fiber);
     turn->waiting = true;
     list_push_back(&turn->activation->core->waiting, &turn->node);
+    turn_watch_wait(&turn->watch, turn->activation);
     fiber_wait();
+    turn_watch_go_on(&turn->watch, turn->activation->core, what);
 }
 
 void turn_wake(struct turn *turn)
@@ -133,6 +139,7 @@ static void gate_opened(struct gate_wait *wait, enum pdr_status status)
     struct call *call = LIST_ITEM(wait, struct call, gate);
     timer_cancel(&call->at->wheel, &call->timer);
     call->at->gated_bytes -= call->reply.size;
+    stages_pass(call->at, call, &call->at->stats.stage_commit_us);
     if (status != PDR_OK) {
         pdr_writer_clear(&call->reply);
         call_fail(call, status, "what the call wrote could not be made durable, and was undone");
@@ -272,11 +279,14 @@ static void run_call(struct activation *a, struct call *call)
     enum pdr_status status = run_method(&turn);
     if (status != PDR_OK) {
         fail_call(&turn, status);
+        a->core->types[a->cls->index].failed_turns++;
     } else {
         turn_release_effects(&turn);
     }
     a->turns++;
+    turn_watch_end(&turn.watch, a, method->name);
     turn_end(&turn);
+    stages_pass(a->core, call, &a->core->stats.stage_turn_us);
     a->core->budget -= (int)(call->reply.size / REPLY_BYTES_A_CALL); /* the tick ends before they fill the memory */
     answer(a, call, &turn);
 }
@@ -296,6 +306,7 @@ static enum pdr_status run_hook(struct activation *a, enum turn_kind kind)
     } else {
         turn_release_effects(&turn); /* timers that the activate hook set */
     }
+    turn_watch_end(&turn.watch, a, pdr_str(kind == TURN_ACTIVATE ? "(activate)" : "(passivate)"));
     turn_end(&turn);
     return status == PDR_OK ? PDR_OK : PDR_INTERNAL;
 }

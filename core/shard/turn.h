@@ -9,6 +9,7 @@
 #include "core/shard/activation.h"
 #include "core/shard/rows.h"
 #include "core/shard/shard.h"
+#include "core/shard/turn_watch.h"
 
 #define PDR_STATE_KEY_MAX ((uint32_t)LIMIT_KEY_BYTES_MAX)
 #define PDR_STATE_VALUE_MAX ((uint32_t)LIMIT_VALUE_BYTES_MAX)
@@ -47,6 +48,7 @@ struct turn {
     /* waiting */
     struct list node; /* core->waiting or core->ready */
     bool waiting;
+    struct turn_watch watch;
     struct timer timer;
     struct gate_wait gate;
     enum pdr_status gate_status;
@@ -71,8 +73,8 @@ void turn_resume(struct turn *turn);
 /** core_free: frees what a turn holds whose fiber never runs again. */
 void turn_discard(struct turn *turn);
 
-/** Lets other fibers run until turn_wake. */
-void turn_wait(struct turn *turn);
+/** Lets other fibers run until turn_wake. `what` is waited for, in a word: for the log. */
+void turn_wait(struct turn *turn, const char *what);
 void turn_wake(struct turn *turn);
 
 /* State. */

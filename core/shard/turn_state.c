@@ -93,7 +93,7 @@ static enum pdr_status fetch_wait(struct turn *turn, struct fetch *fetch)
     state_init(&fetch->page, false);
     list_push_back(&core->jobs, &fetch->job.node);
     work_submit(core->world.work, core->world.loop, &fetch->job.job);
-    turn_wait(turn);
+    turn_wait(turn, "read");
     if (fetch->status == PDR_OK) {
         return PDR_OK;
     }

@@ -26,8 +26,22 @@ struct conn_identity {
     const char *node, *cluster, *version;
 };
 
+/* clang-format off */
+/*    field          metric                     what is counted, for docs/reference/metrics.md */
+#define CONN_COUNTERS(X)                                                                                               \
+    X(opened,        "connections_opened",      "connections that clients made")                                       \
+    X(closed,        "connections_closed",      "connections that have ended, whoever ended them")                     \
+    X(cut,           "connections_cut",         "connections ended since their peers did not read (--unread)")         \
+    X(garbage,       "garbage",                 "connections closed for bytes that are no msgpack-RPC")                \
+    X(requests,      "requests",                "frames that ask for an answer")                                       \
+    X(notifications, "notifications",           "frames that ask for none")                                            \
+    X(refused,       "requests_refused",        "frames, and connections over their limit, that never became a call")
+/* clang-format on */
+
 struct conn_stats {
-    uint64_t opened, closed, garbage, requests, notifications, refused, cut;
+#define CONN_STATS_MEMBER(field, metric, text) uint64_t field;
+    CONN_COUNTERS(CONN_STATS_MEMBER)
+#undef CONN_STATS_MEMBER
 };
 
 /** All connections of one core. */

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """tests/e2e/test_watch.py: events reach who watches, in order, and again from a number on; slow readers hurt nobody."""
-import socket
 
 from perdure import Case, Rpc, RpcError, main
 
@@ -97,7 +96,6 @@ class Watch(Case):
 
     def test_who_does_not_read_misses_and_is_told(self):
         slow = self.server.rpc()
-        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.call("_sys/conn.watch", "topic/news", {"seq": True})
         text = "x" * 60000
         for n in range(400):  # 24 MB, of which it reads none

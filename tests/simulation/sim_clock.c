@@ -42,7 +42,7 @@ static int64_t wall_ms(struct clock *clock)
 
 void sim_clock_init(struct sim_clock *clock, struct sim *sim)
 {
-    *clock = (struct sim_clock){.clock = {now_ns, wall_ms}, .sim = sim};
+    *clock = (struct sim_clock){.clock = {now_ns, wall_ms, now_ns}, .sim = sim};
     clock->drift_ppm = (int64_t)sim_draw(sim, 2 * SIM_CLOCK_DRIFT_PPM_MAX + 1) - SIM_CLOCK_DRIFT_PPM_MAX;
     clock->zero_ns = sim_draw(sim, 100) * 3600 * NS_PER_S + sim_draw(sim, NS_PER_S);
     clock->wall_offset_ms = (int64_t)sim_draw(sim, 2000) - 1000;

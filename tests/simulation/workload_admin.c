@@ -1,4 +1,4 @@
-/* tests/simulation/workload_admin.c: looks at the node while it works: status, types, and ps page by page. A walk
+/* tests/simulation/workload_admin.c: looks at the node while it works: status, types, metrics, ps page by page. A walk
  * through all pages names every actor that had answered a write before the walk began, in order and once, active or
  * passive. */
 #include "core/base/mem.h"
@@ -7,7 +7,7 @@
 #define ACTORS 12
 #define PAGE 5
 
-enum admin_kind { ADMIN_ADD, ADMIN_STATUS, ADMIN_TYPES, ADMIN_PS };
+enum admin_kind { ADMIN_ADD, ADMIN_STATUS, ADMIN_TYPES, ADMIN_METRICS, ADMIN_PS };
 
 struct admin_op {
     struct op op;
@@ -56,10 +56,12 @@ static void begin_ps(struct admin_workload *own)
 
 static void begin_look(struct admin_workload *own, enum admin_kind kind)
 {
+    static const char *const methods[] = {
+        [ADMIN_STATUS] = "status", [ADMIN_TYPES] = "types", [ADMIN_METRICS] = "metrics"};
     struct admin_op *op = op_begin(&own->base);
     op->kind = kind;
     pdr_write_array(&op->op.args, 0);
-    op_call(&op->op, pdr_str("_sys/node"), kind == ADMIN_STATUS ? "status" : "types");
+    op_call(&op->op, pdr_str("_sys/node"), methods[kind]);
 }
 
 static void begin_add(struct admin_workload *own, uint32_t actor)
@@ -80,7 +82,7 @@ static void step(struct workload *w)
     if (drawn < 50) {
         begin_add(own, (uint32_t)sim_draw(w->sim, ACTORS));
     } else if (drawn < 60) {
-        begin_look(own, drawn < 57 ? ADMIN_STATUS : ADMIN_TYPES);
+        begin_look(own, drawn < 55 ? ADMIN_STATUS : drawn < 58 ? ADMIN_TYPES : ADMIN_METRICS);
     } else {
         begin_ps(own);
     }
@@ -139,8 +141,10 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
     } else if (op->kind == ADMIN_PS) {
         judge_page(own, outcome->result);
     } else {
-        enum pdr_kind kind = op->kind == ADMIN_STATUS ? PDR_KIND_MAP : PDR_KIND_ARRAY;
-        SIM_CHECK(w->sim, pdr_value_kind(outcome->result) == kind, "admin: status is no map, or types no list");
+        static const enum pdr_kind kinds[] = {
+            [ADMIN_STATUS] = PDR_KIND_MAP, [ADMIN_TYPES] = PDR_KIND_ARRAY, [ADMIN_METRICS] = PDR_KIND_STR};
+        SIM_CHECK(w->sim, pdr_value_kind(outcome->result) == kinds[op->kind],
+                  "admin: status is no map, types no list, or metrics no text");
     }
 }
 

@@ -30,6 +30,7 @@ static const struct {
     [CONFIG_BYTES] = {"size", "a size such as 512KiB, 64MiB or 2GiB", units_parse_bytes},
     [CONFIG_DURATION] = {"time", "a time such as 500ms, 30s, 5min or 2h", units_parse_duration},
     [CONFIG_LEVEL] = {"level", "", NULL},
+    [CONFIG_FORMAT] = {"format", "", NULL},
 };
 
 const char *config_kind_name(enum config_kind kind)
@@ -59,15 +60,17 @@ static enum pdr_status set_number(struct config *config, const struct config_row
     return PDR_OK;
 }
 
-static enum pdr_status set_level(struct config *config, const struct config_row *row, const char *text, char *why,
-                                 size_t why_size)
+static enum pdr_status set_word(struct config *config, const struct config_row *row, const char *text, char *why,
+                                size_t why_size)
 {
-    int level = log_level_parse(text);
-    if (level < 0) {
-        snprintf(why, why_size, "--%s is debug, info, warn or error, not \"%.60s\"", row->flag, text);
+    bool is_level = row->kind == CONFIG_LEVEL;
+    int value = is_level ? log_level_parse(text) : log_format_parse(text);
+    if (value < 0) {
+        snprintf(why, why_size, "--%s is %s, not \"%.60s\"", row->flag,
+                 is_level ? "debug, info, warn or error" : "text or json", text);
         return PDR_INVALID;
     }
-    *(uint64_t *)member(config, row) = (uint64_t)level;
+    *(uint64_t *)member(config, row) = (uint64_t)value;
     return PDR_OK;
 }
 
@@ -93,7 +96,8 @@ static enum pdr_status set_row(struct config *config, const struct config_row *r
     case CONFIG_LIST:
         return add_item(config, row, text, why, why_size);
     case CONFIG_LEVEL:
-        return set_level(config, row, text, why, why_size);
+    case CONFIG_FORMAT:
+        return set_word(config, row, text, why, why_size);
     default:
         return set_number(config, row, text, why, why_size);
     }
@@ -181,6 +185,7 @@ void config_process(const struct config *config, const struct pdr_actor_type *co
                 .outstanding_max = (uint32_t)config->outstanding,
                 .unread_ms = config->unread,
                 .fibers_max = (uint32_t)config->turns,
+                .slow_turn_ms = config->slow_turn,
                 .journal = {.segment_bytes = config->log_segment, .bytes_max = config->log_size},
             },
     };

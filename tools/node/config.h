@@ -9,14 +9,14 @@
 
 #define CONFIG_LIST_MAX 64u
 
-enum config_kind { CONFIG_TEXT, CONFIG_LIST, CONFIG_COUNT, CONFIG_BYTES, CONFIG_DURATION, CONFIG_LEVEL };
+enum config_kind { CONFIG_TEXT, CONFIG_LIST, CONFIG_COUNT, CONFIG_BYTES, CONFIG_DURATION, CONFIG_LEVEL, CONFIG_FORMAT };
 
 struct config_list {
     const char *items[CONFIG_LIST_MAX + 1]; /* ends with NULL */
     size_t count;
 };
 
-/** Texts are borrowed from whoever set them. Bytes, milliseconds, an enum log_level. */
+/** Texts are borrowed from whoever set them. Bytes, milliseconds, an enum log_level or log_format. */
 struct config {
 #define CONFIG_TYPE_TEXT const char *
 #define CONFIG_TYPE_LIST struct config_list
@@ -24,6 +24,7 @@ struct config {
 #define CONFIG_TYPE_BYTES uint64_t
 #define CONFIG_TYPE_DURATION uint64_t
 #define CONFIG_TYPE_LEVEL uint64_t
+#define CONFIG_TYPE_FORMAT uint64_t
 #define CONFIG_MEMBER(field, flag, kind, argument, otherwise, least, most, text) CONFIG_TYPE_##kind field;
     CONFIG_TABLE(CONFIG_MEMBER)
 #undef CONFIG_MEMBER

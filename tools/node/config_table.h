@@ -2,7 +2,7 @@
  * config (tools/node/config.h) are written from it.
  *
  * Defaults and ranges are spelled as one would type them. Kinds: TEXT; LIST (the flag may be given again); COUNT; BYTES
- * and DURATION with their units (tools/node/units.h); LEVEL of the log. */
+ * and DURATION with their units (tools/node/units.h); LEVEL and FORMAT of the log. */
 #ifndef TOOLS_NODE_CONFIG_TABLE_H
 #define TOOLS_NODE_CONFIG_TABLE_H
 
@@ -50,7 +50,11 @@
     X(store_buffer, "store-buffer", BYTES,    "SIZE",      "16MiB",          "1MiB",  "4GiB",                          \
       "memory that gathers what the store will write")                                                                 \
     X(log_level,    "log-level",    LEVEL,    "LEVEL",     "info",           "debug", "error",                         \
-      "lowest level that is written to standard error: debug, info, warn, error")
+      "lowest level that is written to standard error: debug, info, warn, error")                                      \
+    X(log_format,   "log-format",   FORMAT,   "FORMAT",    "text",           "text",  "json",                          \
+      "of the lines on standard error: text (time, level, event, key=value ...) or json (an object a line)")           \
+    X(slow_turn,    "slow-turn",    DURATION, "TIME",      "100ms",          "0",     "1d",                            \
+      "a turn that lasts as long, waits included, is logged: actor, method, how long it ran and waited; 0: none is")
 /* clang-format on */
 
 #endif

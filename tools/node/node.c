@@ -363,6 +363,7 @@ static struct core_limits limits_of(const struct node_options *o, unsigned cores
         .mailbox_max = o->mailbox_max,
         .queued_max = o->queued_max,
         .fibers_max = o->fibers_max,
+        .slow_turn_ms = o->slow_turn_ms,
     };
 }
 

@@ -13,6 +13,7 @@
 #include "core/journal/journal.h"
 #include "core/store/store.h"
 #include "net/transport/transport.h"
+#include "tools/node/process_stats.h"
 
 struct node;
 struct backup_place;
@@ -30,6 +31,7 @@ struct node_world {
     struct store *store;
     struct backup_place *backups; /* NULL: none are made */
     uint64_t seed;
+    void (*process_stats)(struct process_stats *out); /* on the work pool; NULL: nothing is known */
 };
 
 /** Zero: the default of tools/node/config_table.h. */
@@ -48,6 +50,7 @@ struct node_options {
     uint32_t outstanding_max;                  /* unanswered calls of one connection before it is paused; 0: 4,096 */
     uint64_t unread_ms;                        /* how long a peer may take no byte of its answers; 0: 120,000 */
     uint32_t fibers_max;                       /* turns that wait at a time, a core; 0: 10,000 */
+    uint64_t slow_turn_ms;                     /* a turn that lasts as long is logged; 0: none is */
     struct journal_options journal;
     /* Tests of R27 and the like: called instead of ending the process. NULL in production. */
     void (*fatal)(void *user, const char *why);

@@ -15,6 +15,7 @@
 
 #include "core/base/check.h"
 #include "core/base/list.h"
+#include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/env/loop_uv.h"
 #include "tools/node/backup.h"
@@ -70,6 +71,7 @@ static void *run_loop(void *user)
 {
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS); /* of this thread */
     loop_uv_run(((struct runner *)user)->loop);
+    log_flush(true);
     return NULL;
 }
 
@@ -236,6 +238,7 @@ static enum pdr_status open_node(struct process *process, const struct process_o
         .store = process->store,
         .backups = process->backups,
         .seed = seed,
+        .process_stats = process_stats_read,
     };
     process->disk = NULL;
     process->store = NULL;

@@ -156,7 +156,7 @@ static void types(struct node *node, struct call *call)
 static const struct {
     const char *name;
     void (*run)(struct node *node, struct call *call); /* takes the call */
-} methods[] = {{"status", status}, {"ps", sys_ps}, {"types", types}, {"backup", sys_backup}};
+} methods[] = {{"status", status}, {"ps", sys_ps}, {"types", types}, {"backup", sys_backup}, {"metrics", sys_metrics}};
 
 static void handle(void *user, struct call *call)
 {

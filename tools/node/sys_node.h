@@ -20,5 +20,7 @@ void backup_abandon(struct node *node);
 
 /** sys_ps.c */
 void sys_ps(struct node *node, struct call *call);
+/** sys_metrics.c */
+void sys_metrics(struct node *node, struct call *call);
 
 #endif

@@ -5,7 +5,11 @@
 #include "tools/perdure/remote.h"
 #include "tools/perdure/table.h"
 
-const struct flag status_flags[] = {JSON_FLAG, REMOTE_FLAGS, {NULL, NULL, NULL}};
+const struct flag status_flags[] = {
+    {"metrics", NULL, "print the node's counters and latencies instead, as the text that Prometheus reads"},
+    JSON_FLAG,
+    REMOTE_FLAGS,
+    {NULL, NULL, NULL}};
 
 static int64_t int_of(pdr_value map, const char *key)
 {
@@ -90,6 +94,18 @@ static void print_status(pdr_value status)
     table_release(&table);
 }
 
+/* One string, of lines. */
+static int print_metrics(struct remote *remote)
+{
+    struct pdr_outcome outcome;
+    struct pdr_bytes none = {NULL, 0}, text = {"", 0};
+    int status = remote_call(remote, "_sys/node", "metrics", none, &outcome);
+    if (status == EXIT_DONE && pdr_value_bytes(outcome.result, &text)) {
+        fwrite(text.data, 1, text.size, stdout);
+    }
+    return status;
+}
+
 int cmd_status(const struct words *words)
 {
     struct remote remote;
@@ -97,6 +113,11 @@ int cmd_status(const struct words *words)
     struct pdr_bytes none = {NULL, 0};
     int status = remote_open(&remote, command_find("status"), words);
     if (status != EXIT_DONE) {
+        return status;
+    }
+    if (words_flag(words, "metrics") != NULL) {
+        status = print_metrics(&remote);
+        remote_close(&remote);
         return status;
     }
     status = remote_call(&remote, "_sys/node", "status", none, &outcome);

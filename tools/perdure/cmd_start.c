@@ -150,6 +150,7 @@ int cmd_start(const struct words *words)
         return status;
     }
     log_set_level((enum log_level)config.log_level);
+    log_set_format((enum log_format)config.log_format);
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
     tune_heap();

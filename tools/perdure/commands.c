@@ -39,7 +39,8 @@ const struct command commands[] = {
      "    perdure watch topic/news --seq --after 41\n",
      watch_flags, 1, 1, cmd_watch},
     {"status", "status [FLAG...]", "how the cluster is: members, leader, counters",
-     "A table on a terminal, JSON anywhere else.\n", status_flags, 0, 0, cmd_status},
+     "A table on a terminal, JSON anywhere else. --metrics: what docs/reference/metrics.md lists.\n", status_flags, 0,
+     0, cmd_status},
     {"ps", "ps [TYPE/PREFIX] [FLAG...]", "list actors, in memory or on disk",
      "Those whose address begins with TYPE/PREFIX, or all, in order of their addresses. A table on a terminal,\n"
      "one JSON object a line anywhere else: address, state (active: in memory; passive: on disk), mailbox (calls\n"

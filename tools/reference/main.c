@@ -9,6 +9,7 @@
 
 #include "core/base/limits.h"
 #include "tools/node/config.h"
+#include "tools/node/sys_metrics.h"
 #include "tools/node/units.h"
 #include "tools/perdure/commands.h"
 #include "tools/reference/written.h"
@@ -178,6 +179,38 @@ static void print_limits(void)
         "the log of the node says so (`listener.paused`).\n");
 }
 
+/* metrics.md */
+
+static const char *labels_of(const struct metrics_row *row)
+{
+    return row->label != NULL ? row->label : row->kind == METRICS_TIME || row->kind == METRICS_SIZE ? "le" : "";
+}
+
+static void print_metrics(void)
+{
+    printf("# Metrics\n\n" WRITTEN "\n",
+           "the tables of core/shard/core_stats.h, net/conn/conn.h and tools/node/sys_metrics.c");
+    printf(
+        "`perdure status --metrics` prints them, and `_sys/node.metrics []` returns them as one string: the text "
+        "format "
+        "of\n"
+        "Prometheus, version 0.0.4. What to watch: [guides/operate.md](../guides/operate.md).\n\n"
+        "All begin at 0 with the process. `_us` is microseconds, `_ns` nanoseconds, `_ms` milliseconds. A histogram is "
+        "the\n"
+        "sum over all cores; its buckets double, times from 0.25 us on. What the operating system or the store does "
+        "not\n"
+        "tell is left out.\n\n"
+        "| metric | kind | labels | |\n|---|---|---|---|\n");
+    const struct metrics_row *row;
+    for (size_t i = 0; (row = metrics_row_at(i)) != NULL; i++) {
+        char name[128];
+        metrics_name(row, name, sizeof name);
+        printf("| `%s` | %s | %s | ", name, metrics_type(row), labels_of(row));
+        print_cell(row->help);
+        printf(" |\n");
+    }
+}
+
 static const struct page {
     const char *name;
     void (*print)(void);
@@ -186,6 +219,7 @@ static const struct page {
     {"config", print_config},
     {"errors", print_errors},
     {"limits", print_limits},
+    {"metrics", print_metrics},
     {"perdure.1", manual_print_perdure},
     {"perdure-bench.1", manual_print_bench},
     {"perdure.bash", completion_print_perdure},

@@ -100,4 +100,49 @@ TEST(a_long_line_is_cut_and_says_so)
     EXPECT(strlen(second) < 200 && strstr(second, "m key=5\n") != NULL);
 }
 
+TEST(json_is_one_object_a_line)
+{
+    capture();
+    log_set_format(LOG_JSON);
+    LOG_ERROR("x.y", "why=\"a\\b\" bell=\a");
+    log_set_format(LOG_TEXT);
+    const char *line = captured();
+    if (!matches(line, "^\\{\"time\":\"[0-9T:.-]+Z\",\"level\":\"error\",\"event\":\"x\\.y\",\"text\":"
+                       "\"why=\\\\\"a\\\\\\\\b\\\\\" bell= \"\\}\n$")) {
+        EXPECT_STR(line, "(the form of a line)");
+    }
+}
+
+TEST(json_is_utf8_whatever_came)
+{
+    capture();
+    log_set_format(LOG_JSON);
+    LOG_ERROR("x", "a=\xc3\xa4 b=\xff c=\xe2\x82 d=\xf0\x9f\x98\x80 e=\xc3");
+    log_set_format(LOG_TEXT);
+    EXPECT(strstr(captured(), "\"text\":\"a=\xc3\xa4 b=? c=?? d=\xf0\x9f\x98\x80 e=?\"}\n") != NULL);
+}
+
+TEST(format_names)
+{
+    EXPECT_INT(log_format_parse("text"), LOG_TEXT);
+    EXPECT_INT(log_format_parse("json"), LOG_JSON);
+    EXPECT_INT(log_format_parse("xml"), -1);
+}
+
+TEST(what_repeats_is_cut_and_the_rest_is_told)
+{
+    capture();
+    for (int i = 0; i < 25; i++) {
+        LOG_WARN("again", "n=%d", i);
+    }
+    LOG_ERROR("other", "n=1");
+    log_flush(true);
+    log_flush(true);
+    const char *lines = captured();
+    EXPECT(strstr(lines, "again n=9\n") != NULL && strstr(lines, "again n=10\n") == NULL);
+    EXPECT(strstr(lines, "other n=1\n") != NULL);
+    const char *rest = strstr(lines, " warn again 15 more like this were left out");
+    EXPECT(rest != NULL && strstr(rest + 1, "left out") == strstr(rest, "left out"));
+}
+
 TEST_MAIN()

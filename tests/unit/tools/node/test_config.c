@@ -26,6 +26,8 @@ TEST(the_defaults_hold_together)
     EXPECT_INT(config.idle, 60000);
     EXPECT_INT(config.memory, 1 << 30);
     EXPECT_INT(config.log_level, LOG_INFO);
+    EXPECT_INT(config.log_format, LOG_TEXT);
+    EXPECT_INT(config.slow_turn, 100);
     EXPECT_INT(config.drain, 10000);
     EXPECT_INT(config.plugin.count, 0);
 }
