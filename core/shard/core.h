@@ -36,6 +36,9 @@ struct core_limits {
     uint32_t unapplied_bytes_max;     /* a core; beyond it writes wait for the store: overloaded */
     uint32_t apply_bytes;             /* apply as soon as that much is committed ... */
     uint32_t apply_delay_ms;          /* ... or that old */
+    uint32_t sessions_max;            /* open ones whose home is here (R82) */
+    uint64_t session_bytes_max;       /* results that are kept for retries, a core */
+    uint64_t session_idle_ms;         /* a session's life without a connection */
 };
 
 /** What a core is given at birth. All borrowed, and alive as long as the core. */
@@ -50,6 +53,11 @@ struct core_world {
     /** Stage 3, for calls that turns make; takes the call. Set by net/route through the node. */
     void (*route)(void *router, struct core *from, struct call *call);
     void *router;
+    /** All cores of the node, by index, for what each must hear; NULL: there is only this one. */
+    struct core *const *cores;
+    unsigned core_count;
+    /** The connection of that name has lost its session to a newer one; user is flush_user. NULL: there are none. */
+    void (*session_taken)(void *user, const struct session_id *id, uint64_t holder);
     /** Runs at the end of each tick: connections write what was answered. */
     void (*flush)(void *user);
     void *flush_user;
@@ -58,6 +66,7 @@ struct core_world {
 struct core_stats {
     uint64_t calls, turns, entries, entry_bytes, overloaded, deadlines, loads, activations, passivations, evictions;
     uint64_t applies, applied_records, applied_keys, rollbacks, reminders, events;
+    uint64_t session_answers; /* calls that were answered from the record */
 };
 
 /** A job of this core at the work pool, so that core_free can free what a dead world never gave back. */
@@ -123,6 +132,12 @@ struct core {
     struct timer reminders_timer;
     uint32_t reminders_turn;
     uint64_t reminders_wait_ns; /* no scan before: the store could not be read */
+    /* sessions.c */
+    uint32_t session_homes;     /* open sessions whose home is here */
+    uint64_t session_bytes;     /* of the results that are kept; also in memory_used */
+    uint64_t session_secret;    /* what makes their names hard to guess */
+    struct list sessions_over;  /* struct session: their rows are to be deleted */
+    struct timer session_timer; /* goes on with sessions_over */
 
     struct timer idle_timer;
     uint64_t swept_ns; /* the tick in which shortage of memory last made it sweep */
