@@ -13,6 +13,7 @@
 #include "core/base/list.h"
 #include "core/base/timerwheel.h"
 #include "core/env/loop.h"
+#include "core/session_id.h"
 
 #define CALL_INLINE_SIZE 256u  /* address, method, arguments and chain of most calls */
 #define CALL_REPLY_INLINE 128u /* result of most calls */
@@ -20,6 +21,9 @@
 
 struct core;
 struct activation;
+
+/** To whom: an actor, or the shard itself, as the home of a session (core/shard/sessions.h). */
+enum call_kind { CALL_ACTOR, CALL_SESSION_OPEN, CALL_SESSION_RESUME };
 
 enum call_state {
     CALL_MADE,    /* nobody's queue */
@@ -41,10 +45,12 @@ struct call {
     struct message message;
     struct timer timer;
     enum call_state state;
-    bool is_read;     /* what ran of it wrote nothing: asking again is safe */
+    enum call_kind kind;
+    bool is_read;     /* asking again is safe: what ran of it wrote nothing, or its result is kept */
     bool is_reminder; /* core/shard/reminders.h: what it runs is in the actor's row */
     bool is_watch;    /* core/shard/watch.h: somebody wants to hear of events */
     bool is_measured; /* core/shard/stages.h */
+    struct call_session session;
 
     /* target; slices of `data` */
     struct pdr_bytes address; /* "TYPE/KEY" */

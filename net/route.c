@@ -52,6 +52,11 @@ void route(void *user, struct core *from, struct call *call)
     }
     stages_begin(from, call);
     call->shard = cluster_map_shard(&router->map, call->key_hash);
+    route_to_shard(router, from, call);
+}
+
+void route_to_shard(struct router *router, struct core *from, struct call *call)
+{
     struct core *owner = router->cores[cluster_map_core(&router->map, call->shard)];
     if (owner == from) {
         core_deliver(from, call);

@@ -23,5 +23,7 @@ struct router {
 
 /** Takes the call, which is on `from`'s thread. `router` is a struct router. */
 void route(void *router, struct core *from, struct call *call);
+/** The same, to call->shard itself. */
+void route_to_shard(struct router *router, struct core *from, struct call *call);
 
 #endif

@@ -25,6 +25,9 @@
     X(DEADLINE_MS_MAX,         24u * 3600 * 1000,   "milliseconds", "deadline of any call: invalid")                   \
     X(CLIENT_NAME_BYTES_MAX,   128,                 "bytes",        "\"client\" of hello: invalid")                    \
     X(SESSION_BYTES_MAX,       64,                  "bytes",        "\"session\" of hello: invalid")                   \
+    X(SESSION_SPAN,            4096,                "numbers",      "of a session unacknowledged; older ones: invalid")\
+    X(SESSION_SHARD_BYTES_MAX, 4u << 20,            "bytes",                                                           \
+      "answers of one session that one shard keeps for retries, beside session_bytes: overloaded")                     \
     X(TOKEN_BYTES_MAX,         4096,                "bytes",        "\"token\" of hello: invalid")                     \
     X(OUTSTANDING_MAX,         4096,                "calls",        "unanswered on one connection: it is not read on") \
     X(UNSENT_BYTES_MAX,        8u << 20,            "bytes",        "answers a peer leaves unread: it is not read on") \

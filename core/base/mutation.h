@@ -31,8 +31,12 @@
     X(50, event_before_commit,    "watch.c, emission_leaves: an event leaves before its turn is committed")            \
     X(40, reminder_stale,         "reminders.c, reminder_call_open: a hint is believed, whatever its row says")        \
     X(41, reminder_not_moved,     "reminders.c, reminder_call_ended: a reminder fires, and its row stays")             \
-    X(42, reminder_scan_early,    "reminders.c, begin_scan: the scan does not wait for what the store lacks")\
-    X(60, backup_uncut,           "apply_step.c, core_apply_until: cores apply on while a backup is made")
+    X(42, reminder_scan_early,    "reminders.c, begin_scan: the scan does not wait for what the store lacks")          \
+    X(60, backup_uncut,           "apply_step.c, core_apply_until: cores apply on while a backup is made")             \
+    X(70, result_apart,           "turn.c, run_method: a session's result follows in an entry of its own (R81)")       \
+    X(71, session_left_early,     "conn.c, closed: a session is left while its calls are still queued (R82)")          \
+    X(72, floor_ignored,          "sessions.c, sessions_admit: what was acknowledged is run again (R81)")              \
+    X(73, result_row_late,        "apply_step.c, start_step: results reach the store when the node stops (R24)")
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */

@@ -8,6 +8,7 @@
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
 #include "core/shard/effects.h"
+#include "core/shard/session.h"
 
 struct fold {
     struct fold *next;        /* of the same bucket */
@@ -148,6 +149,9 @@ static enum pdr_status apply_entry(struct apply *apply, const struct record *rec
         if (!is_row && address.size == 0) {
             return PDR_INVALID;
         }
+        if (is_row && effect.space == KEYS_SESSION && session_is_log_only(effect.key)) {
+            continue;
+        }
         fold_write(apply, record->shard, is_row ? pdr_bytes(NULL, 0) : address, &effect);
     }
     return status == PDR_NOT_FOUND ? PDR_OK : status;
@@ -165,6 +169,13 @@ enum pdr_status apply_record(struct apply *apply, const struct record *record)
     shard->changed = true;
     apply->stats.records++;
     return apply_entry(apply, record);
+}
+
+void apply_row(struct apply *apply, uint32_t shard, struct pdr_bytes key, struct pdr_bytes value)
+{
+    struct effect effect = {
+        .kind = EFFECT_ROW_PUT, .space = *(const uint8_t *)key.data, .whole_key = key, .value = value};
+    fold_write(apply, shard, pdr_bytes(NULL, 0), &effect);
 }
 
 static void put_meta(struct apply *apply, struct store *store, struct store_batch *batch)

@@ -21,6 +21,8 @@ void apply_free(struct apply *apply);
 void apply_shard(struct apply *apply, uint32_t shard, uint16_t gen, const struct keys_meta *meta);
 /** Entries in order; other kinds are ignored. PDR_INVALID for a malformed entry. */
 enum pdr_status apply_record(struct apply *apply, const struct record *record);
+/** A row of the shard besides those of entries: key with the table's byte in front, as in an entry. Borrowed too. */
+void apply_row(struct apply *apply, uint32_t shard, struct pdr_bytes key, struct pdr_bytes value);
 /** Writes everything as one batch. On failure nothing was written, and it may be tried again. */
 enum pdr_status apply_write(struct apply *apply, struct store *store);
 /** The meta row after apply_write. */

@@ -10,6 +10,7 @@
 struct apply_step {
     struct core_job job;
     struct list submissions;
+    struct session_row *sessions;
     enum pdr_status status;
     uint32_t bytes;
     uint64_t begun_ns;
@@ -44,6 +45,10 @@ static void step_run(struct job *job)
         for (struct list *node = step->submissions.next; node != &step->submissions; node = node->next) {
             CHECK(fold_records(step->job.core->apply, LIST_ITEM(node, struct submission, node)) == PDR_OK);
         }
+        for (const struct session_row *row = step->sessions; row != NULL; row = row->next) {
+            apply_row(step->job.core->apply, row->shard, pdr_bytes(row->key, sizeof row->key),
+                      pdr_bytes(row->value, row->value_size));
+        }
     }
     step->status = apply_write(step->job.core->apply, step->job.core->world.store);
 }
@@ -60,6 +65,7 @@ static void step_discard(struct core_job *job)
 {
     struct apply_step *step = LIST_ITEM(job, struct apply_step, job);
     free_submissions(&step->submissions);
+    session_rows_free(step->sessions);
     mem_free(step);
 }
 
@@ -160,6 +166,26 @@ static bool may_apply(const struct core *core)
            LIST_ITEM(core->unapplied.next, struct submission, node)->batch.begin < core->apply_until;
 }
 
+/* Sessions' rows as of what the step applies. */
+static struct session_row *save_sessions(struct core *core)
+{
+    struct session_row *all = NULL;
+    for (uint32_t id = 0; id < core->shard_count; id++) {
+        struct shard *shard = core->shards[id];
+        if (shard == NULL || list_empty(&shard->sessions.dirty)) {
+            continue;
+        }
+        struct session_row *rows = session_save(&shard->sessions, shard->applying_seq);
+        struct session_row **end = &rows;
+        while (*end != NULL) {
+            end = &(*end)->next;
+        }
+        *end = all;
+        all = rows;
+    }
+    return all;
+}
+
 static void start_step(struct core *core)
 {
     struct apply_step *step = mem_new(sizeof *step);
@@ -167,10 +193,15 @@ static void start_step(struct core *core)
     list_init(&step->submissions);
     while (may_apply(core)) {
         struct list *node = list_pop(&core->unapplied);
-        step->bytes += LIST_ITEM(node, struct submission, node)->size;
+        const struct submission *s = LIST_ITEM(node, struct submission, node);
+        step->bytes += s->size;
+        for (uint32_t i = 0; i < s->touched_count; i++) {
+            s->touched[i].shard->applying_seq = s->touched[i].last_seq;
+        }
         list_push_back(&step->submissions, node);
     }
     step->begun_ns = core_now_ns(core);
+    step->sessions = MUTATION(73) && !core->frozen ? NULL : save_sessions(core);
     core->applying = true;
     core->step = step;
     core->apply_soon = false;
@@ -191,12 +222,16 @@ void apply_now(struct core *core)
     }
 }
 
+/* However few the entries, a step writes a row for each session and shard that changed: more gather then. */
+#define GATHER_WITH_SESSIONS 4u
+
 void apply_consider(struct core *core)
 {
     if (core->applying || !may_apply(core)) {
         return;
     }
-    if (core->unapplied_bytes >= core->limits.apply_bytes) {
+    uint64_t enough = (uint64_t)core->limits.apply_bytes * (core->session_bytes > 0 ? GATHER_WITH_SESSIONS : 1);
+    if (core->unapplied_bytes >= enough) {
         apply_now(core);
     } else if (!timer_is_set(&core->apply_timer)) {
         timer_set(&core->wheel, &core->apply_timer, core_now_ns(core) + core->limits.apply_delay_ms * NS_PER_MS);

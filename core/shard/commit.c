@@ -9,6 +9,7 @@
 #include "core/base/mutation.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
+#include "core/shard/sessions.h"
 #include "core/shard/watch.h"
 
 #define RECORDS_MIN (16u << 10)
@@ -16,10 +17,8 @@
 
 /* Admission, before the turn runs: what is refused here has not happened. */
 
-enum pdr_status commit_admits(struct activation *a, struct call *call)
+enum pdr_status commit_admits(struct core *core, struct shard *shard, struct call *call)
 {
-    struct core *core = a->core;
-    struct shard *shard = a->shard;
     if (core->refusing) {
         call->retry_ms = 500;
         return call_fail(
@@ -191,6 +190,9 @@ static uint64_t add_entry(struct core *core, struct shard *shard, struct pdr_byt
     core->stats.entries++;
     core->stats.entry_bytes += size;
     core->uncommitted_bytes += s->size - before;
+    if (rows->has_sessions) {
+        sessions_entry(core, shard, rows, seq);
+    }
     return seq;
 }
 
@@ -212,6 +214,12 @@ enum pdr_status commit_turn(struct turn *turn, bool final)
     }
     if (a->core->refusing) {
         return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk under the data directory is full");
+    }
+    if (!a->cls->logged && operations == turn->rows.count && turn->rows.has_sessions) {
+        /* a volatile actor: its state must not depend on an entry that may be undone */
+        merge(a, &turn->writes, 0, hold);
+        commit_rows(a->core, a->shard, NULL, NULL, &turn->rows);
+        return PDR_OK;
     }
     uint64_t seq = add_entry(a->core, a->shard, activation_address(a), &turn->writes, &turn->rows, size);
     a->last_seq = seq;
@@ -306,6 +314,7 @@ static void roll_back_shard(struct core *core, struct shard *shard)
     shard->rid_known = shard->rid_known && shard->commit_seq > 0; /* the name went with the first entry */
     shard->load_barrier = shard->commit_seq;
     reminders_forget(core, shard);
+    sessions_roll_back(core, shard);
     struct list waits;
     list_init(&waits);
     list_splice(&waits, &shard->gate);

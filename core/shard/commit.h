@@ -25,8 +25,8 @@ struct submission {
     uint64_t durable_ms;
 };
 
-/** May this actor write now? PDR_OVERLOADED (R26), PDR_NO_SPACE (R74), with a sentence in `call`. */
-enum pdr_status commit_admits(struct activation *a, struct call *call);
+/** May the call write to this shard now? PDR_OVERLOADED (R26), PDR_NO_SPACE (R74), with a sentence in `call`. */
+enum pdr_status commit_admits(struct core *core, struct shard *shard, struct call *call);
 
 /** Makes the turn's writes the next entry of its shard, and merges them into the activation's state. `final`: the
  * method has returned, so nobody holds slices of what is replaced. PDR_OK also if there are no writes. Afterwards

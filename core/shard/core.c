@@ -11,6 +11,7 @@
 #include "core/shard/commit.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
+#include "core/shard/sessions.h"
 #include "core/shard/turn.h"
 #include "core/shard/watch.h"
 
@@ -31,6 +32,9 @@ static void set_defaults(struct core_limits *l)
     DEFAULT(unapplied_bytes_max, LIMIT_UNAPPLIED_BYTES_MAX);
     DEFAULT(apply_bytes, 4u << 20);
     DEFAULT(apply_delay_ms, 100);
+    DEFAULT(sessions_max, 100000);
+    DEFAULT(session_bytes_max, l->memory_max / 4);
+    DEFAULT(session_idle_ms, 3600000);
 #undef DEFAULT
 }
 
@@ -70,6 +74,7 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     }
     timer_init(&core->idle_timer, sweep);
     timer_init(&core->apply_timer, apply_due);
+    sessions_init(core);
     core->shards = mem_new(shard_count * sizeof *core->shards);
     if (world->journal == NULL) {
         return core;
@@ -81,6 +86,7 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
         struct shard *shard = mem_new(sizeof *shard);
         shard->id = id;
         list_init(&shard->gate);
+        session_table_init(&shard->sessions, id);
         core->shards[id] = shard;
     }
     timer_set(&core->wheel, &core->idle_timer, clock_now_ns(world->clock) + SWEEP_MS * NS_PER_MS);
@@ -142,6 +148,7 @@ void core_free(struct core *core)
     hash_release(&core->activations);
     reminders_free(core);
     watch_free(core);
+    sessions_free(core);
     apply_release(core);
     commit_free(core);
     if (core->fibers != NULL) {
@@ -273,6 +280,10 @@ void core_deliver(struct core *core, struct call *call)
         refuse(call, PDR_UNAVAILABLE, "the node is stopping");
         return;
     }
+    if (call->kind != CALL_ACTOR) {
+        sessions_serve(core, call);
+        return;
+    }
     struct activation *a = activation_find(core, call->address, activation_hash(call->address));
     if (a == NULL) {
         a = activate(core, call);
@@ -376,6 +387,7 @@ void core_start(struct core *core)
 {
     static const uint64_t nothing;
     reminders_start(core);
+    sessions_start(core);
     core->settled = MUTATION(19);
     core->settling = (struct journal_batch){.home = core->world.loop, .records = &nothing, .done = settled};
     journal_submit(core->world.journal, &core->settling);

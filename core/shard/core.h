@@ -38,6 +38,9 @@ struct core_limits {
     uint32_t apply_bytes;             /* apply as soon as that much is committed ... */
     uint32_t apply_delay_ms;          /* ... or that old */
     uint64_t slow_turn_ms;            /* a turn that lasts as long is logged; 0: none is */
+    uint32_t sessions_max;            /* open ones whose home is here (R82) */
+    uint64_t session_bytes_max;       /* results that are kept for retries, a core */
+    uint64_t session_idle_ms;         /* a session's life without a connection */
 };
 
 /** What a core is given at birth. All borrowed, and alive as long as the core. */
@@ -52,6 +55,11 @@ struct core_world {
     /** Stage 3, for calls that turns make; takes the call. Set by net/route through the node. */
     void (*route)(void *router, struct core *from, struct call *call);
     void *router;
+    /** All cores of the node, by index, for what each must hear; NULL: there is only this one. */
+    struct core *const *cores;
+    unsigned core_count;
+    /** The connection of that name has lost its session to a newer one; user is flush_user. NULL: there are none. */
+    void (*session_taken)(void *user, const struct session_id *id, uint64_t holder);
     /** Runs at the end of each tick: connections write what was answered. */
     void (*flush)(void *user);
     void *flush_user;
@@ -124,6 +132,12 @@ struct core {
     struct timer reminders_timer;
     uint32_t reminders_turn;
     uint64_t reminders_wait_ns; /* no scan before: the store could not be read */
+    /* sessions.c */
+    uint32_t session_homes;     /* open sessions whose home is here */
+    uint64_t session_bytes;     /* of the results that are kept; also in memory_used */
+    uint64_t session_secret;    /* what makes their names hard to guess */
+    struct list sessions_over;  /* struct session: their rows are to be deleted */
+    struct timer session_timer; /* goes on with sessions_over */
 
     struct timer idle_timer;
     uint64_t swept_ns; /* the tick in which shortage of memory last made it sweep */

@@ -27,6 +27,7 @@
     X(applied_keys,    "keys that reached the store: fewer than were written, since a step folds them")                \
     X(rollbacks,       "times that writes were undone, since the log had no room")                                     \
     X(reminders,       "reminders that fired")                                                                         \
+    X(session_answers, "calls that were answered from a session's record, not run again")                              \
     X(events,          "events that actors emitted")
 
 /*    name                    kind  what is measured */

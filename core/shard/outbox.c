@@ -3,6 +3,7 @@
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
 #include "core/shard/commit.h"
+#include "core/shard/sessions.h"
 #include "core/shard/turn.h"
 #include "core/shard/watch.h"
 
@@ -15,7 +16,7 @@ static void part_committed(struct gate_wait *wait, enum pdr_status status)
     turn_wake(turn);
 }
 
-static enum pdr_status commit_part(struct turn *turn)
+static enum pdr_status commit_part(struct turn *turn, bool call_leaves)
 {
     struct activation *a = turn->activation;
     if (turn->kind == TURN_PASSIVATE) {
@@ -24,8 +25,13 @@ static enum pdr_status commit_part(struct turn *turn)
     if (a->doomed) {
         return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk is full: what this turn built on was undone");
     }
+    bool was_begun = turn->begun;
+    if (call_leaves || turn->writes.count > 0 || turn->rows.count > 0 || turn->outbox_count > 0) {
+        sessions_put_begun(turn);
+    }
     enum pdr_status status = commit_turn(turn, false);
     if (status != PDR_OK) {
+        turn->begun = was_begun;
         return status;
     }
     turn_release_effects(turn);
@@ -169,7 +175,7 @@ enum pdr_status turn_call(struct turn *turn, struct pdr_bytes to, struct pdr_byt
         return status; /* nothing is committed for a call that can't be made */
     }
     list_push_back(&turn->leaving, &call->node); /* the turn's, until it leaves */
-    status = commit_part(turn);
+    status = commit_part(turn, true);
     if (status != PDR_OK) {
         return status;
     }
@@ -343,7 +349,7 @@ static void slept(struct timer *timer)
 enum pdr_status turn_sleep(struct turn *turn, uint64_t delay_ms)
 {
     struct core *core = turn->activation->core;
-    enum pdr_status status = commit_part(turn);
+    enum pdr_status status = commit_part(turn, false);
     if (status != PDR_OK) {
         return status;
     }

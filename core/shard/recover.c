@@ -7,6 +7,8 @@
 #include "core/base/mem.h"
 #include "core/journal/control.h"
 #include "core/shard/apply.h"
+#include "core/shard/effects.h"
+#include "core/shard/session.h"
 #include "core/shard/shard.h"
 
 #define STEP_BYTES (8u << 20)
@@ -21,6 +23,7 @@ struct recovered_shard {
     uint64_t last_seq;
     struct control control; /* rid, promised epoch */
     struct keys_meta meta;
+    struct session_table sessions;
     struct pending *pending; /* what the store lacks, by seq */
     uint32_t pending_count, pending_capacity;
 };
@@ -59,6 +62,81 @@ static enum pdr_status read_meta(struct recovery *r, uint32_t id)
     return status;
 }
 
+/* Sessions: rows of the store, which the log's entries then bring up to date. */
+
+struct session_load {
+    struct session_table *table;
+    enum pdr_status status;
+};
+
+static bool load_session(void *user, struct pdr_bytes key, struct pdr_bytes value)
+{
+    struct session_load *load = user;
+    struct pdr_bytes name = pdr_bytes((const uint8_t *)key.data + KEYS_HEAD_SIZE, key.size - KEYS_HEAD_SIZE);
+    load->status = session_note(load->table, name, value, false, 0);
+    return load->status == PDR_OK;
+}
+
+static enum pdr_status load_sessions(struct recovery *r)
+{
+    struct store_cursor *cursor = r->store->ops->cursor_new(r->store);
+    enum pdr_status status = cursor != NULL ? PDR_OK : PDR_OVERLOADED;
+    for (uint32_t id = 0; id < r->shard_count && status == PDR_OK; id++) {
+        uint8_t from[KEYS_HEAD_SIZE], to[KEYS_HEAD_SIZE];
+        struct session_load load = {&r->shards[id].sessions, PDR_OK};
+        keys_table_range(from, to, id, 0, KEYS_SESSION);
+        status = r->store->ops->cursor_scan(cursor, pdr_bytes(from, sizeof from), pdr_bytes(to, sizeof to),
+                                            load_session, &load);
+        status = load.status != PDR_OK ? load.status : status;
+    }
+    if (cursor != NULL) {
+        r->store->ops->cursor_free(cursor);
+    }
+    return status;
+}
+
+static enum pdr_status note_sessions(struct session_table *table, const struct record *record)
+{
+    struct pdr_bytes address, rest;
+    struct effect effect;
+    enum pdr_status status = effects_open(record->payload, &address, &rest);
+    while (status == PDR_OK && (status = effects_next(&rest, &effect)) == PDR_OK) {
+        if (effect_is_row(&effect) && effect.space == KEYS_SESSION) {
+            status = session_note(table, effect.key, effect.value, effect_deletes(&effect), 0);
+        }
+    }
+    return status == PDR_NOT_FOUND ? PDR_OK : status;
+}
+
+/* Their rows go into the batch that makes the entries applied. */
+static struct session_row *save_sessions(struct recovery *r)
+{
+    struct session_row *all = NULL;
+    for (uint32_t id = 0; id < r->shard_count; id++) {
+        struct session_row *rows = session_save(&r->shards[id].sessions, r->shards[id].last_seq);
+        while (rows != NULL) {
+            struct session_row *row = rows;
+            rows = row->next;
+            row->next = all;
+            all = row;
+            apply_row(r->apply, row->shard, pdr_bytes(row->key, sizeof row->key),
+                      pdr_bytes(row->value, row->value_size));
+        }
+    }
+    return all;
+}
+
+/* A crash came between the end of a session and the deletion of what its shards knew of it. */
+static bool mark_orphan(struct hash_node *node, void *user)
+{
+    struct recovery *r = user;
+    struct session *session = LIST_ITEM(node, struct session, by_id);
+    const struct session *home =
+        session->id.shard < r->shard_count ? session_find(&r->shards[session->id.shard].sessions, &session->id) : NULL;
+    session->over = session->has_part && (home == NULL || home->home == NULL);
+    return true;
+}
+
 enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct recovery **out, const char **why)
 {
     struct recovery *r = mem_new(sizeof *r + shard_count * sizeof *r->shards);
@@ -66,6 +144,9 @@ enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct r
     r->shard_count = shard_count;
     r->apply = apply_new(shard_count);
     *out = r;
+    for (uint32_t id = 0; id < shard_count; id++) {
+        session_table_init(&r->shards[id].sessions, id);
+    }
     for (uint32_t id = 0; id < shard_count; id++) {
         if (read_meta(r, id) != PDR_OK) {
             char text[128];
@@ -80,6 +161,11 @@ enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct r
         shard->control.shard = id;
         shard->control.promised = shard->meta.applied_epoch;
         apply_shard(r->apply, id, 0, &shard->meta);
+    }
+    if (load_sessions(r) != PDR_OK) {
+        snprintf(r->why, sizeof r->why,
+                 "the store's rows of sessions can't be read; restore this node's data from a backup");
+        return fail(r, why);
     }
     return PDR_OK;
 }
@@ -153,9 +239,13 @@ void recovery_record(void *user, const struct record *record, uint64_t position)
 
 static enum pdr_status write_step(struct recovery *r)
 {
-    if (apply_write(r->apply, r->store) == PDR_OK) {
+    struct session_row *sessions = save_sessions(r);
+    enum pdr_status status = apply_write(r->apply, r->store);
+    if (status == PDR_OK) {
+        session_rows_free(sessions);
         return PDR_OK;
     }
+    session_rows_free(sessions);
     char text[128];
     r->store->ops->last_error(r->store, text, sizeof text);
     snprintf(r->why, sizeof r->why, "what the log has can't be written to the store: %s", text);
@@ -168,7 +258,7 @@ static enum pdr_status apply_pending(struct recovery *r, uint32_t id, uint64_t *
     for (uint32_t i = 0; i < shard->pending_count; i++) {
         const struct pending *p = &shard->pending[i];
         struct record record = {RECORD_ENTRY, id, p->epoch, p->seq, pdr_bytes(p->payload, p->size)};
-        if (apply_record(r->apply, &record) != PDR_OK) {
+        if (apply_record(r->apply, &record) != PDR_OK || note_sessions(&shard->sessions, &record) != PDR_OK) {
             snprintf(r->why, sizeof r->why,
                      "entry %llu of shard %u in the log is malformed though its checksum is right; was it written by "
                      "another version?",
@@ -196,6 +286,9 @@ enum pdr_status recovery_finish(struct recovery *r, const char **why)
     if (!r->failed && bytes > 0) {
         r->failed = write_step(r) != PDR_OK;
     }
+    for (uint32_t id = 0; id < r->shard_count; id++) {
+        hash_each(&r->shards[id].sessions.sessions, mark_orphan, r);
+    }
     return r->failed ? fail(r, why) : PDR_OK;
 }
 
@@ -208,16 +301,19 @@ void recovery_install(struct recovery *r, struct core *core)
 {
     for (uint32_t id = 0; id < r->shard_count; id++) {
         struct shard *shard = core->shards[id];
-        const struct recovered_shard *from = &r->shards[id];
+        struct recovered_shard *from = &r->shards[id];
         if (shard == NULL) {
             continue;
         }
+        session_table_release(&shard->sessions);
+        session_table_move(&shard->sessions, &from->sessions);
         uint64_t applied_epoch = from->meta.applied_epoch;
         shard->rid_known = from->control.rid != 0;
         shard->rid = shard->rid_known ? from->control.rid : rng_next(&core->rng) | 1;
         shard->epoch = (from->control.promised > applied_epoch ? from->control.promised : applied_epoch) + 1;
         shard->epoch = shard->epoch < r->epochs_from ? r->epochs_from : shard->epoch;
-        shard->last_seq = shard->durable_seq = shard->commit_seq = shard->applied_seq = from->last_seq;
+        shard->last_seq = shard->durable_seq = shard->commit_seq = from->last_seq;
+        shard->applied_seq = shard->applying_seq = from->last_seq;
         apply_shard(core->apply, id, shard->gen, apply_meta(r->apply, id));
     }
 }
@@ -235,6 +331,7 @@ void recovery_free(struct recovery *r)
             mem_free(shard->pending[i].payload);
         }
         mem_free(shard->pending);
+        session_table_release(&shard->sessions);
     }
     apply_free(r->apply);
     mem_free(r);

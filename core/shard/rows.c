@@ -23,6 +23,7 @@ static void add(struct rows *rows, enum keys_table table, struct pdr_bytes key, 
     }
     rows->last = row;
     rows->count++;
+    rows->has_sessions = rows->has_sessions || table == KEYS_SESSION;
     rows->bytes += row->key_size + row->value_size;
 }
 

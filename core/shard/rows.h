@@ -23,7 +23,8 @@ struct row {
 struct rows {
     struct row *first, *last;
     uint32_t count;
-    uint32_t bytes; /* keys, with their tables, and values */
+    uint32_t bytes;    /* keys, with their tables, and values */
+    bool has_sessions; /* some are of KEYS_SESSION */
 };
 
 /** With the table's byte in front, as in a log entry. */

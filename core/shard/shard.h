@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/base/list.h"
+#include "core/shard/session.h"
 
 struct core;
 struct submission;
@@ -25,9 +26,11 @@ struct shard {
     uint64_t durable_seq;          /* on our own disk */
     uint64_t commit_seq;           /* R23 */
     uint64_t applied_seq;          /* in the store */
+    uint64_t applying_seq;         /* in the store when the step that runs, if one does, has ended */
     uint64_t load_barrier;         /* after a roll-back: loads wait until applied_seq has reached it */
     struct list gate;              /* struct gate_wait, by seq */
     struct reminders *reminders;   /* those due soon; from core_start on */
+    struct session_table sessions; /* what clients were answered here */
     struct submission *touched_in; /* the open submission, if it has records of ours ... */
     uint32_t touched_at;           /* ... and where it notes them */
 };

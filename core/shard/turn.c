@@ -12,6 +12,7 @@
 #include "core/shard/commit.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
+#include "core/shard/sessions.h"
 #include "core/shard/stages.h"
 #include "core/shard/watch.h"
 
@@ -101,6 +102,7 @@ void turn_wait(struct turn *turn, const char *what)
 {
     CHECK(!turn->waiting && fiber_current() == turn->fiber);
     turn->waiting = true;
+    sessions_wait(turn);
     list_push_back(&turn->activation->core->waiting, &turn->node);
     turn_watch_wait(&turn->watch, turn->activation);
     fiber_wait();
@@ -134,6 +136,22 @@ static void gate_expired(struct timer *timer)
     call_finish(call);
 }
 
+#ifdef PDR_MUTATIONS
+/* The mistake of MUTATION(70). */
+static void record_late(struct call *call)
+{
+    struct rows rows = {0};
+    struct session_outcome outcome = {.reply = pdr_written(&call->reply)};
+    struct core *core = call->at;
+    if (call->session.on && call->is_read && call->status == PDR_OK && !core->refusing && !core->dead) {
+        session_put_result(&rows, &call->session, &outcome);
+        commit_rows(core, core->shards[call->shard], NULL, NULL, &rows);
+    }
+}
+#else
+static void record_late(struct call *call) {}
+#endif
+
 static void gate_opened(struct gate_wait *wait, enum pdr_status status)
 {
     struct call *call = LIST_ITEM(wait, struct call, gate);
@@ -143,13 +161,15 @@ static void gate_opened(struct gate_wait *wait, enum pdr_status status)
     if (status != PDR_OK) {
         pdr_writer_clear(&call->reply);
         call_fail(call, status, "what the call wrote could not be made durable, and was undone");
+    } else if (MUTATION(70)) {
+        record_late(call);
     }
     call_finish(call);
 }
 
-void turn_answer_seen(struct activation *a, struct call *call)
+void turn_answer(struct activation *a, struct call *call, uint64_t seq, enum pdr_durability durability)
 {
-    if (a->doomed || a->last_seq <= a->shard->commit_seq) { /* doomed: last_seq was undone, nothing will reach it */
+    if (durability != PDR_DURABILITY_SYNC || seq <= a->shard->commit_seq) {
         call_finish(call);
         return;
     }
@@ -158,7 +178,16 @@ void turn_answer_seen(struct activation *a, struct call *call)
     call->gate.open = gate_opened;
     timer_init(&call->timer, gate_expired);
     timer_set(&a->core->wheel, &call->timer, call->deadline_ns);
-    commit_gate(a->shard, &call->gate, a->last_seq);
+    commit_gate(a->shard, &call->gate, seq);
+}
+
+void turn_answer_seen(struct activation *a, struct call *call)
+{
+    if (a->doomed) { /* last_seq was undone: nothing will ever reach it */
+        call_finish(call);
+    } else {
+        turn_answer(a, call, a->last_seq, PDR_DURABILITY_SYNC);
+    }
 }
 
 static void answer(struct activation *a, struct call *call, const struct turn *turn)
@@ -205,12 +234,9 @@ static void fail_call(struct turn *turn, enum pdr_status status)
     }
 }
 
-static enum pdr_status run_method(struct turn *turn)
+static enum pdr_status status_of(struct turn *turn, int status)
 {
-    struct call *call = turn->call;
-    struct activation *a = turn->activation;
-    struct pdr_args args = {pdr_value_items(call->args), pdr_value_count(call->args)};
-    int status = a->cls->ops->run(a->cls, turn->method, turn, &args);
+    const struct call *call = turn->call;
     if (status < 0 || status >= PDR_STATUS_COUNT) {
         return turn_fail(turn, PDR_INTERNAL, NULL, "%.*s.%.*s returned %d, which is no outcome",
                          (int)call->address.size, (const char *)call->address.data, (int)call->method.size,
@@ -224,13 +250,37 @@ static enum pdr_status run_method(struct turn *turn)
     if (status == PDR_OK && call->reply.failed) {
         return turn_fail(turn, PDR_TOO_LARGE, NULL, "the reply is larger than the limit payload_bytes_max");
     }
+    return (enum pdr_status)status;
+}
+
+/* A failure writes nothing but, under a session, that it was one: it is a result too (R81). */
+static enum pdr_status end_failed(struct turn *turn, enum pdr_status status)
+{
+    state_release(&turn->writes);
+    state_init(&turn->writes, true);
+    rows_release(&turn->rows);
+    if (!sessions_put_outcome(turn, status)) {
+        return status;
+    }
+    enum pdr_status committed = commit_turn(turn, true);
+    return committed != PDR_OK ? committed : status;
+}
+
+static enum pdr_status run_method(struct turn *turn)
+{
+    struct activation *a = turn->activation;
+    struct pdr_args args = {pdr_value_items(turn->call->args), pdr_value_count(turn->call->args)};
+    enum pdr_status status = status_of(turn, a->cls->ops->run(a->cls, turn->method, turn, &args));
     if (a->doomed) { /* whatever it returned: it says what was never so */
         return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk is full: what this call built on was undone");
     }
     if (status != PDR_OK && !MUTATION(4)) {
-        return (enum pdr_status)status;
+        return end_failed(turn, status);
     }
-    if (call->is_reminder) {
+    if (!MUTATION(70)) {
+        sessions_put_outcome(turn, PDR_OK);
+    }
+    if (turn->call->is_reminder) {
         reminder_call_ended(turn);
     }
     enum pdr_status committed = commit_turn(turn, true);
@@ -265,12 +315,17 @@ static void run_call(struct activation *a, struct call *call)
         call_finish(call);
         return;
     }
-    bool is_logged = (!method->reader && method->durability != PDR_DURABILITY_VOLATILE) || call->is_reminder;
-    if (is_logged && commit_admits(a, call) != PDR_OK) {
+    bool is_recorded = !method->reader && call->session.on;
+    bool is_logged = is_recorded || call->is_reminder ||
+                     (!method->reader && method->durability != PDR_DURABILITY_VOLATILE);
+    if (is_recorded && !sessions_admit(a, call, durability_of(call, method))) {
+        return;
+    }
+    if (is_logged && commit_admits(a->core, a->shard, call) != PDR_OK) {
         call_finish(call);
         return;
     }
-    call->is_read = method->reader;
+    call->is_read = method->reader || is_recorded;
     struct turn turn;
     turn_begin(&turn, a, TURN_CALL, call);
     turn.method = method;
@@ -287,6 +342,9 @@ static void run_call(struct activation *a, struct call *call)
     turn_watch_end(&turn.watch, a, method->name);
     turn_end(&turn);
     stages_pass(a->core, call, &a->core->stats.stage_turn_us);
+    if (turn.has_waited) {
+        sessions_ended(a->core, a->shard, call);
+    }
     a->core->budget -= (int)(call->reply.size / REPLY_BYTES_A_CALL); /* the tick ends before they fill the memory */
     answer(a, call, &turn);
 }

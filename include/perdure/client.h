@@ -1,7 +1,8 @@
 /* perdure/client.h: call actors from a C program.
  *
  * Two forms over one connection: callbacks on a libuv loop, and a blocking form that owns a loop of its own. Either
- * reconnects by itself (with jittered back-off) and bounds what is outstanding. A client belongs to the thread that
+ * reconnects by itself (with jittered back-off) and bounds what is outstanding. With `session` a call is retried until
+ * its deadline, and takes effect at most once. A client belongs to the thread that
  * runs its loop; use one client a thread. Deadlines are always set: 30 s unless said otherwise. */
 #ifndef PERDURE_CLIENT_H
 #define PERDURE_CLIENT_H
@@ -31,6 +32,10 @@ struct pdr_client_options {
     uint64_t deadline_ms;        /* of calls that give none; 0: 30,000 */
     uint32_t outstanding_max;    /* calls without an answer; more are refused PDR_OVERLOADED; 0: 4,096 */
     uint64_t connect_timeout_ms; /* 0: 5,000 */
+    /** Calls belong to a durable session, opened by the node: what has no answer when the connection is lost is sent
+     * again on the next one, until its deadline, and is answered from the record if it ran. When the session is over
+     * (an hour without a connection) such calls end with PDR_SESSION: they may have been applied or not. */
+    bool session;
 };
 
 /** How a call ended. All slices are borrowed: valid until the callback returns (blocking form: until the next call). */

@@ -27,6 +27,7 @@ void client_end_call(struct pdr_client *c, struct slot *slot, const struct pdr_o
     pdr_outcome_cb cb = slot->cb;
     void *user = slot->user;
     timer_cancel(&c->wheel, &slot->deadline);
+    client_session_ended(c, slot);
     slots_give(&c->slots, slot);
     cb(user, outcome);
 }
@@ -60,7 +61,7 @@ static void deadline_fired(struct timer *timer)
     struct slot *slot = LIST_ITEM(timer, struct slot, deadline);
     struct pdr_client *c = slot->client;
     bool leaves = c->state == CLIENT_OPEN && !c->hung_up; /* with this turn */
-    bool sent = slot->batch < c->batch || leaves;
+    bool sent = c->session.wanted ? slot->sent : slot->batch < c->batch || leaves;
     if (sent) {
         snprintf(c->text, sizeof c->text, "no answer from %s within %" PRIu64 " ms; the call may have been applied",
                  c->address, slot->deadline_ms);
@@ -91,7 +92,7 @@ static enum pdr_status check(struct pdr_client *c, struct pdr_bytes to, struct p
                           pdr_value_skip(args.data, args.size, LIMIT_DEPTH_MAX) != (int64_t)args.size)) {
         return client_refuse(c, PDR_INVALID, "the arguments must be one encoded array, or empty");
     }
-    if (link_unsent(c) > LIMIT_UNSENT_BYTES_MAX) {
+    if (link_unsent(c) + c->session.kept_bytes > LIMIT_UNSENT_BYTES_MAX) {
         return client_refuse(c, PDR_OVERLOADED, "8388608 bytes wait to be sent to the node (limit unsent_bytes_max)");
     }
     return PDR_OK;
@@ -113,6 +114,11 @@ static enum pdr_status write_call(struct pdr_client *c, struct slot *slot, struc
 {
     size_t before = c->out.size;
     uint32_t msgid = slots_msgid(&c->slots, slot);
+    if (c->session.wanted) {
+        bool is_kept = client_session_call(c, slot, to, method, args);
+        enum pdr_status status = check_written(c, before);
+        return is_kept ? status : client_refuse(c, PDR_OVERLOADED, "this process has no memory for the call");
+    }
     slot->within = slot->deadline_ms != c->deadline_ms && !link_is_addressed(to);
     if (slot->within) {
         codec_request_within(&c->out, msgid, to, method, args, slot->deadline_ms);
@@ -144,6 +150,7 @@ enum pdr_status pdr_client_call(pdr_client *c, struct pdr_bytes to, const char *
     slot->deadline_ms = deadline_ms;
     status = write_call(c, slot, to, name, args);
     if (status != PDR_OK) {
+        client_session_ended(c, slot);
         slots_give(&c->slots, slot);
         return status;
     }
@@ -206,6 +213,7 @@ static enum pdr_status set_options(struct pdr_client *c, const struct pdr_client
     node = node != NULL && node[0] != '\0' ? node : NODE_DEFAULT;
     c->deadline_ms = options->deadline_ms > 0 ? options->deadline_ms : PDR_DEADLINE_MS_DEFAULT;
     c->connect_timeout_ms = options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+    c->session.wanted = options->session;
     *slots_max = options->outstanding_max > 0 ? options->outstanding_max : LIMIT_OUTSTANDING_MAX;
     if (strlen(node) >= sizeof c->address) {
         *why = "the node's address is too long: it is HOST:PORT, such as 127.0.0.1:7077";
@@ -217,6 +225,10 @@ static enum pdr_status set_options(struct pdr_client *c, const struct pdr_client
     }
     if (*slots_max > OUTSTANDING_MAX) {
         *why = "the option outstanding_max is at most 65536";
+        return PDR_INVALID;
+    }
+    if (c->session.wanted && *slots_max > SESSION_NUMBERS_MAX) {
+        *why = "under a session the option outstanding_max is at most 4096 (limit session_span)";
         return PDR_INVALID;
     }
     snprintf(c->address, sizeof c->address, "%s", node);
@@ -268,7 +280,7 @@ enum pdr_status client_open_on(struct loop *loop, struct transport *transport, c
     timerwheel_init(&c->wheel, loop_now_ns(loop));
     timer_init(&c->link_timer, link_timer_fired);
     backoff_init(&c->backoff, seed);
-    slots_init(&c->slots, slots_max);
+    slots_init(&c->slots, slots_max, c->session.wanted);
     list_init(&c->watches);
     if (!link_connect(c, why)) {
         client_free(c);

@@ -12,6 +12,7 @@
 #include "core/base/timerwheel.h"
 #include "net/client/client.h"
 #include "net/client/retry.h"
+#include "net/client/session.h"
 #include "net/client/slots.h"
 #include "net/wire/frame.h"
 
@@ -31,6 +32,7 @@ struct pdr_client {
     struct slots slots;
     struct list watches; /* watch.c */
     uint32_t watch_count;
+    struct client_session session;
     uint64_t batch; /* how often `out` has left */
     struct frame_scan scan;
     pdr_writer in; /* the beginning of a frame whose end has not come */
@@ -84,6 +86,8 @@ void watches_end(struct pdr_client *client);
 bool link_connect(struct pdr_client *client, const char **why);
 /** Writes what has gathered, if there is a connection. */
 void link_flush(struct pdr_client *client);
+/** We have had enough of this connection; `why` is a sentence. */
+void link_hang_up(struct pdr_client *client, const char *why);
 void link_timer_fired(struct timer *timer);
 /** `_sys/conn` is the connection itself: it is not reached through its own `call`, and so takes no deadline. */
 static inline bool link_is_addressed(struct pdr_bytes address)

@@ -28,9 +28,10 @@ static void lost(struct pdr_client *c, const char *why)
     c->farewell[0] = '\0';
     c->stream = NULL;
     c->hung_up = false;
+    c->session.ready = false;
     c->state = CLIENT_WAITING;
     timer_set(&c->wheel, &c->link_timer, loop_now_ns(c->loop) + backoff_ms(&c->backoff) * NS_PER_MS);
-    if (was_open) {
+    if (was_open && !c->session.wanted) { /* else they are sent again */
         snprintf(text, sizeof text, "the connection to %s was lost (%s); the call may have been applied", c->address,
                  c->why);
         client_fail_calls(c, false, PDR_UNAVAILABLE, text);
@@ -51,7 +52,7 @@ static void on_closed(void *user, const char *why)
     }
 }
 
-static void hang_up(struct pdr_client *c, const char *why)
+void link_hang_up(struct pdr_client *c, const char *why)
 {
     c->hung_up = true;
     snprintf(c->why, sizeof c->why, "%s", why);
@@ -64,6 +65,10 @@ static void say_hello(struct pdr_client *c)
 {
     uint8_t room[64];
     pdr_writer args;
+    if (c->session.wanted) {
+        client_session_hello(c);
+        return;
+    }
     if (c->deadline_ms == LIMIT_DEADLINE_MS_DEFAULT) {
         return;
     }
@@ -90,7 +95,9 @@ static void on_opened(void *user)
     pdr_writer_clear(&c->in);
     pdr_writer_init(&c->out, NULL, 0, 0);
     say_hello(c);
-    retry_unsent(c, pdr_written(&waited));
+    if (!c->session.wanted) {
+        retry_unsent(c, pdr_written(&waited));
+    }
     pdr_writer_release(&waited);
     watches_ask(c);
     if (c->out.failed) {
@@ -111,11 +118,16 @@ static void take_error(struct pdr_client *c, struct slot *slot, pdr_value error)
                                   .code = e.code,
                                   .message = e.message,
                                   .retry_ms = e.retry_ms};
+    c->session.ack_soon = c->session.ack_soon || status == PDR_OVERLOADED;
     client_end_call(c, slot, &outcome);
 }
 
 static void take_response(struct pdr_client *c, const struct frame *frame)
 {
+    if (c->session.wanted && frame->msgid == SESSION_HELLO_MSGID) {
+        client_session_greeted(c, frame);
+        return;
+    }
     struct slot *slot = slots_find(&c->slots, frame->msgid);
     if (slot == NULL) {
         return; /* its deadline came first */
@@ -152,7 +164,7 @@ static size_t take_frames(struct pdr_client *c, struct pdr_bytes bytes)
         const char *why;
         struct pdr_bytes rest = pdr_bytes((const uint8_t *)bytes.data + done, bytes.size - done);
         if (frame_decode(&c->scan, rest, &frame, &used, &why) != PDR_OK) {
-            hang_up(c, why);
+            link_hang_up(c, why);
             return bytes.size;
         }
         if (used == 0) {
@@ -199,7 +211,7 @@ static void on_received(void *user, struct pdr_bytes data)
     }
     if (c->in.failed) {
         pdr_writer_clear(&c->in);
-        hang_up(c, "this process has no memory for the answer");
+        link_hang_up(c, "this process has no memory for the answer");
     }
 }
 
@@ -212,6 +224,9 @@ uint64_t link_unsent(const struct pdr_client *c)
 
 void link_flush(struct pdr_client *c)
 {
+    if (c->session.wanted) {
+        client_session_acknowledge(c);
+    }
     if (c->state != CLIENT_OPEN || c->hung_up || c->out.size == 0) {
         return;
     }
@@ -250,7 +265,7 @@ void link_timer_fired(struct timer *timer)
     const char *why;
     if (c->state == CLIENT_CONNECTING) {
         snprintf(text, sizeof text, "no answer within %" PRIu64 " ms", c->connect_timeout_ms);
-        hang_up(c, text);
+        link_hang_up(c, text);
     } else if (c->state == CLIENT_WAITING && !link_connect(c, &why)) {
         lost(c, why);
     }

@@ -3,12 +3,16 @@
 
 #include "core/base/mem.h"
 
-void slots_init(struct slots *slots, uint32_t count_max)
+void slots_init(struct slots *slots, uint32_t count_max, bool is_ring)
 {
-    *slots = (struct slots){.count_max = count_max};
-    slots->table = mem_new(count_max * sizeof *slots->table);
+    *slots = (struct slots){.count_max = count_max, .is_ring = is_ring, .next_number = 1};
     while (1u << slots->index_bits < count_max) {
         slots->index_bits++;
+    }
+    uint32_t size = is_ring ? 1u << slots->index_bits : count_max;
+    slots->table = mem_new(size * sizeof *slots->table);
+    for (; is_ring && slots->touched < size; slots->touched++) {
+        timer_init(&slots->table[slots->touched].deadline, NULL);
     }
 }
 
@@ -18,9 +22,36 @@ void slots_release(struct slots *slots)
     slots->table = NULL;
 }
 
+static struct slot *place_of(const struct slots *slots, uint64_t number)
+{
+    return &slots->table[number & ((1u << slots->index_bits) - 1)];
+}
+
+struct slot *slots_at(const struct slots *slots, uint64_t number)
+{
+    struct slot *slot = place_of(slots, number);
+    return slot->cb != NULL && slot->number == number ? slot : NULL;
+}
+
+/* Its place may be taken by a call that is as old as the ring is long. */
+static struct slot *take_next(struct slots *slots)
+{
+    slots->next_number += (uint32_t)slots->next_number == 0; /* that msgid is hello's */
+    struct slot *slot = place_of(slots, slots->next_number);
+    if (slot->cb != NULL || slots->outstanding >= slots->count_max) {
+        return NULL;
+    }
+    slot->number = slots->next_number++;
+    slots->outstanding++;
+    return slot;
+}
+
 struct slot *slots_take(struct slots *slots)
 {
     struct slot *slot;
+    if (slots->is_ring) {
+        return take_next(slots);
+    }
     if (slots->first_free != 0) {
         slot = &slots->table[slots->first_free - 1];
         slots->first_free = slot->next_free;
@@ -37,14 +68,19 @@ struct slot *slots_take(struct slots *slots)
 void slots_give(struct slots *slots, struct slot *slot)
 {
     slot->cb = NULL;
-    slot->uses++;
-    slot->next_free = slots->first_free;
-    slots->first_free = (uint32_t)(slot - slots->table) + 1;
     slots->outstanding--;
+    if (!slots->is_ring) {
+        slot->uses++;
+        slot->next_free = slots->first_free;
+        slots->first_free = (uint32_t)(slot - slots->table) + 1;
+    }
 }
 
 uint32_t slots_msgid(const struct slots *slots, const struct slot *slot)
 {
+    if (slots->is_ring) {
+        return (uint32_t)slot->number;
+    }
     return (slot->uses << slots->index_bits) | (uint32_t)(slot - slots->table);
 }
 

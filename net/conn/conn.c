@@ -5,6 +5,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/mutation.h"
 #include "core/shard/core.h"
 #include "net/conn/watches.h"
 
@@ -43,6 +44,7 @@ static void conn_free(struct conn *conn)
 {
     struct conns *conns = conn->conns;
     conns->held -= conn->held;
+    conn_leave_session(conn);
     list_remove(&conn->node);
     list_remove(&conn->dirty_node);
     pdr_writer_release(&conn->in);
@@ -77,7 +79,7 @@ static void set_paused(struct conn *conn, bool paused)
 static bool is_full(const struct conn *conn)
 {
     const struct conns *conns = conn->conns;
-    return conn->outstanding >= conns->limits.outstanding_max ||
+    return conn->has_session == CONN_SESSION_ASKED || conn->outstanding >= conns->limits.outstanding_max ||
            conn->out.size + conns->transport->ops->unsent(conn->stream) >= conns->limits.unsent_max;
 }
 
@@ -85,7 +87,7 @@ static bool is_full(const struct conn *conn)
 static bool has_room(const struct conn *conn)
 {
     const struct conns *conns = conn->conns;
-    return conn->outstanding <= conns->limits.outstanding_max / 2 &&
+    return conn->has_session != CONN_SESSION_ASKED && conn->outstanding <= conns->limits.outstanding_max / 2 &&
            conn->out.size + conns->transport->ops->unsent(conn->stream) <= conns->limits.unsent_max / 2;
 }
 
@@ -228,6 +230,10 @@ static void closed(void *user, const char *why)
     conns->streams--;
     list_remove(&conn->dirty_node);
     conn_watches_end(conn);
+    if (MUTATION(71)) {
+        conn_leave_session(conn);
+        conn->has_session = CONN_SESSION_REFUSED;
+    }
     conn_let_go(conn);
     if (conns->closing && conns->streams == 0 && conns->closed != NULL) {
         void (*done)(void *) = conns->closed;

@@ -6,6 +6,7 @@
 #include <perdure/value.h>
 
 #include "core/base/list.h"
+#include "core/session_id.h"
 #include "core/base/timerwheel.h"
 #include "net/transport/transport.h"
 #include "net/wire/frame.h"
@@ -54,6 +55,7 @@ struct conns {
     struct conn_stats stats;
     struct list all;
     struct list dirty;        /* something to write at the end of the tick */
+    uint64_t next_id;         /* of a connection that asks for a session */
     uint32_t count;           /* of structs: one whose stream is gone stays until its calls have ended */
     uint32_t streams;         /* of those that have one */
     struct timer watch_timer; /* watches that could not join */
@@ -70,6 +72,9 @@ enum conn_state {
     CONN_GONE,   /* the stream is gone; waits for its calls to end */
 };
 
+/** What a connection has of a session (session.c). */
+enum conn_session { CONN_SESSION_NONE, CONN_SESSION_ASKED, CONN_SESSION_HELD, CONN_SESSION_REFUSED };
+
 struct conn {
     struct list node, dirty_node;
     struct conns *conns;
@@ -84,6 +89,10 @@ struct conn {
     uint64_t written;     /* bytes ever */
     uint64_t taken;       /* of them, when the peer last took any that had to wait, ... */
     uint64_t taken_ns;    /* ... and when that was seen */
+    enum conn_session has_session;
+    struct session_id session; /* while HELD */
+    uint64_t id;               /* by which its home knows us */
+    uint64_t ack_below;        /* the client has all answers below */
     struct frame_scan scan;
     pdr_writer in;  /* the beginning of a frame whose end has not come */
     pdr_writer out; /* this tick's frames */
@@ -110,8 +119,23 @@ void conn_call_ended(struct conn *conn);
 
 /** Frees a connection whose stream is gone, once nothing of it is under way. */
 void conn_let_go(struct conn *conn);
+/* session.c */
+
+struct rpc_hello;
+
+/** hello with a session: reading goes on when its home has answered; then hello is answered too. */
+void conn_ask_session(struct conn *conn, const struct frame *frame, const struct rpc_hello *hello);
+/** The home of a session has given it to a newer connection. `user` is the struct conns. */
+void conn_session_taken(void *user, const struct session_id *id, uint64_t holder);
+/** The connection's struct is about to go: none of its calls can run any more. */
+void conn_leave_session(struct conn *conn);
 
 /* requests.c */
+
+/** Answers hello; `session` is empty without one. */
+void conn_greet(struct conn *conn, uint64_t msgid, struct pdr_bytes session);
+/** Answers that need no call; nothing for a notification. */
+void conn_refuse(struct conn *conn, const struct frame *frame, enum pdr_status status, const char *why);
 
 /** Stage 2 to 3: what the peer asks. False: the connection is ending, read no further frame. */
 bool conn_frame(struct conn *conn, const struct frame *frame);

@@ -81,8 +81,8 @@ void codec_request(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, stru
     pack_args(&p, w, args);
 }
 
-void codec_request_within(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, struct pdr_bytes method,
-                          struct pdr_bytes args, uint64_t deadline_ms)
+static msgpack_packer pack_call(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, struct pdr_bytes method,
+                                struct pdr_bytes args, unsigned options)
 {
     msgpack_packer p = packer(w);
     msgpack_pack_array(&p, 4);
@@ -93,9 +93,26 @@ void codec_request_within(pdr_writer *w, uint64_t msgid, struct pdr_bytes addres
     pack_str(&p, address);
     pack_str(&p, method);
     pack_args(&p, w, args);
-    msgpack_pack_map(&p, 1);
+    msgpack_pack_map(&p, options);
+    return p;
+}
+
+void codec_request_within(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, struct pdr_bytes method,
+                          struct pdr_bytes args, uint64_t deadline_ms)
+{
+    msgpack_packer p = pack_call(w, msgid, address, method, args, 1);
     pack_str(&p, pdr_str("deadline_ms"));
     msgpack_pack_uint64(&p, deadline_ms);
+}
+
+void codec_request_numbered(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, struct pdr_bytes method,
+                            struct pdr_bytes args, uint64_t deadline_ms, uint64_t number)
+{
+    msgpack_packer p = pack_call(w, msgid, address, method, args, 2);
+    pack_str(&p, pdr_str("deadline_ms"));
+    msgpack_pack_uint64(&p, deadline_ms);
+    pack_str(&p, pdr_str("id"));
+    msgpack_pack_uint64(&p, number);
 }
 
 void codec_notification(pdr_writer *w, struct pdr_bytes address, struct pdr_bytes method, struct pdr_bytes args)

@@ -17,6 +17,9 @@ void codec_request(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, stru
 /** The same call as `_sys/conn.call`, which takes a deadline along. */
 void codec_request_within(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, struct pdr_bytes method,
                           struct pdr_bytes args, uint64_t deadline_ms);
+/** The same with a number in the connection's session that is not the msgid. */
+void codec_request_numbered(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, struct pdr_bytes method,
+                            struct pdr_bytes args, uint64_t deadline_ms, uint64_t number);
 void codec_notification(pdr_writer *w, struct pdr_bytes address, struct pdr_bytes method, struct pdr_bytes args);
 
 /** An event of the actor `address`: `[2, "TYPE/KEY", [event]]`; `[event, seq]` unless seq is NULL. */

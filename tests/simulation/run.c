@@ -285,12 +285,12 @@ static void draw_workloads(struct run *run, const struct workload_class *only)
         uint32_t count = 1 + (uint32_t)sim_draw(&run->sim, 3);
         for (uint32_t i = 0; i < count; i++) {
             const struct workload_class *cls = only != NULL ? only : workload_classes[sim_draw(&run->sim, classes)];
-            bool has_it = false;
+            bool has_it = cls->alone && i > 0;
             for (uint32_t k = 0; k < run->workload_count; k++) {
                 has_it |= run->workloads[k]->cls == cls && run->workloads[k]->index == client;
             }
-            if (!has_it) {
-                add(run, cls, client);
+            if (!has_it && add(run, cls, client) != NULL && cls->alone) {
+                break;
             }
         }
     }

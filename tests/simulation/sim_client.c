@@ -243,7 +243,8 @@ bool sim_client_send_raw(struct sim_client *client, struct pdr_bytes bytes)
 static void open_real(struct sim_client *client)
 {
     const char *why;
-    struct pdr_client_options options = {.node = client->address};
+    client->has_session = sim_chance(client->sim, 50);
+    struct pdr_client_options options = {.node = client->address, .session = client->has_session};
     CHECK(client_open_on(&client->loop.loop, client->transport, &options, rng_next(&client->sim->rng), &client->real,
                          &why) == PDR_OK);
 }

@@ -28,6 +28,7 @@ struct sim_client {
     struct transport *transport;
 
     pdr_client *real; /* NULL: raw */
+    bool has_session; /* its calls are under one */
 
     /* raw */
     uint32_t outstanding;

@@ -283,6 +283,55 @@ static int slow_wait(pdr_turn *turn, const pdr_args *args)
 
 PDR_ACTOR_WITH(sim_slow, 0, NULL, NULL, PDR_DURABILITY_VOLATILE, PDR_READER("wait", slow_wait))
 
+/* sim_once: a counter that also counts how often each number came, and may take its time, so that copies of a call
+ * queue behind others. */
+
+static struct pdr_bytes once_key(uint8_t *room, const pdr_args *args, uint32_t index)
+{
+    uint64_t number = (uint64_t)pdr_arg_int(args, index, 0);
+    for (int i = 0; i < 8; i++) {
+        room[i] = (uint8_t)(number >> (8 * i));
+    }
+    return pdr_bytes(room, 8);
+}
+
+static int64_t once_count(pdr_turn *turn, struct pdr_bytes key)
+{
+    struct pdr_bytes value;
+    return pdr_get(turn, key, &value) == PDR_OK ? *(const uint8_t *)value.data : 0;
+}
+
+/* add [number, ms] -> how many were added */
+static int once_add(pdr_turn *turn, const pdr_args *args)
+{
+    uint8_t room[8], count;
+    struct pdr_bytes key = once_key(room, args, 0);
+    int64_t ms = pdr_arg_int(args, 1, 0), n = 0;
+    int status = ms > 0 ? pdr_sleep(turn, (uint64_t)ms) : PDR_OK;
+    if (status != PDR_OK) {
+        return status;
+    }
+    count = (uint8_t)(once_count(turn, key) + 1);
+    pdr_get_int(turn, "n", &n);
+    pdr_put_int(turn, "n", n + 1);
+    status = pdr_put(turn, key, pdr_bytes(&count, 1));
+    return status == PDR_OK ? pdr_reply_int(turn, n + 1) : status;
+}
+
+/* count [number] -> how often it was added; without a number: how many were */
+static int once_get(pdr_turn *turn, const pdr_args *args)
+{
+    uint8_t room[8];
+    int64_t n = 0;
+    if (pdr_arg_count(args) > 0) {
+        return pdr_reply_int(turn, once_count(turn, once_key(room, args, 0)));
+    }
+    pdr_get_int(turn, "n", &n);
+    return pdr_reply_int(turn, n);
+}
+
+PDR_ACTOR(sim_once, PDR_METHOD("add", once_add), PDR_READER("get", once_get))
+
 /* sim_beat: a timer that counts. */
 
 /* start [period_ms] -> beats so far */
@@ -484,6 +533,6 @@ static int alarm_look(pdr_turn *turn, const pdr_args *args)
 PDR_ACTOR(sim_alarm, PDR_METHOD("set", alarm_set), PDR_METHOD("cancel", alarm_cancel), PDR_METHOD("ring", alarm_ring),
           PDR_METHOD("hurry", alarm_hurry), PDR_READER("look", alarm_look))
 
-const struct pdr_actor_type *const sim_types[] = {&pdr_type_sim_bank,  &pdr_type_sim_step,  &pdr_type_sim_witness,
-                                                  &pdr_type_sim_chain, &pdr_type_sim_slow,  &pdr_type_sim_cached,
-                                                  &pdr_type_sim_beat,  &pdr_type_sim_alarm, NULL};
+const struct pdr_actor_type *const sim_types[] = {
+    &pdr_type_sim_bank,   &pdr_type_sim_step, &pdr_type_sim_witness, &pdr_type_sim_chain, &pdr_type_sim_slow,
+    &pdr_type_sim_cached, &pdr_type_sim_beat, &pdr_type_sim_alarm,   &pdr_type_sim_once,  NULL};

@@ -31,6 +31,7 @@ void swarm_draw_node(struct sim *sim, struct node_options *options, unsigned *co
     options->connections_max = (uint32_t)PICK(sim, 24, 0);
     options->outstanding_max = (uint32_t)PICK(sim, 2, 8, 64, 0);
     options->fibers_max = (uint32_t)PICK(sim, 6, 16, 0);
+    options->session_idle_ms = PICK(sim, 1, 20, 300, 3000, 0);
     draw_journal(sim, &options->journal);
 }
 

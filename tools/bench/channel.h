@@ -32,6 +32,7 @@ struct channel_options {
     const char *prefix;      /* of keys: request `number` goes to PREFIX followed by the number */
     uint32_t slots;          /* requests without an answer, at most */
     uint32_t hits;           /* of a CHANNEL_PLAY */
+    bool session;            /* requests are under a durable session of the connection's own */
     channel_answer answered; /* on the loop's thread */
     void *user;
 };

@@ -19,6 +19,7 @@ struct load_plan {
     bool once;
     bool fixed;           /* every slot has a key of its own: closed loop */
     uint32_t hits;        /* of a CHANNEL_PLAY, which counts as two operations each */
+    bool sessions;        /* each connection has a durable session */
     unsigned threads;     /* that generate; each has a share of the connections */
     unsigned connections; /* spread evenly; at most `outstanding` are opened */
     unsigned outstanding; /* closed loop: always; open loop: at most */

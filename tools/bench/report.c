@@ -264,22 +264,32 @@ static const struct goal {
     const char *name, *unit;
     struct figure ours, floor;
     double at_most;
+    double at_least; /* 0: it is at_most that is asked for */
 } goals[] = {
     {"W1 p50 / raw echo p50",
      "x",
      {"perdure", "W1", "1 outstanding", "p50_us"},
      {"libuv", "W1", "1 outstanding", "p50_us"},
-     1.5},
+     1.5,
+     0},
     {"W3 p50 at 1 outstanding / 4 KiB append + fdatasync p50",
      "x",
      {"perdure", "W3", "1 outstanding, 1 conns", "p50_us"},
      {"disk", "W0", "append 4 KiB + fdatasync", "p50_us"},
-     2},
+     2,
+     0},
+    {"W3 under sessions / W3, answered a second",
+     "x",
+     {"perdure", "W3", "256 outstanding, 8 conns, sessions", "ops_s"},
+     {"perdure", "W3", "256 outstanding, 8 conns", "ops_s"},
+     0,
+     0.85},
     {"start: empty directory to first answered call",
      "ms",
      {"perdure", "start", "empty directory, first add", "first_call_ms"},
      {NULL, NULL, NULL, NULL},
-     100},
+     100,
+     0},
 };
 
 /** 0 if it was not measured. */
@@ -307,10 +317,12 @@ void report_ratios(struct report *r)
             continue;
         }
         double value = ours / floor;
-        fprintf(r->table, "%s%s: %.2f %s (goal: at most %g %s)\n", json_array_size(r->ratios) == 0 ? "\n" : "",
-                goal->name, value, goal->unit, goal->at_most, goal->unit);
+        bool is_least = goal->at_least > 0;
+        double bound = is_least ? goal->at_least : goal->at_most;
+        fprintf(r->table, "%s%s: %.2f %s (goal: at %s %g %s)\n", json_array_size(r->ratios) == 0 ? "\n" : "",
+                goal->name, value, goal->unit, is_least ? "least" : "most", bound, goal->unit);
         json_array_append_new(r->ratios, json_pack("{s:s, s:f, s:s, s:f}", "name", goal->name, "value", value, "unit",
-                                                   goal->unit, "at_most", goal->at_most));
+                                                   goal->unit, is_least ? "at_least" : "at_most", bound));
     }
 }
 

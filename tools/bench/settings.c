@@ -31,6 +31,8 @@ const struct bench_flag bench_flags[] = {
     {"--rate", "R", FLAG_REAL, AT(bench.rate), 0.1, 1e7,
      "open loop: R calls a second, however slowly they are answered; latency\ncounts from when a call was due (W1 to "
      "W3, and W0's echo)"},
+    {"--sessions", NULL, FLAG_NONE, AT(bench.sessions), 0, 0,
+     "W3: by turns with each run another one under durable sessions, one a\nconnection (exactly once), and the ratio"},
     {"--threads", "N", FLAG_WHOLE, AT(bench.threads), 1, 64, "threads that generate the load (default 1)"},
     {"--json", "FILE", FLAG_TEXT, AT(json), 0, 0,
      "write everything as JSON too; - is standard output, the table\nthen goes to standard error"},

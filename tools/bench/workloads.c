@@ -80,27 +80,64 @@ static json_t *run_json(const struct load_plan *plan, const struct load_result *
     return run;
 }
 
+/** The runs of one shape so far. */
+struct series {
+    const struct shape *shape;
+    json_t *runs;
+    uint64_t answered;
+    char why[256];
+    bool failed;
+};
+
+static void series_begin(struct series *series, const struct shape *shape)
+{
+    *series = (struct series){.shape = shape, .runs = json_array(), .why = "no run was begun"};
+}
+
+static void series_run(struct bench *b, struct series *series, unsigned k)
+{
+    char prefix[48];
+    struct load_plan plan = series->shape->plan;
+    if (series->failed || process_interrupted()) {
+        return;
+    }
+    if (plan.once) {
+        snprintf(prefix, sizeof prefix, "n%08x-%u-", b->identity, k);
+        plan.prefix = prefix;
+    }
+    plan.seed = 1 + k;
+    series->failed = !load_run(&plan, b->result, series->why, sizeof series->why);
+    if (!series->failed) {
+        series->answered += b->result->ops;
+        json_array_append_new(series->runs, run_json(&plan, b->result));
+    }
+}
+
+static void series_end(struct bench *b, struct series *series)
+{
+    b->missed = b->missed || series->answered == 0;
+    bench_report(b, &series->shape->label, series->runs, process_interrupted() ? "interrupted" : series->why);
+}
+
+/** Repeats shapes and reports them: by turns, so that all meet the same machine. */
+static void measure_by_turns(struct bench *b, const struct shape *shapes, unsigned count)
+{
+    struct series series[2];
+    unsigned repeat = (unsigned)bench_or(b->options->repeat, BENCH_REPEAT_DEFAULT);
+    for (unsigned i = 0; i < count; i++) {
+        series_begin(&series[i], &shapes[i]);
+    }
+    for (unsigned k = 0; k < repeat * count; k++) {
+        series_run(b, &series[k % count], k / count);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        series_end(b, &series[i]);
+    }
+}
+
 void bench_measure(struct bench *b, const struct shape *shape)
 {
-    char why[256] = "no run was begun", prefix[48];
-    json_t *runs = json_array();
-    unsigned repeat = (unsigned)bench_or(b->options->repeat, BENCH_REPEAT_DEFAULT);
-    uint64_t answered = 0;
-    for (unsigned k = 0; k < repeat && !process_interrupted(); k++) {
-        struct load_plan plan = shape->plan;
-        if (plan.once) {
-            snprintf(prefix, sizeof prefix, "n%08x-%u-", b->identity, k);
-            plan.prefix = prefix;
-        }
-        plan.seed = 1 + k;
-        if (!load_run(&plan, b->result, why, sizeof why)) {
-            break;
-        }
-        answered += b->result->ops;
-        json_array_append_new(runs, run_json(&plan, b->result));
-    }
-    b->missed = b->missed || answered == 0;
-    bench_report(b, &shape->label, runs, process_interrupted() ? "interrupted" : why);
+    measure_by_turns(b, shape, 1);
 }
 
 const char *bench_with_commas(char *out, size_t size, uint64_t number)
@@ -173,11 +210,16 @@ static void measure_levels(struct bench *b, const struct load_kind *kind, const 
         if (flags_decide && levels[1] != 0) {
             continue;
         }
-        char variant[96];
-        struct shape shape = {.plan = bench_plan(b, kind->op, *levels, kind->actors)};
-        name_variant(b, &shape.plan, kind->actors == 1, variant, sizeof variant);
-        shape.label = (struct report_label){kind->peer, kind->workload, variant, kind->ack};
-        bench_measure(b, &shape);
+        char variant[96], under_sessions[128];
+        bool has_sessions = b->options->sessions && kind->op == CHANNEL_ADD;
+        struct shape shapes[] = {{.plan = bench_plan(b, kind->op, *levels, kind->actors)}, {.plan = {0}}};
+        name_variant(b, &shapes[0].plan, kind->actors == 1, variant, sizeof variant);
+        snprintf(under_sessions, sizeof under_sessions, "%s, sessions", variant);
+        shapes[1].plan = shapes[0].plan;
+        shapes[1].plan.sessions = true;
+        shapes[0].label = (struct report_label){kind->peer, kind->workload, variant, kind->ack};
+        shapes[1].label = (struct report_label){kind->peer, kind->workload, under_sessions, kind->ack};
+        measure_by_turns(b, shapes, has_sessions ? 2 : 1);
     }
 }
 

@@ -186,6 +186,8 @@ void config_process(const struct config *config, const struct pdr_actor_type *co
                 .unread_ms = config->unread,
                 .fibers_max = (uint32_t)config->turns,
                 .slow_turn_ms = config->slow_turn,
+                .sessions_max = (uint32_t)config->sessions,
+                .session_idle_ms = config->session_idle,
                 .journal = {.segment_bytes = config->log_segment, .bytes_max = config->log_size},
             },
     };

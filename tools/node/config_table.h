@@ -39,6 +39,10 @@
       "unanswered calls of one connection; with more it is not read until answers have left")                          \
     X(unread,       "unread",       DURATION, "TIME",      "2min",           "1s",    "1d",                            \
       "how long a client may leave answers lying and take none; then its connection is cut")                           \
+    X(sessions,     "sessions",     COUNT,    "N",         "100000",         "1",     "1000000",                       \
+      "open sessions of clients; further ones are answered overloaded")                                                \
+    X(session_idle, "session-idle", DURATION, "TIME",      "1h",             "10ms",  "1d",                            \
+      "a session that no connection has had for so long is over")                                                      \
     X(drain,        "drain",        DURATION, "TIME",      "10s",            "0",     "1h",                            \
       "how long turns that run may take to end when the node is stopped")                                              \
     X(log_size,     "log-size",     BYTES,    "SIZE",      "1GiB",           "2MiB",  "1TiB",                          \

@@ -364,6 +364,8 @@ static struct core_limits limits_of(const struct node_options *o, unsigned cores
         .queued_max = o->queued_max,
         .fibers_max = o->fibers_max,
         .slow_turn_ms = o->slow_turn_ms,
+        .sessions_max = (o->sessions_max == 0 ? 100000 : o->sessions_max) / cores + 1,
+        .session_idle_ms = o->session_idle_ms,
     };
 }
 
@@ -387,6 +389,9 @@ static void make_cores(struct node *node, const struct node_options *options)
         .registry = node->registry,
         .route = route,
         .router = &node->router,
+        .cores = node->cores,
+        .core_count = world->cores,
+        .session_taken = conn_session_taken,
         .flush = conns_flush,
     };
     for (unsigned i = 0; i < world->cores; i++) {
@@ -400,6 +405,7 @@ static void make_cores(struct node *node, const struct node_options *options)
     }
     cw.loop = world->control_loop;
     cw.journal = NULL;
+    cw.session_taken = NULL;
     cw.flush = NULL;
     node->control = core_new(world->cores, world->cores, CLUSTER_SHARDS, &cw, &limits, world->seed ^ 0x5eed);
     loop_own(cw.loop, node->control, on_timer, tick);

@@ -49,6 +49,8 @@ struct node_options {
     uint32_t connections_max;                  /* 0: 10,000 */
     uint32_t outstanding_max;                  /* unanswered calls of one connection before it is paused; 0: 4,096 */
     uint64_t unread_ms;                        /* how long a peer may take no byte of its answers; 0: 120,000 */
+    uint32_t sessions_max;                     /* open sessions of clients; 0: 100,000 */
+    uint64_t session_idle_ms;                  /* a session's life without a connection; 0: 3,600,000 */
     uint32_t fibers_max;                       /* turns that wait at a time, a core; 0: 10,000 */
     uint64_t slow_turn_ms;                     /* a turn that lasts as long is logged; 0: none is */
     struct journal_options journal;

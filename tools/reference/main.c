@@ -129,7 +129,7 @@ static void print_errors(void)
 #undef ERROR_LINE
     printf("\nAfter `deadline_exceeded` and `unavailable` nobody can say whether the call was applied: to call again "
            "is safe\n"
-           "when the method may run twice, and always under a session (a later version).\n");
+           "when the method may run twice, and always under a session ([exactly once](../concepts/sessions.md)).\n");
 }
 
 /* limits.md */

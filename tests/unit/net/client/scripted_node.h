@@ -9,6 +9,9 @@
  *   farewell     says why, then closes             garbage   sends what is no frame
  *   stranger     answers a msgid that nobody asked, then the right one
  *   ok           answers the error {"code": "ok"}
+ *   drop         closes the connection the first time, then answers as echo
+ *
+ * A hello that asks for a session gets the one of `session`, or `hello_error` once.
  *
  * It watches any actor, and answers {"seq": N}, the last event's; but a/refused is refused for good, a/busy the first
  * time, and a/mute is not answered. node_emit sends an event. */
@@ -35,6 +38,10 @@ struct scripted_node {
     unsigned watches, unwatches;
     uint64_t seq, watched_after;
     bool has_after, no_seqs;
+    const char *session, *hello_error;
+    unsigned hellos, drops;
+    char asked_session[65]; /* by the last hello */
+    uint64_t number, ack_below;
 };
 
 static void node_close(struct scripted_node *node)
@@ -111,6 +118,12 @@ static void node_act(struct scripted_node *node, uint64_t msgid, struct pdr_byte
     }
     if (pdr_bytes_equal(method, pdr_str("echo"))) {
         node_answer(node, msgid, pdr_value_at(args, 0));
+    } else if (pdr_bytes_equal(method, pdr_str("drop"))) {
+        if (node->drops++ == 0) {
+            node_close(node);
+        } else {
+            node_answer(node, msgid, pdr_value_at(args, 0));
+        }
     } else if (pdr_bytes_equal(method, pdr_str("within"))) {
         pdr_write_uint(&number, deadline_ms);
         node_answer(node, msgid, pdr_written(&number));
@@ -187,6 +200,28 @@ static inline void node_emit(struct scripted_node *node, const char *address, ui
     pdr_writer_release(&w);
 }
 
+static void node_greet(struct scripted_node *node, const struct frame *frame, const struct rpc_hello *hello)
+{
+    pdr_writer result = {0};
+    const char *error = node->hello_error;
+    node->hellos++;
+    node->ack_below = hello->ack_below;
+    snprintf(node->asked_session, sizeof node->asked_session, "%.*s", (int)hello->session.size,
+             hello->session.size > 0 ? (const char *)hello->session.data : "");
+    if (hello->has_session && error != NULL) {
+        node->hello_error = NULL;
+        node_answer_error(node, frame->msgid, error, "no session for you");
+        return;
+    }
+    if (hello->has_session && node->session != NULL) {
+        pdr_write_map(&result, 1);
+        pdr_write_cstr(&result, "session");
+        pdr_write_bin(&result, pdr_str(node->session));
+    }
+    node_answer(node, frame->msgid, pdr_written(&result));
+    pdr_writer_release(&result);
+}
+
 static void node_take(struct scripted_node *node, const struct frame *frame)
 {
     struct pdr_ref ref;
@@ -199,8 +234,12 @@ static void node_take(struct scripted_node *node, const struct frame *frame)
         REQUIRE(rpc_parse_hello(frame->args, &hello, &why) == PDR_OK);
         node->hello_deadline_ms = hello.deadline_ms;
         if (frame->kind == FRAME_REQUEST) {
-            node_answer(node, frame->msgid, pdr_bytes(NULL, 0));
+            node_greet(node, frame, &hello);
         }
+        return;
+    }
+    if (pdr_bytes_equal(frame->target, pdr_str("_sys/conn.ack"))) {
+        REQUIRE(pdr_value_uint(pdr_value_at(frame->args, 0), &node->ack_below));
         return;
     }
     if (pdr_bytes_equal(frame->target, pdr_str("_sys/conn.watch"))) {
@@ -218,8 +257,10 @@ static void node_take(struct scripted_node *node, const struct frame *frame)
     node->requests++;
     if (pdr_bytes_equal(frame->target, pdr_str("_sys/conn.call"))) {
         REQUIRE(rpc_parse_call(frame->args, &call, &why) == PDR_OK);
+        node->number = call.has_id ? call.id : frame->msgid;
         node_act(node, frame->msgid, call.method, call.args, call.deadline_ms);
     } else {
+        node->number = frame->msgid;
         node_act(node, frame->msgid, method, frame->args, 0);
     }
 }

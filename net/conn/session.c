@@ -1,0 +1,122 @@
+/* net/conn/session.c: a connection and its session: asked for, held, taken over, left.
+ *
+ * The session's home is a shard, which knows who has it (core/shard/session_home.c). While it is asked the connection
+ * is not read on: what comes behind hello is under the session, or is not run at all. */
+#include "core/cluster_map.h"
+#include "core/shard/core.h"
+#include "core/shard/sessions.h"
+#include "net/conn/conn.h"
+#include "net/route.h"
+#include "net/wire/codec.h"
+#include "net/wire/rpc.h"
+
+static void take_id(struct conn *conn, const struct call *call)
+{
+    struct pdr_bytes id;
+    if (pdr_value_bytes(pdr_written(&call->reply), &id) && session_id_decode(id, &conn->session)) {
+        conn->has_session = CONN_SESSION_HELD;
+    }
+}
+
+static void answered(struct call *call)
+{
+    struct conn *conn = call->owner;
+    uint8_t id[SESSION_ID_SIZE];
+    conn->has_session = CONN_SESSION_REFUSED;
+    if (call->status == PDR_OK) {
+        take_id(conn, call); /* also if the peer has gone: the home thinks that we have it */
+    }
+    if (conn_begin_write(conn) != NULL && call->tag != UINT64_MAX) {
+        if (conn->has_session == CONN_SESSION_HELD) {
+            session_id_encode(id, &conn->session);
+            conn_greet(conn, call->tag, pdr_bytes(id, sizeof id));
+        } else {
+            codec_error(&conn->out, call->tag, pdr_str(pdr_status_wire(call->status)), pdr_str(call->text),
+                        call->retry_ms);
+        }
+    }
+    call_free(&call->home->calls, call);
+    conn_call_ended(conn);
+}
+
+static void refuse_session(struct conn *conn, const struct frame *frame, enum pdr_status status, const char *why)
+{
+    conn->has_session = CONN_SESSION_REFUSED;
+    conn_refuse(conn, frame, status, why);
+}
+
+static void ask(struct conn *conn, const struct frame *frame, const struct session_id *id)
+{
+    static const char address[] = "_sys/conn";
+    struct core *core = conn->conns->core;
+    struct pdr_bytes none = pdr_bytes(NULL, 0);
+    struct pdr_ref ref = {pdr_bytes(address, 4), pdr_bytes(address + 5, 4)};
+    struct call *call = call_new(&core->calls, core, &ref, pdr_str(address), pdr_str("hello"), none, none, NULL, 0, 0);
+    if (call == NULL) {
+        refuse_session(conn, frame, PDR_OVERLOADED, "the machine has no memory for this call");
+        return;
+    }
+    conn->id = ++conn->conns->next_id;
+    call->kind = id != NULL ? CALL_SESSION_RESUME : CALL_SESSION_OPEN;
+    call->shard = (uint32_t)rng_below(&core->rng, conn->conns->router->map.shard_count);
+    if (id != NULL) {
+        call->session.id = *id;
+        call->shard = id->shard;
+    }
+    call->session.n = conn->id;
+    call->deadline_ns = UINT64_MAX;
+    call->finish = answered;
+    call->owner = conn;
+    call->tag = frame->kind == FRAME_REQUEST ? frame->msgid : UINT64_MAX;
+    conn->has_session = CONN_SESSION_ASKED;
+    conn->outstanding++;
+    route_to_shard(conn->conns->router, core, call);
+}
+
+void conn_ask_session(struct conn *conn, const struct frame *frame, const struct rpc_hello *hello)
+{
+    struct session_id id;
+    bool opens = hello->session.size == 0;
+    bool is_known = !opens && session_id_decode(hello->session, &id) && id.shard < conn->conns->router->map.shard_count;
+    if (conn->has_session == CONN_SESSION_HELD && !(is_known && session_id_equal(&id, &conn->session))) {
+        conn_refuse(conn, frame, PDR_INVALID,
+                    "this connection has a session already: another one needs another connection");
+        return;
+    }
+    if (hello->has_ack_below && hello->ack_below > conn->ack_below) {
+        conn->ack_below = hello->ack_below;
+    }
+    if (conn->has_session == CONN_SESSION_HELD) {
+        if (frame->kind == FRAME_REQUEST) {
+            conn_greet(conn, frame->msgid, hello->session);
+        }
+    } else if (!opens && !is_known) {
+        refuse_session(conn, frame, PDR_SESSION, "the session is unknown or over");
+    } else if (opens && frame->kind != FRAME_REQUEST) {
+        refuse_session(conn, frame, PDR_INVALID, "a session is opened by a request: else nobody knows its id");
+    } else {
+        ask(conn, frame, opens ? NULL : &id);
+    }
+}
+
+void conn_session_taken(void *user, const struct session_id *id, uint64_t holder)
+{
+    struct conns *conns = user;
+    for (struct list *node = conns->all.next; node != &conns->all; node = node->next) {
+        struct conn *conn = LIST_ITEM(node, struct conn, node);
+        if (conn->id == holder && conn->has_session == CONN_SESSION_HELD && session_id_equal(&conn->session, id)) {
+            conn_end(conn, PDR_CANCELLED, "the session goes on on another connection, where a newer hello named it");
+            return;
+        }
+    }
+}
+
+void conn_leave_session(struct conn *conn)
+{
+    struct conns *conns = conn->conns;
+    if (conn->has_session == CONN_SESSION_HELD && !conns->core->dead) {
+        const struct router *router = conns->router;
+        struct core *home = router->cores[cluster_map_core(&router->map, conn->session.shard)];
+        sessions_leave(conns->core, home, &conn->session, conn->id);
+    }
+}
