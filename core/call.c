@@ -90,6 +90,8 @@ struct call *call_new(struct call_pool *pool, struct core *home, const struct pd
     call->durability = PDR_DURABILITY_DEFAULT;
     call->at = home;
     call->activation = NULL;
+    list_init(&call->gate.node);
+    call->tell = (struct call_tell){.role = TELL_NONE};
     call->status = PDR_OK;
     call->retry_ms = 0;
     call->code[0] = call->text[0] = 0;

@@ -8,6 +8,7 @@
 
 #include <perdure/actor.h>
 #include <perdure/ref.h>
+#include <string.h>
 
 #include "core/base/limits.h"
 #include "core/base/list.h"
@@ -30,6 +31,27 @@ enum call_state {
     CALL_QUEUED,  /* in a mailbox; `timer` is set unless it runs in this tick */
     CALL_RUNNING, /* a turn has it */
     CALL_GATED,   /* the turn has ended; the reply waits for its entry to be durable */
+};
+
+enum tell_role {
+    TELL_NONE,      /* a call; or a tell of a volatile turn or a notification: at most once */
+    TELL_SENT,      /* in a channel, as `number`, from the shard `from`; finished when it is taken */
+    TELL_ASKED,     /* by a client; finished when it is accepted */
+    TELL_PENDING,   /* accepted: one of its receiver's queue */
+    TELL_REDELIVER, /* the dead letter `number` of this address is to be accepted again */
+    TELL_DISCARD,   /* ... or forgotten */
+};
+
+/** What makes a call a durable tell (core/shard/tells.h). */
+struct call_tell {
+    struct list node; /* PENDING: the queue, by number */
+    uint64_t number;
+    uint64_t accept_seq; /* PENDING: of the entry that accepted it, if that may still be undone */
+    uint32_t from;
+    uint8_t role;     /* enum tell_role */
+    uint8_t attempts; /* PENDING: turns that failed */
+    bool begun;       /* PENDING: a part of its turn is committed, so it never runs again by itself */
+    bool undone;      /* PENDING: never was, once its turn has ended */
 };
 
 /** Waits for a shard's commit_seq >= seq (replication.md R25). `open` runs once, on the shard's
@@ -67,6 +89,7 @@ struct call {
     struct core *at;                /* the core that has it */
     struct activation *activation;  /* while QUEUED, RUNNING */
     struct gate_wait gate;          /* while GATED */
+    struct call_tell tell;
 
     /* outcome */
     enum pdr_status status;
@@ -114,6 +137,12 @@ enum pdr_status call_fail(struct call *call, enum pdr_status status, const char 
 
 /** A sentence that was cut to fit must not end in the middle of a UTF-8 character: clients that check would break. */
 void text_cut(char *text);
+
+/** Is it for the platform itself, `_sys/...`? */
+static inline bool call_is_system(const struct call *call)
+{
+    return call->type_size == 4 && memcmp(call->address.data, "_sys", 4) == 0;
+}
 
 /** Heap bytes beyond the struct itself. */
 size_t call_heap_size(const struct call *call);

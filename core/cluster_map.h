@@ -14,9 +14,15 @@ struct cluster_map {
     uint32_t cores; /* of this node */
 };
 
+/** Placement of a key among `shard_count` shards; the same for ever. */
+static inline uint32_t cluster_shard(uint32_t shard_count, uint64_t key_hash)
+{
+    return (uint32_t)(key_hash % shard_count);
+}
+
 static inline uint32_t cluster_map_shard(const struct cluster_map *map, uint64_t key_hash)
 {
-    return (uint32_t)(key_hash % map->shard_count);
+    return cluster_shard(map->shard_count, key_hash);
 }
 
 /** The core of this node that owns the shard. */

@@ -46,7 +46,7 @@ static void route_system(struct router *router, struct core *from, struct call *
 void route(void *user, struct core *from, struct call *call)
 {
     struct router *router = user;
-    if (call->type_size == 4 && memcmp(call->address.data, "_sys", 4) == 0) {
+    if (call_is_system(call)) {
         route_system(router, from, call);
         return;
     }

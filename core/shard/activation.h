@@ -22,6 +22,7 @@ enum activation_state { ACTIVATION_LOADING, ACTIVATION_IDLE, ACTIVATION_BUSY };
 struct activation_extra {
     struct list timers;   /* struct actor_timer */
     uint32_t timer_bytes; /* of all of them */
+    uint32_t tells;       /* durable ones among the calls in the mailbox */
 };
 
 struct activation {

@@ -110,8 +110,7 @@ static struct fold *new_fold(struct apply *apply)
 /* Keys that are numbers given out once: what is put and deleted within a step leaves no trace in the store. */
 static bool is_unique(const struct effect *effect)
 {
-    return effect->kind == EFFECT_ROW_PUT ? effect->space == KEYS_OUTBOX
-                                          : effect->kind == EFFECT_PUT && effect->space == KEYS_TELL;
+    return effect->kind == EFFECT_ROW_PUT && (effect->space == KEYS_OUTBOX || effect->space == KEYS_PENDING);
 }
 
 static void fold_write(struct apply *apply, uint32_t shard, struct pdr_bytes address, const struct effect *effect)

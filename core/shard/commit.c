@@ -11,6 +11,7 @@
 #include "core/shard/reminders.h"
 #include "core/shard/sessions.h"
 #include "core/shard/watch.h"
+#include "core/shard/tells.h"
 
 #define RECORDS_MIN (16u << 10)
 #define KEEP_SPARE_MAX (1u << 20)
@@ -204,6 +205,9 @@ enum pdr_status commit_turn(struct turn *turn, bool final)
     struct activation *a = turn->activation;
     struct turn *hold = final ? NULL : turn;
     uint32_t operations;
+    if (tells_write(turn, final) != PDR_OK) {
+        return PDR_NO_SPACE;
+    }
     if (turn->writes.count == 0 && turn->rows.count == 0) {
         return PDR_OK;
     }
@@ -215,7 +219,7 @@ enum pdr_status commit_turn(struct turn *turn, bool final)
     if (a->core->refusing) {
         return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk under the data directory is full");
     }
-    if (!a->cls->logged && operations == turn->rows.count && turn->rows.has_sessions) {
+    if (!a->cls->logged && operations == turn->rows.count) {
         /* a volatile actor: its state must not depend on an entry that may be undone */
         merge(a, &turn->writes, 0, hold);
         commit_rows(a->core, a->shard, NULL, NULL, &turn->rows);

@@ -12,6 +12,7 @@
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
 #include "core/shard/sessions.h"
+#include "core/shard/tells.h"
 #include "core/shard/turn.h"
 #include "core/shard/watch.h"
 
@@ -30,6 +31,8 @@ static void set_defaults(struct core_limits *l)
     DEFAULT(uncommitted_entries_max, LIMIT_UNCOMMITTED_ENTRIES_MAX);
     DEFAULT(uncommitted_bytes_max, LIMIT_UNCOMMITTED_BYTES_MAX);
     DEFAULT(unapplied_bytes_max, LIMIT_UNAPPLIED_BYTES_MAX);
+    DEFAULT(outbox_max, 16384);
+    DEFAULT(tells_max, 16384);
     DEFAULT(apply_bytes, 4u << 20);
     DEFAULT(apply_delay_ms, 100);
     DEFAULT(sessions_max, 100000);
@@ -82,6 +85,7 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     core->apply_until = UINT64_MAX;
     core->apply = apply_new(shard_count);
     core->fibers = fiber_pool_new(core->limits.fibers_max, 256);
+    core->tells = tells_new(core);
     for (uint32_t id = index; id < shard_count; id += cores) {
         struct shard *shard = mem_new(sizeof *shard);
         shard->id = id;
@@ -137,6 +141,7 @@ void core_free(struct core *core)
 {
     struct list *node;
     CHECK(core->dead);
+    tells_forget(core);
     discard_gates(core);
     discard_turns(&core->waiting);
     discard_turns(&core->ready);
@@ -154,6 +159,7 @@ void core_free(struct core *core)
     if (core->fibers != NULL) {
         fiber_pool_free(core->fibers);
     }
+    tells_free(core);
     for (uint32_t id = 0; id < core->shard_count; id++) {
         mem_free(core->shards[id]);
     }
@@ -235,7 +241,7 @@ static bool memory_is_short(struct core *core)
     return core->memory_used >= core->limits.memory_max;
 }
 
-static struct activation *activate(struct core *core, struct call *call)
+struct activation *core_activate(struct core *core, struct call *call)
 {
     struct pdr_bytes type = pdr_bytes(call->address.data, call->type_size);
     const struct actor_class *cls = core->world.find_class(core->world.registry, type);
@@ -275,6 +281,10 @@ void core_deliver(struct core *core, struct call *call)
         return;
     }
     core->stats.calls++;
+    if (call->tell.role != TELL_NONE) {
+        tells_deliver(core, call);
+        return;
+    }
     bool from_client = call->chain_count == 0 && call->caller.size == 0;
     if (core->frozen || (core->stopping && from_client)) {
         refuse(call, PDR_UNAVAILABLE, "the node is stopping");
@@ -286,7 +296,7 @@ void core_deliver(struct core *core, struct call *call)
     }
     struct activation *a = activation_find(core, call->address, activation_hash(call->address));
     if (a == NULL) {
-        a = activate(core, call);
+        a = core_activate(core, call);
         if (a == NULL) {
             call_finish(call);
             return;
@@ -352,7 +362,7 @@ static bool is_drained(struct core *core)
 
 static bool is_applied(struct core *core)
 {
-    if (core->open != NULL || !list_empty(&core->in_flight)) {
+    if (core->open != NULL || !list_empty(&core->in_flight) || tells_in_flight(core) > 0) {
         return false;
     }
     if (core->failed_step != NULL) { /* a full disk */
@@ -371,6 +381,9 @@ static void stop_step(struct core *core)
     }
     void (*idle)(void *) = core->idle;
     core->idle = NULL;
+    if (core->frozen) {
+        tells_forget(core);
+    }
     idle(core->idle_user);
 }
 
@@ -391,12 +404,19 @@ void core_start(struct core *core)
     core->settled = MUTATION(19);
     core->settling = (struct journal_batch){.home = core->world.loop, .records = &nothing, .done = settled};
     journal_submit(core->world.journal, &core->settling);
+    tells_start(core);
+}
+
+/* What recovery found is durable, and the tells that wait are known. */
+static bool is_open(struct core *core)
+{
+    return core->settled && tells_are_known(core) && !core->frozen;
 }
 
 bool core_tick(struct core *core)
 {
     timerwheel_advance(&core->wheel, core_now_ns(core));
-    if (core->settled && !core->frozen) {
+    if (is_open(core)) {
         core->budget = TICK_BUDGET;
         run(core);
         while (!list_empty(&core->loading)) {
@@ -416,7 +436,7 @@ bool core_tick(struct core *core)
         stop_step(core);
     }
     loop_set_timer(core->world.loop, timerwheel_next_ns(&core->wheel));
-    return core->settled && !core->frozen && (!list_empty(&core->runnable) || !list_empty(&core->ready));
+    return is_open(core) && (!list_empty(&core->runnable) || !list_empty(&core->ready));
 }
 
 void core_stop(struct core *core, uint64_t drain_ms, void (*idle)(void *user), void *user)

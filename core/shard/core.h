@@ -21,6 +21,7 @@
 struct core;
 struct shard;
 struct submission;
+struct tells;
 struct apply;
 struct apply_step;
 
@@ -35,6 +36,8 @@ struct core_limits {
     uint32_t uncommitted_entries_max; /* R26, a shard */
     uint32_t uncommitted_bytes_max;   /* R26, a core */
     uint32_t unapplied_bytes_max;     /* a core; beyond it writes wait for the store: overloaded */
+    uint32_t outbox_max;              /* unacknowledged tells of a shard to another */
+    uint32_t tells_max;               /* accepted tells that wait for one actor */
     uint32_t apply_bytes;             /* apply as soon as that much is committed ... */
     uint32_t apply_delay_ms;          /* ... or that old */
     uint64_t slow_turn_ms;            /* a turn that lasts as long is logged; 0: none is */
@@ -138,6 +141,7 @@ struct core {
     uint64_t session_secret;    /* what makes their names hard to guess */
     struct list sessions_over;  /* struct session: their rows are to be deleted */
     struct timer session_timer; /* goes on with sessions_over */
+    struct tells *tells; /* NULL on the control core */
 
     struct timer idle_timer;
     uint64_t swept_ns; /* the tick in which shortage of memory last made it sweep */
@@ -163,6 +167,9 @@ bool core_tick(struct core *core);
 
 /** Stage 4: takes the call, which is at its owner: queues it, or finishes it with an error. */
 void core_deliver(struct core *core, struct call *call);
+
+/** A new activation for the call's address; NULL: why not is in the call. */
+struct activation *core_activate(struct core *core, struct call *call);
 
 /** On the thread of call->at. The outcome is in the call; its `finish` runs on the home core. */
 void call_finish(struct call *call);

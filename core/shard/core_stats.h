@@ -28,7 +28,11 @@
     X(rollbacks,       "times that writes were undone, since the log had no room")                                     \
     X(reminders,       "reminders that fired")                                                                         \
     X(session_answers, "calls that were answered from a session's record, not run again")                              \
-    X(events,          "events that actors emitted")
+    X(events,          "events that actors emitted")                                                                   \
+    X(tells_accepted,  "durable tells that were accepted for an actor")                                                \
+    X(tells_repeated,  "durable tells that were not taken, and sent again")                                            \
+    X(tells_retried,   "turns of durable tells that failed")                                                           \
+    X(tells_dead,      "durable tells that were given up: dead letters")
 
 /*    name                    kind  what is measured */
 #define CORE_HISTOGRAMS(X)                                                                                             \

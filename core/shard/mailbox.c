@@ -5,19 +5,28 @@
 #include "core/shard/stages.h"
 #include "core/shard/turn.h"
 
-static void take_out(struct activation *a, struct call *call)
+static bool is_told(const struct call *call)
+{
+    return call->tell.role == TELL_PENDING;
+}
+
+void mailbox_take_out(struct activation *a, struct call *call)
 {
     struct core *core = a->core;
     list_remove(&call->node);
     timer_cancel(&core->wheel, &call->timer);
     a->mailbox_count--;
+    if (is_told(call)) {
+        a->extra->tells--;
+        return;
+    }
     core->queued--;
     core->memory_used -= sizeof *call + call_heap_size(call);
 }
 
 static void expired(struct activation *a, struct call *call)
 {
-    take_out(a, call);
+    mailbox_take_out(a, call);
     a->core->stats.deadlines++;
     call->state = CALL_MADE;
     call_fail(call, PDR_DEADLINE, "the deadline passed while the call waited in the mailbox of %.*s; it was not run",
@@ -60,8 +69,9 @@ enum pdr_status mailbox_push(struct activation *a, struct call *call)
                          (int)call->address.size, (const char *)call->address.data, (int)call->caller.size,
                          (const char *)call->caller.data);
     }
-    if (a->mailbox_count >= core->limits.mailbox_max || core->queued >= core->limits.queued_max) {
-        bool own = a->mailbox_count >= core->limits.mailbox_max;
+    uint32_t waiting = a->mailbox_count - (a->extra != NULL ? a->extra->tells : 0);
+    bool own = waiting >= core->limits.mailbox_max || a->mailbox_count == UINT16_MAX;
+    if (own || core->queued >= core->limits.queued_max) {
         core->stats.overloaded++;
         call->retry_ms = 10 + (uint32_t)rng_below(&core->rng, 40); /* spread, so that retries don't come as one */
         return own ? call_fail(call, PDR_OVERLOADED, "the mailbox of %.*s is full (limit mailbox = %u calls)",
@@ -90,11 +100,24 @@ enum pdr_status mailbox_push(struct activation *a, struct call *call)
     return PDR_OK;
 }
 
+bool mailbox_push_tell(struct activation *a, struct call *call)
+{
+    if (a->mailbox_count >= UINT16_MAX / 2) {
+        return false;
+    }
+    call->state = CALL_QUEUED;
+    call->activation = a;
+    list_push_back(&a->mailbox, &call->node);
+    a->mailbox_count++;
+    activation_extra(a)->tells++;
+    return true;
+}
+
 void mailbox_watch(struct activation *a)
 {
     for (struct list *node = a->mailbox.next; node != &a->mailbox; node = node->next) {
         struct call *call = LIST_ITEM(node, struct call, node);
-        if (!timer_is_set(&call->timer)) {
+        if (!timer_is_set(&call->timer) && !is_told(call)) {
             timer_init(&call->timer, deadline_passed);
             timer_set(&a->core->wheel, &call->timer, call->deadline_ns);
         }
@@ -109,7 +132,7 @@ struct call *mailbox_pop(struct activation *a)
             expired(a, call);
             continue;
         }
-        take_out(a, call);
+        mailbox_take_out(a, call);
         stages_pass(a->core, call, &a->core->stats.stage_mailbox_wait_us);
         return call;
     }

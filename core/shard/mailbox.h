@@ -10,6 +10,11 @@ enum pdr_status mailbox_push(struct activation *a, struct call *call);
 /** The next call whose deadline is not over (those that are, are answered so); NULL if there is none. */
 struct call *mailbox_pop(struct activation *a);
 
+/** A durable tell: no limit but those it was accepted under, and no deadline. False: the mailbox is full all the same. */
+bool mailbox_push_tell(struct activation *a, struct call *call);
+/** Of a QUEUED call: it is the caller's again. */
+void mailbox_take_out(struct activation *a, struct call *call);
+
 /** Calls that were to run in this tick may have to wait after all: their deadlines get timers. */
 void mailbox_watch(struct activation *a);
 

@@ -4,6 +4,7 @@
 #include "core/base/mutation.h"
 #include "core/shard/commit.h"
 #include "core/shard/sessions.h"
+#include "core/shard/tells.h"
 #include "core/shard/turn.h"
 #include "core/shard/watch.h"
 
@@ -44,6 +45,7 @@ static enum pdr_status commit_part(struct turn *turn, bool call_leaves)
         turn_wait(turn, "commit");
     }
     if (turn->gate_status != PDR_OK) {
+        tells_part_undone(turn);
         return turn_fail(turn, turn->gate_status, NULL,
                          "what the turn wrote before the call could not be made durable");
     }
@@ -191,7 +193,7 @@ enum pdr_status turn_call(struct turn *turn, struct pdr_bytes to, struct pdr_byt
     return read_answer(turn, reply);
 }
 
-/* Tells. */
+/* Tells. They are durable (tells.h) but for those of volatile turns, which are sent once, from memory. */
 
 static void told(struct call *call)
 {
@@ -211,6 +213,11 @@ enum pdr_status turn_tell(struct turn *turn, struct pdr_bytes to, struct pdr_byt
     enum pdr_status status = sends(turn, args.size);
     status = status == PDR_OK ? make(turn, to, method, args, false, &call) : status;
     if (status != PDR_OK) {
+        return status;
+    }
+    status = tells_admit(turn, call);
+    if (status != PDR_OK) {
+        call_free(&turn->activation->core->calls, call);
         return status;
     }
     call->deadline_ns = core_now_ns(turn->activation->core) + 30000 * NS_PER_MS;
@@ -328,6 +335,10 @@ void turn_release_effects(struct turn *turn)
     struct list *node;
     while ((node = list_pop(&turn->outbox)) != NULL) {
         struct call *call = LIST_ITEM(node, struct call, node);
+        if (call->tell.role != TELL_NONE) {
+            tells_leave(a->shard, call, a->last_seq);
+            continue;
+        }
         call->gate.open = tell_leaves;
         bool gated = turn->durability == PDR_DURABILITY_SYNC && commit_gate(a->shard, &call->gate, a->last_seq);
         if (!gated) {

@@ -39,6 +39,8 @@ static inline struct pdr_bytes row_value(const struct row *row)
 
 /** Copies. `key` has at most KEYS_ROW_KEY_MAX bytes. */
 void rows_put(struct rows *rows, enum keys_table table, struct pdr_bytes key, struct pdr_bytes value);
+/** The same, for a value that the caller writes where the answer points: `value_size` bytes, before anything else. */
+uint8_t *rows_reserve(struct rows *rows, enum keys_table table, struct pdr_bytes key, size_t value_size);
 void rows_delete(struct rows *rows, enum keys_table table, struct pdr_bytes key);
 /** Back to empty. */
 void rows_release(struct rows *rows);

@@ -50,7 +50,7 @@ static bool refuse(struct call *call, enum pdr_status status, const char *why)
     return false;
 }
 
-static bool answer_outcome(struct activation *a, struct call *call, const struct session_record *record,
+static bool answer_outcome(struct core *core, struct shard *shard, struct call *call, const struct session_record *record,
                            enum pdr_durability durability)
 {
     struct session_outcome outcome = session_record_outcome(record);
@@ -66,17 +66,17 @@ static bool answer_outcome(struct activation *a, struct call *call, const struct
             return refuse(call, PDR_OVERLOADED, "the machine has no memory for the answer");
         }
     }
-    a->core->stats.session_answers++;
-    turn_answer(a, call, record->ended_seq, durability);
+    core->stats.session_answers++;
+    turn_answer(shard, call, record->ended_seq, durability);
     return false;
 }
 
-static bool answer_begun(struct activation *a, struct call *call, const struct session_record *record,
+static bool answer_begun(struct shard *shard, struct call *call, const struct session_record *record,
                          enum pdr_durability durability)
 {
     call_fail(call, PDR_CANCELLED,
               "the call was cut off after a part of it was committed; it is not run again under this number");
-    turn_answer(a, call, record->begun_seq, durability);
+    turn_answer(shard, call, record->begun_seq, durability);
     return false;
 }
 
@@ -89,11 +89,11 @@ static void wait_expired(struct timer *timer)
     call_finish(call);
 }
 
-static bool wait_for_first(struct activation *a, struct call *call, struct session_record *record)
+static bool wait_for_first(struct core *core, struct call *call, struct session_record *record)
 {
     list_push_back(&record->run->waiting, &call->node);
     timer_init(&call->timer, wait_expired);
-    timer_set(&a->core->wheel, &call->timer, call->deadline_ns);
+    timer_set(&core->wheel, &call->timer, call->deadline_ns);
     return false;
 }
 
@@ -133,9 +133,9 @@ static bool has_room(struct core *core, const struct session *session, struct ca
                   "too many answers are kept for retries (limit session_bytes): acknowledge some (\"ack_below\")");
 }
 
-bool sessions_admit(struct activation *a, struct call *call, enum pdr_durability durability)
+bool sessions_admit(struct core *core, struct shard *shard, struct call *call, enum pdr_durability durability)
 {
-    struct session *session = session_find(&a->shard->sessions, &call->session.id);
+    struct session *session = session_find(&shard->sessions, &call->session.id);
     struct session_record *record = session != NULL ? session_record(session, call->session.n) : NULL;
     uint64_t floor = session != NULL ? session_floor(session, call->session.ack_below) : call->session.ack_below;
     if (call->session.n < floor && !MUTATION(72)) {
@@ -144,16 +144,17 @@ bool sessions_admit(struct activation *a, struct call *call, enum pdr_durability
                       "numbers further): it is not run again");
     }
     if (record == NULL) {
-        return has_room(a->core, session, call);
+        return has_room(core, session, call);
     }
     if (record->print != call->session.print) {
         return refuse(call, PDR_INVALID,
                       "another call was made under this number of the session: numbers are used once");
     }
     if (record->run != NULL) {
-        return wait_for_first(a, call, record);
+        return wait_for_first(core, call, record);
     }
-    return record->ended ? answer_outcome(a, call, record, durability) : answer_begun(a, call, record, durability);
+    return record->ended ? answer_outcome(core, shard, call, record, durability)
+                         : answer_begun(shard, call, record, durability);
 }
 
 /* While it runs. */

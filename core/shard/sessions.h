@@ -18,7 +18,7 @@ void sessions_free(struct core *core);
 /* A call under a session that is about to run and write. */
 
 /** False: the call was answered from the record or refused, or waits for its first copy. `durability` is the turn's. */
-bool sessions_admit(struct activation *a, struct call *call, enum pdr_durability durability);
+bool sessions_admit(struct core *core, struct shard *shard, struct call *call, enum pdr_durability durability);
 /** Puts the turn's outcome, `status` and its call's reply or the turn's error, among its rows: it will be in the same
  * entry as what the turn wrote. False: it did not happen, a retry shall run it (R81). */
 bool sessions_put_outcome(struct turn *turn, enum pdr_status status);

@@ -12,6 +12,7 @@
 #include "core/shard/session.h"
 
 struct core;
+struct shard_tells;
 struct submission;
 struct reminders;
 
@@ -31,6 +32,7 @@ struct shard {
     struct list gate;              /* struct gate_wait, by seq */
     struct reminders *reminders;   /* those due soon; from core_start on */
     struct session_table sessions; /* what clients were answered here */
+    struct shard_tells *tells;     /* its channels; NULL: it has none yet */
     struct submission *touched_in; /* the open submission, if it has records of ours ... */
     uint32_t touched_at;           /* ... and where it notes them */
 };

@@ -14,6 +14,7 @@
 #include "core/shard/reminders.h"
 #include "core/shard/sessions.h"
 #include "core/shard/stages.h"
+#include "core/shard/tells.h"
 #include "core/shard/watch.h"
 
 #define CALLS_A_SLOT 64                /* of one actor before others get their turn */
@@ -167,18 +168,17 @@ static void gate_opened(struct gate_wait *wait, enum pdr_status status)
     call_finish(call);
 }
 
-void turn_answer(struct activation *a, struct call *call, uint64_t seq, enum pdr_durability durability)
+void turn_answer(struct shard *shard, struct call *call, uint64_t seq, enum pdr_durability durability)
 {
-    if (durability != PDR_DURABILITY_SYNC || seq <= a->shard->commit_seq) {
+    call->gate.open = gate_opened;
+    if (durability != PDR_DURABILITY_SYNC || !commit_gate(shard, &call->gate, seq)) {
         call_finish(call);
         return;
     }
     call->state = CALL_GATED;
-    a->core->gated_bytes += call->reply.size;
-    call->gate.open = gate_opened;
+    call->at->gated_bytes += call->reply.size;
     timer_init(&call->timer, gate_expired);
-    timer_set(&a->core->wheel, &call->timer, call->deadline_ns);
-    commit_gate(a->shard, &call->gate, seq);
+    timer_set(&call->at->wheel, &call->timer, call->deadline_ns);
 }
 
 void turn_answer_seen(struct activation *a, struct call *call)
@@ -186,13 +186,16 @@ void turn_answer_seen(struct activation *a, struct call *call)
     if (a->doomed) { /* last_seq was undone: nothing will ever reach it */
         call_finish(call);
     } else {
-        turn_answer(a, call, a->last_seq, PDR_DURABILITY_SYNC);
+        turn_answer(a->shard, call, a->last_seq, PDR_DURABILITY_SYNC);
     }
 }
 
 static void answer(struct activation *a, struct call *call, const struct turn *turn)
 {
-    if (turn->durability != PDR_DURABILITY_SYNC || MUTATION(turn->reader ? 6 : 1)) {
+    if (call->tell.role == TELL_PENDING && call->status == PDR_OK) {
+        tells_ran(a, call); /* nobody hears of it */
+    } else if (call->tell.role == TELL_PENDING || turn->durability != PDR_DURABILITY_SYNC ||
+               MUTATION(turn->reader ? 6 : 1)) {
         call_finish(call);
     } else {
         turn_answer_seen(a, call);
@@ -259,6 +262,8 @@ static enum pdr_status end_failed(struct turn *turn, enum pdr_status status)
     state_release(&turn->writes);
     state_init(&turn->writes, true);
     rows_release(&turn->rows);
+    free_calls(turn->activation->core, &turn->outbox);
+    turn->outbox_count = 0;
     if (!sessions_put_outcome(turn, status)) {
         return status;
     }
@@ -290,6 +295,10 @@ static enum pdr_status run_method(struct turn *turn)
 
 static void run_call(struct activation *a, struct call *call)
 {
+    bool is_told = call->tell.role == TELL_PENDING;
+    if (is_told && !tells_begin(a, call)) {
+        return;
+    }
     if (call->is_watch) {
         call->state = CALL_RUNNING;
         call->activation = NULL;
@@ -308,7 +317,7 @@ static void run_call(struct activation *a, struct call *call)
         call_finish(call);
         return;
     }
-    if (a->core->gated_bytes >= LIMIT_GATED_BYTES_MAX && a->last_seq > a->shard->commit_seq) {
+    if (!is_told && a->core->gated_bytes >= LIMIT_GATED_BYTES_MAX && a->last_seq > a->shard->commit_seq) {
         a->core->stats.overloaded++;
         call->retry_ms = 50;
         call_fail(call, PDR_OVERLOADED, "too many results wait for the disk (limit gated_bytes_max)");
@@ -316,12 +325,15 @@ static void run_call(struct activation *a, struct call *call)
         return;
     }
     bool is_recorded = !method->reader && call->session.on;
-    bool is_logged = is_recorded || call->is_reminder ||
+    bool is_logged = is_recorded || call->is_reminder || is_told ||
                      (!method->reader && method->durability != PDR_DURABILITY_VOLATILE);
-    if (is_recorded && !sessions_admit(a, call, durability_of(call, method))) {
+    if (is_recorded && !sessions_admit(a->core, a->shard, call, durability_of(call, method))) {
         return;
     }
     if (is_logged && commit_admits(a->core, a->shard, call) != PDR_OK) {
+        if (is_told) {
+            tells_stand_back(call);
+        }
         call_finish(call);
         return;
     }
@@ -331,6 +343,9 @@ static void run_call(struct activation *a, struct call *call)
     turn.method = method;
     turn.reader = method->reader;
     turn.durability = durability_of(call, method);
+    if (is_told && turn.durability == PDR_DURABILITY_MEMORY) {
+        turn.durability = PDR_DURABILITY_SYNC; /* a part must be known to be committed before the turn goes on */
+    }
     enum pdr_status status = run_method(&turn);
     if (status != PDR_OK) {
         fail_call(&turn, status);

@@ -33,6 +33,7 @@ struct turn {
     bool reader;
     bool begun;      /* under a session: a part was committed, or a call left, and an entry says so */
     bool has_waited; /* under a session: copies of the call may wait for it */
+    bool tell_marked; /* the part that was just committed says that this tell has begun (tells.h) */
     struct state writes;
     struct rows rows;   /* of the shard, in the same entry */
     struct list outbox; /* tells, struct call */
@@ -97,8 +98,8 @@ enum pdr_status turn_timer(struct turn *turn, struct pdr_bytes name, uint64_t de
                            struct pdr_bytes method, struct pdr_bytes args, bool cancel);
 
 /* For the files of stage 5 and 6. */
-/** The call's outcome leaves when entry `seq` of the actor's shard is committed, or at once where the dial says so. */
-void turn_answer(struct activation *a, struct call *call, uint64_t seq, enum pdr_durability durability);
+/** The call's outcome leaves when entry `seq` of its shard is committed, or at once where the dial says so. */
+void turn_answer(struct shard *shard, struct call *call, uint64_t seq, enum pdr_durability durability);
 void turn_close_scans(struct turn *turn);
 void turn_drop_timer_changes(struct turn *turn);
 /** The turn's effects are an entry (or need none): tells leave behind the gate, timers are set. */

@@ -69,7 +69,7 @@ size_t keys_actor_prefix(struct pdr_bytes key)
 
 bool keys_is_kind(uint8_t kind)
 {
-    return kind == KEYS_TELL || kind == KEYS_REMINDER || kind == KEYS_EVENT || kind == KEYS_USER;
+    return kind == KEYS_REMINDER || kind == KEYS_EVENT || kind == KEYS_USER;
 }
 
 bool keys_state_parse(struct pdr_bytes key, struct keys_state_parts *out)

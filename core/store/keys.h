@@ -34,7 +34,7 @@ enum keys_table {
     KEYS_SESSION = 2, /* what a session was answered (R80 to R84) */
     KEYS_OUTBOX = 3,  /* tells that the other shard has not acknowledged (R87) */
     KEYS_CHANNEL = 4, /* the last tell taken from another shard (R88) */
-    KEYS_PENDING = 5, /* actors that have KEYS_TELL rows */
+    KEYS_PENDING = 5, /* tells that were accepted and have not run */
     KEYS_DUE = 6,     /* reminders in order of time */
     KEYS_DEAD = 7,    /* tells that were given up (R92) */
     KEYS_TABLE_COUNT
@@ -42,7 +42,6 @@ enum keys_table {
 
 /** Whose row of an actor it is. The platform's come first in its range. */
 enum keys_kind {
-    KEYS_TELL = 1,     /* a tell that was accepted and has not run */
     KEYS_REMINDER = 2, /* by name */
     KEYS_EVENT = 3,    /* what it emitted, by sequence number */
     KEYS_USER = 8,     /* its state */

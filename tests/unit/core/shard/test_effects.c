@@ -105,7 +105,7 @@ TEST(rows_of_the_shard_come_behind_the_actors)
     struct rows rows = {0};
     uint32_t operations;
     state_init(&writes, true);
-    mem_free(state_insert(&writes, state_entry_new(KEYS_TELL, pdr_str("n"), pdr_str("told"), false)));
+    mem_free(state_insert(&writes, state_entry_new(KEYS_EVENT, pdr_str("n"), pdr_str("told"), false)));
     add(&writes, "own", "1", false, false);
     rows_put(&rows, KEYS_CHANNEL, pdr_str("from"), pdr_str("7"));
     rows_delete(&rows, KEYS_PENDING, pdr_bytes(NULL, 0));
@@ -117,7 +117,7 @@ TEST(rows_of_the_shard_come_behind_the_actors)
     struct effect e;
     REQUIRE(effects_open(pdr_bytes(bytes, size), &address, &rest) == PDR_OK);
     REQUIRE(effects_next(&rest, &e) == PDR_OK);
-    EXPECT(e.kind == EFFECT_PUT && e.space == KEYS_TELL && pdr_bytes_equal(e.key, pdr_str("n")));
+    EXPECT(e.kind == EFFECT_PUT && e.space == KEYS_EVENT && pdr_bytes_equal(e.key, pdr_str("n")));
     REQUIRE(effects_next(&rest, &e) == PDR_OK);
     EXPECT(e.kind == EFFECT_PUT && e.space == KEYS_USER && pdr_bytes_equal(e.value, pdr_str("1")));
     REQUIRE(effects_next(&rest, &e) == PDR_OK);

@@ -86,7 +86,7 @@ TEST(rows_stand_in_this_order)
 {
     uint8_t a[KEYS_STATE_SIZE_MAX], b[KEYS_STATE_SIZE_MAX], from[KEYS_HEAD_SIZE], to[KEYS_HEAD_SIZE];
     struct pdr_bytes own = pdr_bytes(a, keys_state(a, 1, 0, pdr_str("kv/a"), KEYS_USER, pdr_str("\1")));
-    struct pdr_bytes told = pdr_bytes(b, keys_state(b, 1, 0, pdr_str("kv/a"), KEYS_TELL, pdr_str("\377")));
+    struct pdr_bytes told = pdr_bytes(b, keys_state(b, 1, 0, pdr_str("kv/a"), KEYS_EVENT, pdr_str("\377")));
     EXPECT(pdr_bytes_compare(told, own) < 0);
     EXPECT_INT(keys_actor_prefix(own), keys_actor_prefix(told));
     for (int table = KEYS_SESSION; table < KEYS_TABLE_COUNT; table++) {
@@ -128,7 +128,7 @@ TEST(what_is_no_state_key)
     EXPECT(!keys_state_parse(pdr_bytes(key, KEYS_HEAD_SIZE + KEYS_ADDRESS_MAX + 3), &parts));
     memset(key + KEYS_HEAD_SIZE, 'a', KEYS_STATE_SIZE_MAX - KEYS_HEAD_SIZE);
     key[KEYS_HEAD_SIZE + 3] = 0;
-    key[KEYS_HEAD_SIZE + 4] = KEYS_TELL;
+    key[KEYS_HEAD_SIZE + 4] = KEYS_EVENT;
     EXPECT(keys_state_parse(pdr_bytes(key, KEYS_HEAD_SIZE + 5 + KEYS_USER_KEY_MAX), &parts));
     EXPECT(!keys_state_parse(pdr_bytes(key, KEYS_HEAD_SIZE + 5 + KEYS_USER_KEY_MAX + 1), &parts));
 }
