@@ -38,7 +38,7 @@
     X(72, floor_ignored,          "sessions.c, sessions_admit: what was acknowledged is run again (R81)")              \
     X(73, result_row_late,        "apply_step.c, start_step: results reach the store when the node stops (R24)")       \
     X(20, tell_before_commit,     "tells_out.c, tells_leave: a tell does not wait for the gate (R87)")                 \
-    X(21, tell_row_alone,         "tells_run.c, tells_ran: that a tell has run is an entry of its own (R88)")          \
+    X(21, tell_row_alone,         "tells_run.c, last_entry_over: that a tell has run is an entry of its own (R88)")    \
     X(22, tell_number_unchecked,  "tells_in.c, accept_sent: a tell that was taken is taken again (R88)")               \
     X(23, pending_forgotten,      "tells_start.c: tells that were accepted and have not run are not found at start")
 

@@ -1,4 +1,4 @@
-/* core/shard/dead.c: a dead letter (KEYS_DEAD) goes back into its actor's queue, or is forgotten; one entry. The letter is
+/* core/shard/dead.c: a dead letter (KEYS_DEAD) goes back into its actor's queue, or is forgotten, in one entry. It is
  * read from the store, so first the store must have all that is committed: else one could be redelivered twice. */
 #include <stdlib.h>
 

@@ -10,7 +10,7 @@ enum pdr_status mailbox_push(struct activation *a, struct call *call);
 /** The next call whose deadline is not over (those that are, are answered so); NULL if there is none. */
 struct call *mailbox_pop(struct activation *a);
 
-/** A durable tell: no limit but those it was accepted under, and no deadline. False: the mailbox is full all the same. */
+/** A durable tell: it was accepted under limits of its own, and has no deadline. False: the mailbox is full even so. */
 bool mailbox_push_tell(struct activation *a, struct call *call);
 /** Of a QUEUED call: it is the caller's again. */
 void mailbox_take_out(struct activation *a, struct call *call);

@@ -117,7 +117,7 @@ enum pdr_status tell_may_accept(struct core *core, struct call *call)
         return call_fail(call, PDR_OVERLOADED, "too many tells wait for %.*s (limit tells = %u)",
                          (int)call->address.size, (const char *)call->address.data, core->limits.tells_max);
     }
-    if (!tells_fit(core, core->tells->in_bytes, call)) {
+    if (!tells_fit(core, core->tells->in_bytes, call, false)) {
         core->stats.overloaded++;
         return call_fail(call, PDR_OVERLOADED, "no memory for a tell that waits (limit memory = %llu bytes a core)",
                          (unsigned long long)core->limits.memory_max);

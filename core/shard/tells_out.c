@@ -50,25 +50,28 @@ enum pdr_status tells_admit(struct turn *turn, struct call *call)
     if (turn->durability == PDR_DURABILITY_VOLATILE || call_is_system(call)) {
         return PDR_OK;
     }
+    bool is_told = turn->call != NULL && turn->call->tell.role == TELL_PENDING;
     call->shard = cluster_shard(core->shard_count, call->key_hash);
-    if (!tells_fit(core, core->tells->out_bytes, call)) {
+    if (!tells_fit(core, core->tells->out_bytes, call, is_told)) {
         return turn_fail(turn, PDR_OVERLOADED, NULL,
                          "no memory for a tell that waits (limit memory = %llu bytes a core)",
                          (unsigned long long)core->limits.memory_max);
     }
     if (call->shard == shard->id) {
         const struct tell_queue *queue = tell_queue_find(core, call->address);
-        if (queue != NULL && queue->count + turn->outbox_count >= core->limits.tells_max) {
+        uint32_t tells_max = core->limits.tells_max * (is_told ? TELL_SHARE : 1);
+        if (queue != NULL && queue->count + turn->outbox_count >= tells_max) {
             return turn_fail(turn, PDR_OVERLOADED, NULL, "too many tells wait for %.*s (limit tells = %u)",
-                             (int)call->address.size, (const char *)call->address.data, core->limits.tells_max);
+                             (int)call->address.size, (const char *)call->address.data, tells_max);
         }
         return PDR_OK;
     }
     const struct tell_out *out = shard->tells != NULL ? shard->tells->out[call->shard] : NULL;
-    if (out != NULL && out->count + turn->outbox_count >= core->limits.outbox_max) {
+    uint32_t outbox_max = core->limits.outbox_max * (is_told ? TELL_SHARE : 1);
+    if (out != NULL && out->count + turn->outbox_count >= outbox_max) {
         return turn_fail(turn, PDR_OVERLOADED, NULL,
                          "too many tells from this shard to that of %.*s are not taken yet (limit outbox = %u)",
-                         (int)call->address.size, (const char *)call->address.data, core->limits.outbox_max);
+                         (int)call->address.size, (const char *)call->address.data, outbox_max);
     }
     return PDR_OK;
 }
@@ -123,13 +126,13 @@ static void number_all(struct turn *turn)
     }
 }
 
-/* The turn of a tell: the entry that has its effects says that it has run; or that it has begun, and can't begin anew. */
+/* The turn of a tell: the entry that has its effects says that it has run; or that it has begun, and can't again. */
 static void mark_own(struct turn *turn, bool final)
 {
     struct call *call = turn->call;
     uint8_t key[TELL_NUMBER_KEY_MAX];
     if (final && MUTATION(21)) {
-        return; /* tells_ran does it, in an entry of its own */
+        return; /* last_entry_over does it, in an entry of its own */
     }
     rows_delete(&turn->rows, KEYS_PENDING, tell_pending_key(key, call->address, call->tell.number, call->tell.begun));
     if (!final) {

@@ -6,6 +6,9 @@
 #include "core/shard/tell_row.h"
 #include "core/shard/tells.h"
 
+#define TELL_BYTES_MIN (1u << 20)
+#define TELL_SHARE 4u
+
 /** All durable tells of a core. */
 struct tells {
     struct core *core;
@@ -16,7 +19,7 @@ struct tells {
     uint32_t unsettled_count; /* acknowledged since `settle` last fired */
     struct timer settle;
     uint32_t in_flight;
-    size_t out_bytes, in_bytes; /* tells in memory: each at most a quarter of memory_max */
+    size_t out_bytes, in_bytes; /* of sent and accepted ones in memory */
     bool known;
     bool dead_busy;     /* a letter is being redelivered or discarded */
     struct timer start; /* another attempt to read the rows */
@@ -68,11 +71,13 @@ static inline size_t tell_charge(const struct call *call)
     size_t size = call->args.size + call->address.size + call->method.size + call->caller.size;
     return sizeof *call + (call->data != call->inline_data ? size : 0);
 }
-/** Beside `bytes` of its kind? The two kinds have budgets of their own, and none of the actors': tells that wait for
- * memory must never be what keeps others, or themselves, from running. One always fits. */
-static inline bool tells_fit(const struct core *core, size_t bytes, const struct call *call)
+/** Is there room for it beside `bytes` of its kind (sent, accepted)? Each kind has a quarter of memory_max, beside what
+ * actors have: tells that wait must never be what keeps others, or themselves, from running. Turns of tells have four
+ * times as much to send with as others: else all might wait for room that only they could make. One always fits. */
+static inline bool tells_fit(const struct core *core, size_t bytes, const struct call *call, bool is_told)
 {
-    return bytes == 0 || bytes + tell_charge(call) <= core->limits.memory_max / 4;
+    uint64_t room = core->limits.memory_max / 4 > TELL_BYTES_MIN ? core->limits.memory_max / 4 : TELL_BYTES_MIN;
+    return bytes == 0 || bytes + tell_charge(call) <= room * (is_told ? TELL_SHARE : 1);
 }
 static inline void tell_free(struct core *core, struct call *call)
 {

@@ -86,6 +86,23 @@ static void requeue(struct call *call, uint64_t delay_ms)
     tell_queue_hold(queue, delay_ms);
 }
 
+#ifdef PDR_MUTATIONS
+/* The mistake of MUTATION(21): what the turn did is one entry, that it was done another, when the first is committed. */
+static void delete_alone(struct core *core, struct call *call)
+{
+    struct rows rows = {0};
+    uint8_t key[TELL_NUMBER_KEY_MAX];
+    rows_delete(&rows, KEYS_PENDING, tell_pending_key(key, call->address, call->tell.number, call->tell.begun));
+    if (core->refusing || core->frozen) {
+        rows_release(&rows);
+    } else {
+        commit_rows(core, core->shards[call->shard], NULL, NULL, &rows);
+    }
+}
+#else
+static void delete_alone(struct core *core, struct call *call) {}
+#endif
+
 /* Its last entry, which deleted the row, is committed or undone. */
 static void last_entry_over(struct gate_wait *wait, enum pdr_status status)
 {
@@ -94,6 +111,9 @@ static void last_entry_over(struct gate_wait *wait, enum pdr_status status)
     if (core->dead) {
         call_discard(call);
     } else if (status == PDR_OK || call->tell.accept_seq > core->shards[call->shard]->commit_seq) {
+        if (MUTATION(21)) {
+            delete_alone(core, call);
+        }
         tell_drop(core, call);
     } else {
         requeue(call, PAUSE_MS);
@@ -224,28 +244,9 @@ void tells_part_undone(struct turn *turn)
     }
 }
 
-#ifdef PDR_MUTATIONS
-/* The mistake of MUTATION(21): what the turn did is one entry, that it was done another, in another batch. */
-static void delete_alone(struct activation *a, struct call *call)
-{
-    struct rows rows = {0};
-    uint8_t key[TELL_NUMBER_KEY_MAX];
-    commit_submit(a->core);
-    rows_delete(&rows, KEYS_PENDING, tell_pending_key(key, call->address, call->tell.number, call->tell.begun));
-    if (!a->core->refusing) {
-        a->last_seq = commit_rows(a->core, a->shard, NULL, NULL, &rows);
-    }
-}
-#else
-static void delete_alone(struct activation *a, struct call *call) {}
-#endif
-
 void tells_ran(struct activation *a, struct call *call)
 {
     struct tell_queue *queue = call->owner;
-    if (MUTATION(21)) {
-        delete_alone(a, call);
-    }
     queue->running = NULL;
     if (call->tell.undone) {
         tell_drop(a->core, call);

@@ -45,6 +45,7 @@ struct wish {
     uint64_t deadline_ms;
     enum pdr_durability durability;
     uint64_t number; /* in the session */
+    enum tell_role role;
 };
 
 /* A call of a connection that has a session is one of the session's; a notification has no number, and so is none. */
@@ -55,6 +56,7 @@ static void set_session(const struct conn *conn, const struct wish *wish, struct
     call->session.n = wish->number;
     call->session.ack_below = conn->ack_below;
     call_session_print(&call->session, wish->address, wish->method, wish->args);
+    call->session.print += (uint64_t)wish->role; /* a tell is not the call of the same name */
 }
 
 static void call_out(struct conn *conn, const struct frame *frame, const struct wish *wish)
@@ -74,6 +76,7 @@ static void call_out(struct conn *conn, const struct frame *frame, const struct 
     }
     call->deadline_ns = core_now_ns(core) + wish->deadline_ms * NS_PER_MS;
     call->durability = wish->durability;
+    call->tell.role = (uint8_t)wish->role;
     call->finish = frame->kind == FRAME_REQUEST ? reply_finish : reply_none;
     call->owner = conn;
     call->tag = frame->msgid;
@@ -172,11 +175,12 @@ static void take_ack(struct conn *conn, const struct frame *frame)
     }
 }
 
-static void call_with_options(struct conn *conn, const struct frame *frame)
+/* `call` and `tell` take the same. */
+static void call_with_options(struct conn *conn, const struct frame *frame, enum tell_role role)
 {
     static const uint8_t no_args[] = {0x90};
     struct rpc_call asked;
-    struct wish wish;
+    struct wish wish = {.role = role};
     const char *why;
     if (rpc_parse_call(frame->args, &asked, &why) != PDR_OK ||
         pdr_ref_parse(asked.address, &wish.ref, &why) != PDR_OK) {
@@ -185,6 +189,14 @@ static void call_with_options(struct conn *conn, const struct frame *frame)
     }
     if (asked.method.size == 0 || asked.method.size > PDR_METHOD_SIZE_MAX) {
         conn_refuse(conn, frame, PDR_INVALID, "a method's name has 1 to 64 bytes (limit method_bytes_max)");
+        return;
+    }
+    if (role == TELL_ASKED && pdr_bytes_equal(wish.ref.type, pdr_str("_sys"))) {
+        conn_refuse(conn, frame, PDR_INVALID, "a tell is for an actor; what is of the system is called");
+        return;
+    }
+    if (role == TELL_ASKED && asked.durability == PDR_DURABILITY_VOLATILE) {
+        conn_refuse(conn, frame, PDR_INVALID, "a tell is durable; a notification is one that is not");
         return;
     }
     if (asked.args.size == 0) {
@@ -210,7 +222,9 @@ static void conn_method(struct conn *conn, const struct frame *frame, struct pdr
     if (pdr_bytes_equal(method, pdr_str("hello"))) {
         hello(conn, frame);
     } else if (pdr_bytes_equal(method, pdr_str("call"))) {
-        call_with_options(conn, frame);
+        call_with_options(conn, frame, TELL_NONE);
+    } else if (pdr_bytes_equal(method, pdr_str("tell"))) {
+        call_with_options(conn, frame, TELL_ASKED);
     } else if (pdr_bytes_equal(method, pdr_str("ack"))) {
         take_ack(conn, frame);
     } else if (pdr_bytes_equal(method, pdr_str("watch"))) {
@@ -218,7 +232,7 @@ static void conn_method(struct conn *conn, const struct frame *frame, struct pdr
     } else if (pdr_bytes_equal(method, pdr_str("unwatch"))) {
         conn_watches_unwatch(conn, frame);
     } else {
-        conn_refuse(conn, frame, PDR_NOT_FOUND, "_sys/conn has hello, call, ack, watch and unwatch");
+        conn_refuse(conn, frame, PDR_NOT_FOUND, "_sys/conn has hello, call, tell, ack, watch and unwatch");
     }
 }
 
@@ -253,6 +267,7 @@ bool conn_frame(struct conn *conn, const struct frame *frame)
     wish.deadline_ms = conn->deadline_ms;
     wish.durability = PDR_DURABILITY_DEFAULT;
     wish.number = frame->msgid;
+    wish.role = TELL_NONE;
     call_out(conn, frame, &wish);
     return true;
 }

@@ -533,6 +533,116 @@ static int alarm_look(pdr_turn *turn, const pdr_args *args)
 PDR_ACTOR(sim_alarm, PDR_METHOD("set", alarm_set), PDR_METHOD("cancel", alarm_cancel), PDR_METHOD("ring", alarm_ring),
           PDR_METHOD("hurry", alarm_hurry), PDR_READER("look", alarm_look))
 
+/* sim_ledger: amounts go from a through b to c by tells alone; each counts what it sent to whom, and what came from
+ * whom, so a tell that came twice, too early or not at all is seen by its receiver. */
+
+static const char *key_of(char *key, size_t size, const char *what, struct pdr_bytes whom)
+{
+    snprintf(key, size, "%s/%.*s", what, (int)whom.size, (const char *)whom.data);
+    return key;
+}
+
+/* Tells `to` the next number, the amount, and what else there is. */
+static int ledger_tell(pdr_turn *turn, struct pdr_bytes to, const char *method, int64_t amount, struct pdr_bytes then,
+                       int64_t stumbles)
+{
+    char key[128];
+    uint8_t room[256];
+    int64_t number;
+    pdr_writer args;
+    key_of(key, sizeof key, "to", to);
+    int status = read_int(turn, key, &number);
+    if (status == PDR_OK) {
+        status = pdr_put_int(turn, key, number + 1);
+    }
+    pdr_writer_init(&args, room, sizeof room, sizeof room);
+    pdr_write_array(&args, 4);
+    pdr_write_int(&args, number + 1);
+    pdr_write_int(&args, amount);
+    pdr_write_str(&args, then);
+    pdr_write_int(&args, stumbles);
+    return status == PDR_OK ? pdr_tell(turn, to, method, pdr_written(&args)) : status;
+}
+
+/* Whoever told us: is this its next number? */
+static int ledger_note(pdr_turn *turn, int64_t number)
+{
+    char key[128];
+    int64_t last;
+    key_of(key, sizeof key, "from", pdr_caller(turn));
+    int status = read_int(turn, key, &last);
+    if (status == PDR_OK && number != last + 1) {
+        status = add_int(turn, "disorder", 1);
+    }
+    return status == PDR_OK ? pdr_put_int(turn, key, number) : status;
+}
+
+/* send [b, c, amount, tells, stumbles]: the amount in as many tells */
+static int ledger_send(pdr_turn *turn, const pdr_args *args)
+{
+    const struct pdr_bytes none = {NULL, 0};
+    struct pdr_bytes b = pdr_arg_bytes(args, 0, none), c = pdr_arg_bytes(args, 1, none);
+    int64_t amount = pdr_arg_int(args, 2, 0), tells = pdr_arg_int(args, 3, 1);
+    int status = add_int(turn, "sent", amount * tells);
+    for (int64_t i = 0; i < tells && status == PDR_OK; i++) {
+        status = ledger_tell(turn, b, "pass", amount, c, pdr_arg_int(args, 4, 0));
+    }
+    return status == PDR_OK ? pdr_reply_nil(turn) : status;
+}
+
+/* pass [number, amount, c, stumbles]: told; fails now and then if it may stumble, after it has done everything */
+static int ledger_pass(pdr_turn *turn, const pdr_args *args)
+{
+    const struct pdr_bytes none = {NULL, 0};
+    int64_t amount = pdr_arg_int(args, 1, 0);
+    int status = ledger_note(turn, pdr_arg_int(args, 0, 0));
+    if (status == PDR_OK) {
+        status = add_int(turn, "passed", amount);
+    }
+    if (status == PDR_OK) {
+        status = ledger_tell(turn, pdr_arg_bytes(args, 2, none), "take", amount, none, 0);
+    }
+    if (status == PDR_OK && pdr_arg_int(args, 3, 0) != 0 && pdr_random(turn) % 30 == 0) {
+        return pdr_fail(turn, "stumbled", "as agreed");
+    }
+    return status;
+}
+
+/* take [number, amount]: told */
+static int ledger_take(pdr_turn *turn, const pdr_args *args)
+{
+    int status = ledger_note(turn, pdr_arg_int(args, 0, 0));
+    return status == PDR_OK ? add_int(turn, "taken", pdr_arg_int(args, 1, 0)) : status;
+}
+
+/* gain [amount]: told by a client */
+static int ledger_gain(pdr_turn *turn, const pdr_args *args)
+{
+    return add_int(turn, "gained", pdr_arg_int(args, 0, 0));
+}
+
+/* look -> [sent, passed, taken, gained, disorder] */
+static int ledger_look(pdr_turn *turn, const pdr_args *args)
+{
+    static const char *const keys[] = {"sent", "passed", "taken", "gained", "disorder"};
+    uint8_t room[64];
+    pdr_writer reply;
+    int64_t n;
+    pdr_writer_init(&reply, room, sizeof room, sizeof room);
+    pdr_write_array(&reply, 5);
+    for (int i = 0; i < 5; i++) {
+        int status = read_int(turn, keys[i], &n);
+        if (status != PDR_OK) {
+            return status;
+        }
+        pdr_write_int(&reply, n);
+    }
+    return pdr_reply(turn, pdr_written(&reply));
+}
+
+PDR_ACTOR(sim_ledger, PDR_METHOD("send", ledger_send), PDR_METHOD("pass", ledger_pass), PDR_METHOD("take", ledger_take),
+          PDR_METHOD("gain", ledger_gain), PDR_READER("look", ledger_look))
+
 const struct pdr_actor_type *const sim_types[] = {
     &pdr_type_sim_bank,   &pdr_type_sim_step, &pdr_type_sim_witness, &pdr_type_sim_chain, &pdr_type_sim_slow,
-    &pdr_type_sim_cached, &pdr_type_sim_beat, &pdr_type_sim_alarm,   &pdr_type_sim_once,  NULL};
+    &pdr_type_sim_cached, &pdr_type_sim_beat, &pdr_type_sim_alarm,   &pdr_type_sim_once,  &pdr_type_sim_ledger, NULL};

@@ -60,6 +60,7 @@ struct node {
     void *stopped_user;
     struct list surveys;   /* survey.h: questions to all cores */
     struct backup *backup; /* backup.c: the one under way, or NULL */
+    struct list letters;   /* sys_dead.c: calls about a dead letter, until its core has answered */
 };
 
 /** Any core's thread: `run` is called on the control core. */

@@ -6,6 +6,7 @@
 
 #include "core/base/mem.h"
 #include "tools/node/survey.h"
+#include "tools/node/sys_dead.h"
 
 /* Status. */
 
@@ -156,7 +157,8 @@ static void types(struct node *node, struct call *call)
 static const struct {
     const char *name;
     void (*run)(struct node *node, struct call *call); /* takes the call */
-} methods[] = {{"status", status}, {"ps", sys_ps}, {"types", types}, {"backup", sys_backup}, {"metrics", sys_metrics}};
+} methods[] = {{"status", status},   {"ps", sys_ps},     {"types", types},           {"backup", sys_backup},
+             {"metrics", sys_metrics}, {"dead", sys_dead}, {"redeliver", sys_redeliver}, {"discard", sys_discard}};
 
 static void handle(void *user, struct call *call)
 {
@@ -176,6 +178,7 @@ static void handle(void *user, struct call *call)
 void sys_node_init(struct node *node)
 {
     list_init(&node->surveys);
+    sys_dead_init(node);
     node->system[0] = (struct system_actor){"node", handle, node};
     node->system[1] = (struct system_actor){NULL, NULL, NULL};
 }
@@ -188,5 +191,6 @@ void sys_node_free(struct node *node)
         call_discard(survey->call);
         survey->kind->release(survey);
     }
+    sys_dead_free(node);
     backup_abandon(node);
 }
