@@ -417,6 +417,7 @@ bool core_tick(struct core *core)
 {
     timerwheel_advance(&core->wheel, core_now_ns(core));
     if (is_open(core)) {
+        tells_open(core);
         core->budget = TICK_BUDGET;
         run(core);
         while (!list_empty(&core->loading)) {

@@ -18,6 +18,8 @@ struct tells *tells_new(struct core *core);
 /** Reads what waits. Once, before the loop runs. */
 void tells_start(struct core *core);
 bool tells_are_known(const struct core *core);
+/** Turns may run from now on: those that came too early are let in. */
+void tells_open(struct core *core);
 /** Tells that left here and were not answered yet: a stop waits for them. */
 uint32_t tells_in_flight(const struct core *core);
 /** End of a stop, or of a dead core: what waits in memory is in the store too. */

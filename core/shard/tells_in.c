@@ -109,7 +109,7 @@ enum pdr_status tell_may_accept(struct core *core, struct call *call)
     if (core->stopping || core->frozen) {
         return call_fail(call, PDR_UNAVAILABLE, "the node is stopping");
     }
-    if (!core->settled || !core->tells->known) {
+    if (!core->tells->open) {
         return call_fail(call, PDR_UNAVAILABLE, "the node is starting");
     }
     if (queue != NULL && queue->count >= core->limits.tells_max) {
@@ -232,8 +232,28 @@ static void accept_sent(struct core *core, struct call *call)
     }
 }
 
+void tells_open(struct core *core)
+{
+    struct list early, *node;
+    core->tells->open = true;
+    list_init(&early);
+    list_splice(&early, &core->tells->early);
+    while ((node = list_pop(&early)) != NULL) {
+        struct call *call = LIST_ITEM(node, struct call, node);
+        if (core->dead) {
+            call_discard(call);
+        } else {
+            tells_deliver(core, call);
+        }
+    }
+}
+
 void tells_deliver(struct core *core, struct call *call)
 {
+    if (!core->tells->open && call->tell.role != TELL_SENT && !core->stopping) {
+        list_push_back(&core->tells->early, &call->node);
+        return;
+    }
     switch ((enum tell_role)call->tell.role) {
     case TELL_SENT:
         accept_sent(core, call);

@@ -310,7 +310,7 @@ static void retry_due(struct timer *timer)
 {
     struct tells *tells = LIST_ITEM(timer, struct tells, retry);
     struct list blocked, *node;
-    if (!tells->core->settled) {
+    if (!tells->open) {
         retry_after(tells->core, 1);
         return;
     }

@@ -20,9 +20,11 @@ struct tells {
     struct timer settle;
     uint32_t in_flight;
     size_t out_bytes, in_bytes; /* of sent and accepted ones in memory */
-    bool known;
-    bool dead_busy;     /* a letter is being redelivered or discarded */
-    struct timer start; /* another attempt to read the rows */
+    struct list early;          /* calls of clients that came before `open` */
+    bool known;                 /* what waited in the store is in memory */
+    bool open;                  /* turns may run */
+    bool dead_busy;             /* a letter is being redelivered or discarded */
+    struct timer start;         /* another attempt to read the rows */
 };
 
 /** To one other shard. */

@@ -34,7 +34,7 @@ static void next(struct tell_queue *queue)
 static void hold_over(struct timer *timer)
 {
     struct tell_queue *queue = LIST_ITEM(timer, struct tell_queue, timer);
-    if (!queue->core->settled) {
+    if (!queue->core->tells->open) {
         tell_queue_hold(queue, 1);
         return;
     }
@@ -87,7 +87,7 @@ static void requeue(struct call *call, uint64_t delay_ms)
 }
 
 #ifdef PDR_MUTATIONS
-/* The mistake of MUTATION(21): what the turn did is one entry, that it was done another, when the first is committed. */
+/* The mistake of MUTATION(21): what the turn did is one entry, that it was done another, when that is committed. */
 static void delete_alone(struct core *core, struct call *call)
 {
     struct rows rows = {0};

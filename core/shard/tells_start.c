@@ -29,6 +29,7 @@ struct tells *tells_new(struct core *core)
     struct tells *tells = mem_new(sizeof *tells);
     tells->core = core;
     hash_init(&tells->queues);
+    list_init(&tells->early);
     tells_out_init(tells);
     return tells;
 }
@@ -247,6 +248,7 @@ void tells_forget(struct core *core)
         return;
     }
     hash_each(&core->tells->queues, forget_queue, core);
+    tells_open(core); /* if it never was: who waits is told that it is too late, or is freed */
     for (uint32_t id = 0; id < core->shard_count; id++) {
         struct shard_tells *tells = core->shards[id] != NULL ? core->shards[id]->tells : NULL;
         for (uint32_t to = 0; tells != NULL && to < core->shard_count; to++) {
