@@ -43,12 +43,12 @@ void channel_out_refused(struct channel_out *out, uint64_t n)
     }
 }
 
-uint64_t channel_out_settle(struct channel_out *out)
+uint64_t channel_out_settle(struct channel_out *out, uint64_t rows_max)
 {
     if (out->settling > 0 || !channel_out_owes(out)) {
         return 0;
     }
-    out->settling = out->acked;
+    out->settling = out->acked - out->settled > rows_max ? out->settled + rows_max : out->acked;
     return out->settling;
 }
 

@@ -32,8 +32,8 @@ void channel_out_acked(struct channel_out *out, uint64_t n);
 /** The receiver did not take it (or asks for one before it): it must leave again, and all behind it. */
 void channel_out_refused(struct channel_out *out, uint64_t n);
 
-/** Rows whose deletion can be written now: settled + 1 to the number returned. 0: none, or one is under way. */
-uint64_t channel_out_settle(struct channel_out *out);
+/** Rows whose deletion can be written now: settled + 1 to the number returned. 0: none, or some are under way. */
+uint64_t channel_out_settle(struct channel_out *out, uint64_t rows_max);
 /** What became of the entry. */
 void channel_out_settled(struct channel_out *out, bool committed);
 /** Are there rows to delete? */

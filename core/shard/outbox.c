@@ -224,6 +224,7 @@ enum pdr_status turn_tell(struct turn *turn, struct pdr_bytes to, struct pdr_byt
     call->finish = told;
     list_push_back(&turn->outbox, &call->node);
     turn->outbox_count++;
+    turn->outbox_bytes += (uint32_t)(to.size + method.size + args.size);
     return PDR_OK;
 }
 
@@ -345,7 +346,7 @@ void turn_release_effects(struct turn *turn)
             a->core->world.route(a->core->world.router, a->core, call);
         }
     }
-    turn->outbox_count = 0;
+    turn->outbox_count = turn->outbox_bytes = 0;
     turn_release_events(turn);
     change_timers(turn);
 }

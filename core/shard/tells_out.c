@@ -11,6 +11,7 @@
 #define RETRY_MS 100u /* a tell was not taken: the other side is full, starting, or without space */
 #define SETTLE_MS 20u /* acknowledged rows are deleted that late, or with the next entry that tells */
 #define SETTLE_MAX 256u
+#define SETTLE_ROWS_MAX 4096u /* deletions in one entry */
 
 void tell_insert(struct list *list, struct call *call)
 {
@@ -52,6 +53,10 @@ enum pdr_status tells_admit(struct turn *turn, struct call *call)
     }
     bool is_told = turn->call != NULL && turn->call->tell.role == TELL_PENDING;
     call->shard = cluster_shard(core->shard_count, call->key_hash);
+    if (turn_bytes(turn) + call->address.size + call->args.size > PDR_TURN_BYTES_MAX) {
+        return turn_fail(turn, PDR_TOO_LARGE, NULL, "a turn writes and tells at most %u bytes (limit turn_bytes_max)",
+                         PDR_TURN_BYTES_MAX);
+    }
     if (!tells_fit(core, core->tells->out_bytes, call, is_told)) {
         return turn_fail(turn, PDR_OVERLOADED, NULL,
                          "no memory for a tell that waits (limit memory = %llu bytes a core)",
@@ -141,24 +146,31 @@ static void mark_own(struct turn *turn, bool final)
     }
 }
 
+static void settle_channel(struct tell_out *out, struct rows *rows)
+{
+    uint8_t key[12], floor[8];
+    uint64_t from = out->n.settled + 1, to = channel_out_settle(&out->n, SETTLE_ROWS_MAX);
+    if (to == 0) {
+        return; /* an entry of before is under way; then it is looked at again */
+    }
+    for (uint64_t n = from; n <= to; n++) {
+        rows_delete(rows, KEYS_OUTBOX, tell_outbox_key(key, out->to, n));
+    }
+    put_be64(floor, to);
+    rows_put(rows, KEYS_OUTBOX, tell_outbox_key(key, out->to, 0), pdr_bytes(floor, sizeof floor));
+    commit_gate(out->from, &out->settling, out->from->last_seq + 1);
+}
+
 /* The deletion of what was acknowledged joins the entry that is about to be made, the shard's next. */
 static void settle(struct shard_tells *tells, struct rows *rows)
 {
     struct list *node;
-    list_remove(&tells->node);
-    while ((node = list_pop(&tells->unsettled)) != NULL) {
-        struct tell_out *out = LIST_ITEM(node, struct tell_out, unsettled_node);
-        uint8_t key[12], floor[8];
-        uint64_t from = out->n.settled + 1, to = channel_out_settle(&out->n);
-        if (to == 0) {
-            continue; /* an entry of before is under way; then it is looked at again */
-        }
-        for (uint64_t n = from; n <= to; n++) {
-            rows_delete(rows, KEYS_OUTBOX, tell_outbox_key(key, out->to, n));
-        }
-        put_be64(floor, to);
-        rows_put(rows, KEYS_OUTBOX, tell_outbox_key(key, out->to, 0), pdr_bytes(floor, sizeof floor));
-        commit_gate(tells->shard, &out->settling, tells->shard->last_seq + 1);
+    uint32_t before = rows->count;
+    while (rows->count - before < SETTLE_ROWS_MAX && (node = list_pop(&tells->unsettled)) != NULL) {
+        settle_channel(LIST_ITEM(node, struct tell_out, unsettled_node), rows);
+    }
+    if (list_empty(&tells->unsettled)) {
+        list_remove(&tells->node);
     }
 }
 

@@ -37,7 +37,7 @@ struct turn {
     struct state writes;
     struct rows rows;   /* of the shard, in the same entry */
     struct list outbox; /* tells, struct call */
-    uint32_t outbox_count;
+    uint32_t outbox_count, outbox_bytes;
     struct list events; /* struct emission, where somebody listens */
     uint32_t event_count;
     uint32_t sent_bytes; /* arguments of its tells and timers, which lie in memory until it ends */
@@ -64,6 +64,12 @@ struct turn {
 
 /** A call that ran without a turn: its answer leaves when all that the actor wrote is committed. Takes it. */
 void turn_answer_seen(struct activation *a, struct call *call);
+
+/** What its entry holds so far, for PDR_TURN_BYTES_MAX. */
+static inline size_t turn_bytes(const struct turn *turn)
+{
+    return (size_t)turn->writes.bytes + turn->rows.bytes + turn->outbox_bytes;
+}
 
 /** Scheduler: runs what the activation has to do, on the current fiber, until it waits for nothing more. */
 void turn_run_activation(struct activation *a);

@@ -200,7 +200,7 @@ enum pdr_status turn_write(struct turn *turn, struct pdr_bytes key, struct pdr_b
                          "a state value has at most %u bytes, not %zu (limit value_bytes_max)", PDR_STATE_VALUE_MAX,
                          value.size);
     }
-    if (turn->writes.bytes + key.size + value.size > PDR_TURN_BYTES_MAX) {
+    if (turn_bytes(turn) + key.size + value.size > PDR_TURN_BYTES_MAX) {
         return turn_fail(turn, PDR_TOO_LARGE, NULL, "a turn writes at most %u bytes (limit turn_bytes_max)",
                          PDR_TURN_BYTES_MAX);
     }

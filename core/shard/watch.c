@@ -280,7 +280,7 @@ static enum pdr_status check(struct turn *turn, pdr_value event)
         return turn_fail(turn, PDR_OVERLOADED, NULL, "a turn emits at most %u events (limit turn_events_max)",
                          TURN_EVENTS_MAX);
     }
-    if (turn->writes.bytes + event.size > PDR_TURN_BYTES_MAX) {
+    if (turn_bytes(turn) + event.size > PDR_TURN_BYTES_MAX) {
         return turn_fail(turn, PDR_TOO_LARGE, NULL, "a turn writes at most %u bytes (limit turn_bytes_max)",
                          PDR_TURN_BYTES_MAX);
     }

@@ -181,6 +181,8 @@ void config_process(const struct config *config, const struct pdr_actor_type *co
                 .memory_max = config->memory,
                 .mailbox_max = (uint32_t)config->mailbox,
                 .queued_max = (uint32_t)config->queue,
+                .tells_max = (uint32_t)config->tells,
+                .outbox_max = (uint32_t)config->outbox,
                 .connections_max = (uint32_t)config->connections,
                 .outstanding_max = (uint32_t)config->outstanding,
                 .unread_ms = config->unread,

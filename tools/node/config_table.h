@@ -31,6 +31,10 @@
       "calls that may wait for one actor; further ones are answered overloaded")                                       \
     X(queue,        "queue",        COUNT,    "N",         "65536",          "16",    "16777216",                      \
       "calls that may wait on one core thread; further ones are answered overloaded")                                  \
+    X(tells,        "tells",        COUNT,    "N",         "16384",          "1",     "1000000",                       \
+      "durable tells that may wait for one actor; further ones are kept by their senders")                             \
+    X(outbox,       "outbox",       COUNT,    "N",         "16384",          "1",     "1000000",                       \
+      "durable tells that one shard keeps for another that does not take them; further ones fail overloaded")          \
     X(turns,        "turns",        COUNT,    "N",         "10000",          "16",    "1000000",                       \
       "turns of one core thread that may wait for something at a time")                                                \
     X(connections,  "connections",  COUNT,    "N",         "10000",          "1",     "1000000",                       \

@@ -362,6 +362,8 @@ static struct core_limits limits_of(const struct node_options *o, unsigned cores
         .memory_max = (o->memory_max == 0 ? 1ull << 30 : o->memory_max) / cores,
         .mailbox_max = o->mailbox_max,
         .queued_max = o->queued_max,
+        .tells_max = o->tells_max,
+        .outbox_max = o->outbox_max,
         .fibers_max = o->fibers_max,
         .slow_turn_ms = o->slow_turn_ms,
         .sessions_max = (o->sessions_max == 0 ? 100000 : o->sessions_max) / cores + 1,

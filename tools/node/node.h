@@ -46,6 +46,8 @@ struct node_options {
     uint64_t memory_max;                       /* of activations and what waits for them, bytes, all cores; 0: 1 GiB */
     uint32_t mailbox_max;                      /* calls that wait for one actor; 0: 1,024 */
     uint32_t queued_max;                       /* calls that wait on one core; 0: 65,536 */
+    uint32_t tells_max;                        /* durable tells that wait for one actor; 0: 16,384 */
+    uint32_t outbox_max;                       /* ... that one shard keeps for another; 0: 16,384 */
     uint32_t connections_max;                  /* 0: 10,000 */
     uint32_t outstanding_max;                  /* unanswered calls of one connection before it is paused; 0: 4,096 */
     uint64_t unread_ms;                        /* how long a peer may take no byte of its answers; 0: 120,000 */

@@ -36,17 +36,23 @@ TEST(sent_in_order_and_again_from_the_first_refused)
 TEST(rows_are_deleted_once_acknowledged)
 {
     struct channel_out out = {.last = 5, .sent = 5};
-    EXPECT_INT(channel_out_settle(&out), 0);
+    EXPECT_INT(channel_out_settle(&out, 100), 0);
     channel_out_acked(&out, 3);
-    EXPECT_INT(channel_out_settle(&out), 3);
+    EXPECT_INT(channel_out_settle(&out, 100), 3);
     channel_out_acked(&out, 4);
-    EXPECT_INT(channel_out_settle(&out), 0); /* one entry at a time */
-    channel_out_settled(&out, false);        /* undone: once more, with what came since */
+    EXPECT_INT(channel_out_settle(&out, 100), 0); /* one entry at a time */
+    channel_out_settled(&out, false);             /* undone: once more, with what came since */
     EXPECT_INT(out.settled, 0);
-    EXPECT_INT(channel_out_settle(&out), 4);
+    EXPECT_INT(channel_out_settle(&out, 100), 4);
     channel_out_settled(&out, true);
     EXPECT_INT(out.settled, 4);
     EXPECT(!channel_out_owes(&out));
+    channel_out_acked(&out, 5);
+    EXPECT_INT(channel_out_settle(&out, 1), 5);
+    channel_out_settled(&out, true);
+    out.last = out.sent = 20;
+    channel_out_acked(&out, 20);
+    EXPECT_INT(channel_out_settle(&out, 10), 15); /* the rest with the next */
 }
 
 TEST(found_at_start)
@@ -175,7 +181,7 @@ static void arrive(struct model *m)
 
 static void settle(struct model *m)
 {
-    uint64_t to = channel_out_settle(&m->out);
+    uint64_t to = channel_out_settle(&m->out, 5);
     bool committed = rng_chance(&m->rng, 70);
     if (to == 0) {
         return;
