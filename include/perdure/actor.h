@@ -154,7 +154,11 @@ PDR_API int pdr_scan_next(pdr_scan *scan, struct pdr_bytes *key, struct pdr_byte
  * on PDR_ACTOR pdr_error_code() has the callee's code. Not in a passivate hook.
  */
 PDR_API int pdr_call(pdr_turn *turn, struct pdr_bytes to, const char *method, struct pdr_bytes args, pdr_value *reply);
-/** Sends without an answer; leaves when this turn has committed, or never if it fails. */
+/**
+ * Sends without an answer. It commits with this turn, or never was; then it is applied exactly once, in the order sent
+ * between two actors, across crashes (docs/concepts/tells.md). PDR_OVERLOADED if the receiver's side does not keep up.
+ * In a volatile method it leaves when the turn has ended well, and arrives at most once.
+ */
 PDR_API int pdr_tell(pdr_turn *turn, struct pdr_bytes to, const char *method, struct pdr_bytes args);
 /**
  * Emits an event, one encoded value of at most 64 KiB, to whoever watches the actor (`perdure watch`,
