@@ -182,7 +182,7 @@ void tell_accepted(struct core *core, struct call *call, struct call *pending, u
     tell_enter(core, pending);
 }
 
-static void accept(struct core *core, struct call *call)
+static void take_in(struct core *core, struct call *call)
 {
     struct shard *shard = core->shards[call->shard];
     struct rows rows = {0};
@@ -217,7 +217,7 @@ static void accept_sent(struct core *core, struct call *call)
     }
     switch (verdict) {
     case CHANNEL_TAKE:
-        accept(core, call);
+        take_in(core, call);
         return;
     case CHANNEL_AGAIN: /* acknowledged like the first time */
         call->gate.open = repeated;
@@ -263,7 +263,7 @@ void tells_deliver(struct core *core, struct call *call)
             call_finish(call);
             return;
         }
-        accept(core, call);
+        take_in(core, call);
         return;
     case TELL_REDELIVER:
     case TELL_DISCARD:

@@ -210,7 +210,7 @@ static void forget(struct tell_out *out, struct call *call)
     tell_free(core, call);
 }
 
-static void send(struct tell_out *out)
+static void send_held(struct tell_out *out)
 {
     struct core *core = out->core;
     while (!list_empty(&out->held) && list_alone(&out->blocked_node) && !core->stopping) {
@@ -240,7 +240,7 @@ static void committed(struct gate_wait *wait, enum pdr_status status)
         return;
     }
     tell_insert(&out->held, call);
-    send(out);
+    send_held(out);
 }
 
 void tells_leave(struct shard *shard, struct call *call, uint64_t seq)
@@ -329,7 +329,7 @@ static void retry_due(struct timer *timer)
     list_init(&blocked);
     list_splice(&blocked, &tells->blocked);
     while ((node = list_pop(&blocked)) != NULL) {
-        send(LIST_ITEM(node, struct tell_out, blocked_node));
+        send_held(LIST_ITEM(node, struct tell_out, blocked_node));
     }
 }
 
