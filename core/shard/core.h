@@ -141,7 +141,7 @@ struct core {
     uint64_t session_secret;    /* what makes their names hard to guess */
     struct list sessions_over;  /* struct session: their rows are to be deleted */
     struct timer session_timer; /* goes on with sessions_over */
-    struct tells *tells; /* NULL on the control core */
+    struct tells *tells;        /* NULL on the control core */
 
     struct timer idle_timer;
     uint64_t swept_ns; /* the tick in which shortage of memory last made it sweep */

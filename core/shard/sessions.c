@@ -50,8 +50,8 @@ static bool refuse(struct call *call, enum pdr_status status, const char *why)
     return false;
 }
 
-static bool answer_outcome(struct core *core, struct shard *shard, struct call *call, const struct session_record *record,
-                           enum pdr_durability durability)
+static bool answer_outcome(struct core *core, struct shard *shard, struct call *call,
+                           const struct session_record *record, enum pdr_durability durability)
 {
     struct session_outcome outcome = session_record_outcome(record);
     pdr_writer_clear(&call->reply);

@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
 #include "core/shard/commit.h"
+#include "core/shard/sessions.h"
 #include "core/shard/tells_parts.h"
 
 struct shard_tells *tells_of(struct core *core, struct shard *shard)
@@ -202,7 +203,10 @@ static void take_in(struct core *core, struct call *call)
         channel_in_take(&tells_of(core, shard)->in[call->tell.from], call->tell.number, shard->last_seq + 1);
     }
     tell_put_pending(&rows, pending, number, false);
-    /* a session's record of the answer, if TELL_ASKED was asked under one, belongs into these rows too */
+    if (call->session.on) { /* a copy of it is answered from the record */
+        struct session_outcome accepted = {.reply = pdr_bytes("\xc0", 1)};
+        session_put_result(&rows, &call->session, &accepted);
+    }
     tell_accepted(core, call, pending, commit_rows(core, shard, NULL, NULL, &rows));
 }
 
@@ -259,6 +263,9 @@ void tells_deliver(struct core *core, struct call *call)
         accept_sent(core, call);
         return;
     case TELL_ASKED:
+        if (call->session.on && !sessions_admit(core, core->shards[call->shard], call, PDR_DURABILITY_SYNC)) {
+            return;
+        }
         if (is_known(core, call) != PDR_OK) {
             call_finish(call);
             return;

@@ -31,8 +31,8 @@ struct turn {
     enum turn_kind kind;
     enum pdr_durability durability;
     bool reader;
-    bool begun;      /* under a session: a part was committed, or a call left, and an entry says so */
-    bool has_waited; /* under a session: copies of the call may wait for it */
+    bool begun;       /* under a session: a part was committed, or a call left, and an entry says so */
+    bool has_waited;  /* under a session: copies of the call may wait for it */
     bool tell_marked; /* the part that was just committed says that this tell has begun (tells.h) */
     struct state writes;
     struct rows rows;   /* of the shard, in the same entry */

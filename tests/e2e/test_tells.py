@@ -180,6 +180,24 @@ class Tells(Case):
             self.assertEqual(rpc.call("teller/b.get", "disorder"), 0)
         self.assertEqual(node.stop(), 0)
 
+    def test_sent_again_under_a_session_it_is_accepted_once(self):
+        node = self.up()
+        with node.rpc() as rpc:
+            session = rpc.call("_sys/conn.hello", {"session": b""})["session"]
+            for _ in range(3):
+                self.assertIsNone(rpc.call("_sys/conn.tell", "teller/b", "take", [0], {"id": 7}))
+            self.fails_with("invalid", rpc.call, "_sys/conn.call", "teller/b", "take", [0], {"id": 7})
+        node.kill()
+        node = self.up()
+        with node.rpc() as rpc:
+            rpc.call("_sys/conn.hello", {"session": session})
+            self.assertIsNone(rpc.call("_sys/conn.tell", "teller/b", "take", [0], {"id": 7}))
+            self.assertIsNone(rpc.call("_sys/conn.tell", "teller/b", "take", [0], {"id": 8}))
+            self.eventually(lambda: rpc.call("teller/b.get", "given") == 2, "both were applied")
+            time.sleep(0.2)
+            self.assertEqual(rpc.call("teller/b.get", "given"), 2)
+        self.assertEqual(node.stop(), 0)
+
     def test_a_turn_that_was_cut_off_is_not_run_again(self):
         node = self.up()
         with node.rpc() as rpc:

@@ -643,6 +643,14 @@ static int ledger_look(pdr_turn *turn, const pdr_args *args)
 PDR_ACTOR(sim_ledger, PDR_METHOD("send", ledger_send), PDR_METHOD("pass", ledger_pass), PDR_METHOD("take", ledger_take),
           PDR_METHOD("gain", ledger_gain), PDR_READER("look", ledger_look))
 
-const struct pdr_actor_type *const sim_types[] = {
-    &pdr_type_sim_bank,   &pdr_type_sim_step, &pdr_type_sim_witness, &pdr_type_sim_chain, &pdr_type_sim_slow,
-    &pdr_type_sim_cached, &pdr_type_sim_beat, &pdr_type_sim_alarm,   &pdr_type_sim_once,  &pdr_type_sim_ledger, NULL};
+const struct pdr_actor_type *const sim_types[] = {&pdr_type_sim_bank,
+                                                  &pdr_type_sim_step,
+                                                  &pdr_type_sim_witness,
+                                                  &pdr_type_sim_chain,
+                                                  &pdr_type_sim_slow,
+                                                  &pdr_type_sim_cached,
+                                                  &pdr_type_sim_beat,
+                                                  &pdr_type_sim_alarm,
+                                                  &pdr_type_sim_once,
+                                                  &pdr_type_sim_ledger,
+                                                  NULL};

@@ -157,8 +157,9 @@ static void types(struct node *node, struct call *call)
 static const struct {
     const char *name;
     void (*run)(struct node *node, struct call *call); /* takes the call */
-} methods[] = {{"status", status},   {"ps", sys_ps},     {"types", types},           {"backup", sys_backup},
-             {"metrics", sys_metrics}, {"dead", sys_dead}, {"redeliver", sys_redeliver}, {"discard", sys_discard}};
+} methods[] = {{"status", status},           {"ps", sys_ps},           {"types", types},
+               {"backup", sys_backup},       {"metrics", sys_metrics}, {"dead", sys_dead},
+               {"redeliver", sys_redeliver}, {"discard", sys_discard}};
 
 static void handle(void *user, struct call *call)
 {
