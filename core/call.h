@@ -46,7 +46,7 @@ struct call {
     struct timer timer;
     enum call_state state;
     enum call_kind kind;
-    bool is_read;     /* asking again is safe: what ran of it wrote nothing, or its result is kept */
+    bool is_read;     /* asking again is safe: what ran of it wrote nothing */
     bool is_reminder; /* core/shard/reminders.h: what it runs is in the actor's row */
     bool is_watch;    /* core/shard/watch.h: somebody wants to hear of events */
     bool is_measured; /* core/shard/stages.h */

@@ -55,7 +55,6 @@ static bool answer_outcome(struct activation *a, struct call *call, const struct
 {
     struct session_outcome outcome = session_record_outcome(record);
     pdr_writer_clear(&call->reply);
-    call->is_read = true;
     if (outcome.code.size > 0) {
         call_fail(call, pdr_status_from_wire(outcome.code.data, outcome.code.size), "%.*s", (int)outcome.text.size,
                   (const char *)outcome.text.data);

@@ -143,7 +143,7 @@ static void record_late(struct call *call)
     struct rows rows = {0};
     struct session_outcome outcome = {.reply = pdr_written(&call->reply)};
     struct core *core = call->at;
-    if (call->session.on && call->is_read && call->status == PDR_OK && !core->refusing && !core->dead) {
+    if (call->session.on && !call->is_read && call->status == PDR_OK && !core->refusing && !core->dead) {
         session_put_result(&rows, &call->session, &outcome);
         commit_rows(core, core->shards[call->shard], NULL, NULL, &rows);
     }
@@ -325,7 +325,7 @@ static void run_call(struct activation *a, struct call *call)
         call_finish(call);
         return;
     }
-    call->is_read = method->reader || is_recorded;
+    call->is_read = method->reader;
     struct turn turn;
     turn_begin(&turn, a, TURN_CALL, call);
     turn.method = method;
