@@ -131,6 +131,7 @@ static void gate_expired(struct timer *timer)
     list_remove(&call->gate.node);
     call->at->gated_bytes -= call->reply.size;
     call->at->stats.deadlines++;
+    call->session.is_final = false;
     pdr_writer_clear(&call->reply);
     call_fail(call, PDR_DEADLINE, "the call ran, but was not on stable storage before its deadline; it may yet be");
     call_finish(call);
@@ -160,6 +161,7 @@ static void gate_opened(struct gate_wait *wait, enum pdr_status status)
     stages_pass(call->at, call, &call->at->stats.stage_commit_us);
     if (status != PDR_OK) {
         pdr_writer_clear(&call->reply);
+        call->session.is_final = false;
         call_fail(call, status, "what the call wrote could not be made durable, and was undone");
     } else if (MUTATION(70)) {
         record_late(call);
@@ -263,6 +265,7 @@ static enum pdr_status end_failed(struct turn *turn, enum pdr_status status)
         return status;
     }
     enum pdr_status committed = commit_turn(turn, true);
+    turn->call->session.is_final = committed == PDR_OK;
     return committed != PDR_OK ? committed : status;
 }
 
