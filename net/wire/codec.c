@@ -2,6 +2,7 @@
 #include "net/wire/codec.h"
 
 #include <msgpack.h>
+#include <perdure/status.h>
 
 #include "net/wire/frame.h"
 
@@ -52,13 +53,14 @@ void codec_response(pdr_writer *w, uint64_t msgid, pdr_value result)
     pdr_write_value(w, result);
 }
 
-void codec_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, struct pdr_bytes message, uint64_t retry_ms)
+static void pack_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, struct pdr_bytes message,
+                       uint64_t retry_ms, pdr_value chain)
 {
     msgpack_packer p = packer(w);
     msgpack_pack_array(&p, 4);
     msgpack_pack_uint8(&p, FRAME_RESPONSE);
     msgpack_pack_uint64(&p, msgid);
-    msgpack_pack_map(&p, retry_ms > 0 ? 3 : 2);
+    msgpack_pack_map(&p, 2u + (retry_ms > 0) + (chain.size > 0));
     pack_str(&p, pdr_str("code"));
     pack_str(&p, code);
     pack_str(&p, pdr_str("message"));
@@ -67,7 +69,21 @@ void codec_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, struct pd
         pack_str(&p, pdr_str("retry_ms"));
         msgpack_pack_uint64(&p, retry_ms);
     }
+    if (chain.size > 0) {
+        pack_str(&p, pdr_str("chain"));
+        pdr_write_value(w, chain);
+    }
     msgpack_pack_nil(&p);
+}
+
+void codec_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, struct pdr_bytes message, uint64_t retry_ms)
+{
+    pack_error(w, msgid, code, message, retry_ms, pdr_bytes(NULL, 0));
+}
+
+void codec_deadlock(pdr_writer *w, uint64_t msgid, struct pdr_bytes message, pdr_value chain)
+{
+    pack_error(w, msgid, pdr_str(pdr_status_wire(PDR_DEADLOCK)), message, 0, chain);
 }
 
 void codec_request(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, struct pdr_bytes method,
