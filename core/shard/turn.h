@@ -38,10 +38,10 @@ struct turn {
     bool reader;
     bool begun;      /* under a session: a part was committed, or a call left, and an entry says so */
     bool has_waited; /* under a session: copies of the call may wait for it */
-    bool beside;    /* an interleaved reader: it keeps nobody out */
-    bool admits;    /* while it waits for the call `link`, that call's chain may come back */
-    bool looked;    /* it has waited, and what may enter while it waits stands aside */
-    bool cancelled; /* it waits for nothing any more */
+    bool beside;     /* an interleaved reader: it keeps nobody out */
+    bool admits;     /* while it waits for the call `link`, that call's chain may come back */
+    bool looked;     /* it has waited, and what may enter while it waits stands aside */
+    bool cancelled;  /* it waits for nothing any more */
     struct state writes;
     struct rows rows;   /* of the shard, in the same entry */
     struct list outbox; /* tells, struct call */

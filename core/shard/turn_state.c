@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "core/base/mem.h"
+#include "core/base/mutation.h"
 #include "core/shard/turn.h"
 #include "core/store/keys.h"
 
@@ -135,7 +136,7 @@ static enum pdr_status keep(struct turn *turn, struct fetch *fetch, struct pdr_b
 {
     struct state *values = &turn->activation->values;
     const struct state_entry *newer = state_find(values, KEYS_USER, key);
-    if (newer != NULL) {
+    if (newer != NULL && !MUTATION(23)) {
         state_release(&fetch->page);
         return found(newer, value);
     }
@@ -146,7 +147,7 @@ static enum pdr_status keep(struct turn *turn, struct fetch *fetch, struct pdr_b
     struct state_entry *entry = state_entry_at(&fetch->page, 0);
     state_forget(&fetch->page);
     state_release(&fetch->page);
-    state_insert(values, entry);
+    turn_hold(turn, state_insert(values, entry));
     return found(entry, value);
 }
 

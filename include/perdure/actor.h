@@ -89,7 +89,7 @@ struct pdr_actor_type {
     pdr_hook_fn activate, passivate;  /* may be NULL */
     enum pdr_durability durability;
     unsigned events_kept; /* of each actor, for listeners that come back: 1 to 65,536; 0: 256 */
-    unsigned flags; /* PDR_TYPE_... */
+    unsigned flags;       /* PDR_TYPE_... */
 };
 
 /* clang-format off */
