@@ -30,8 +30,8 @@
     X(19, not_settled,            "core.c, core_start: turns run before what recovery found is durable (R71)")         \
     X(20, reads_half_done,        "aside.c, is_open: an interleaved reader runs while a turn reads the disk")          \
     X(21, anybody_enters,         "aside.c, may_enter: calls of others run inside of a reentrant actor's wait")        \
-    X(22, goes_on_too_early,      "aside.c, aside_may_go_on: a turn goes on though one inside of its wait has not ended") \
-    X(23, stale_read_kept,        "turn_state.c, keep: what was read of the store replaces what was written meanwhile") \
+    X(22, goes_on_too_early,      "aside.c, aside_may_go_on: a turn goes on while one is inside of its wait")   \
+    X(23, stale_read_kept,        "turn_state.c, keep: what the store had replaces what was written meanwhile")    \
     X(24, trims_too_much,         "activation.c, seen_by_all: a key leaves memory that a turn may have read before")   \
     X(50, event_before_commit,    "watch.c, emission_leaves: an event leaves before its turn is committed")            \
     X(40, reminder_stale,         "reminders.c, reminder_call_open: a hint is believed, whatever its row says")        \

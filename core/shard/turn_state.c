@@ -131,7 +131,8 @@ static enum pdr_status found(const struct state_entry *entry, struct pdr_bytes *
 }
 
 /* A clean entry, kept so that the next read finds it; unless another turn wrote or read the key meanwhile. What was
- * written meanwhile is still there: it stays in memory as long as a turn is open that may have read the store before. */
+ * written meanwhile is still there: it stays in memory as long as a turn is open that may have read the store before
+ * it. */
 static enum pdr_status keep(struct turn *turn, struct fetch *fetch, struct pdr_bytes key, struct pdr_bytes *value)
 {
     struct state *values = &turn->activation->values;

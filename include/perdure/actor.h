@@ -63,9 +63,10 @@ enum {
 
 /** Of a type. */
 enum {
-    /* While an actor waits in pdr_call, a call that its own call caused may come back to it: it runs inside of that wait,
-     * as a turn of its own with a commit of its own. Nobody else's call does. Without this flag such a call fails with
-     * PDR_DEADLOCK, unless the actor waits in pdr_call_reentrant. What was read before a pdr_call may be old after it. */
+    /* While an actor waits in pdr_call, a call that its own call caused may come back to it: it runs inside of that
+     * wait, as a turn of its own with a commit of its own. Nobody else's call does. Without this flag such a call fails
+     * with PDR_DEADLOCK, unless the actor waits in pdr_call_reentrant. What was read before a pdr_call may be old after
+     * it. */
     PDR_TYPE_REENTRANT = 1u << 0,
 };
 

@@ -125,7 +125,9 @@ static int set(pdr_turn *turn, const pdr_args *args)
 
 static int beat(pdr_turn *turn, const pdr_args *args)
 {
-    return pdr_timer_set(turn, "beat", 60000, 1000, "see", none);
+    int status = pdr_reminder_in(turn, "later", 3600000, 0, "see", none);
+    status = status == PDR_OK ? pdr_emit(turn, pdr_bytes("\x01", 1)) : status;
+    return status == PDR_OK ? pdr_timer_set(turn, "beat", 60000, 1000, "see", none) : status;
 }
 
 #define METHODS                                                                                                        \
@@ -490,6 +492,13 @@ TEST(what_inspect_shows)
     EXPECT_INT(pdr_value_count(timers), 1);
     EXPECT(pdr_bytes_equal(text_of(pdr_value_at(timers, 0), "name"), pdr_str("beat")));
     EXPECT_INT(int_of(pdr_value_at(timers, 0), "period_ms"), 1000);
+    shown = inspect(&w, "plain/b");
+    EXPECT_INT(pdr_value_count(pdr_value_get(shown, "reminders")), 1);
+    pdr_value reminder = pdr_value_at(pdr_value_get(shown, "reminders"), 0);
+    EXPECT(pdr_bytes_equal(text_of(reminder, "name"), pdr_str("later")));
+    EXPECT(pdr_bytes_equal(text_of(reminder, "method"), pdr_str("see")));
+    EXPECT_INT(int_of(pdr_value_get(shown, "events"), "kept"), 1);
+    EXPECT_INT(int_of(pdr_value_get(shown, "events"), "watchers"), 0);
 
     EXPECT_INT(int_of(pdr_value_get(inspect(&w, "plain/never"), "data"), "count"), 0);
     EXPECT(is_code(ask(&w, "_sys/node", "inspect", 0, "s", "nothing/a"), "not_found"));

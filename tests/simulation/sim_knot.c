@@ -1,5 +1,5 @@
-/* tests/simulation/sim_knot.c: an actor that looks out for who runs while its turns wait. What must not be is noted in its
- * memory, and told by whoever is answered next. */
+/* tests/simulation/sim_knot.c: an actor that looks out for who runs while its turns wait. What must not be is noted in
+ * its memory, and told by whoever is answered next. */
 #include <perdure/actor.h>
 #include <stdio.h>
 

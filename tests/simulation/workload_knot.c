@@ -1,6 +1,6 @@
 /* tests/simulation/workload_knot.c: chains that come back, readers that interleave, turns that are cancelled, at random
  * and on the same few actors. The actor itself notes who ran when it should not (sim_knot.c); here it is judged that
- * every tour that was answered is there, and that one which failed or was cancelled has left nothing of its last part. */
+ * every tour that was answered is there, and that one that failed or was cancelled left nothing of its last part. */
 #include "tests/simulation/sim_types.h"
 #include "tests/simulation/workload.h"
 

@@ -1,5 +1,5 @@
-/* tools/node/sys_directory.c: `_sys/directory`: who is in the cluster, where an actor lives, which types there are. On one
- * node the answers are short; their shape is that of many nodes, so that clients can be written against it. */
+/* tools/node/sys_directory.c: `_sys/directory`: who is in the cluster, where an actor lives, which types there are. On
+ * one node the answers are short; their shape is that of many nodes, so that clients can be written against it. */
 #include "tools/node/sys_directory.h"
 
 #include "core/shard/shard.h"

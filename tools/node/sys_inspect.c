@@ -1,5 +1,5 @@
-/* tools/node/sys_inspect.c: `_sys/node.inspect` and `.cancel`: one actor, looked at and helped out, on the core that owns
- * it. A passive actor is read from the store without being activated. */
+/* tools/node/sys_inspect.c: `_sys/node.inspect` and `.cancel`: one actor, looked at and helped out, on the core that
+ * owns it. A passive actor is read from the store without being activated. */
 #include "tools/node/sys_inspect.h"
 
 #include <stdio.h>
@@ -7,7 +7,9 @@
 #include "core/base/check.h"
 #include "core/base/mem.h"
 #include "core/shard/mailbox.h"
+#include "core/shard/reminder.h"
 #include "core/shard/turn.h"
+#include "core/shard/watch.h"
 
 #define CALLS_MAX 32u           /* of the mailbox that are shown */
 #define KEYS_SHOWN 64u          /* of the state */
@@ -253,6 +255,58 @@ static void put_state(pdr_writer *out, const struct inspected *actor)
     }
 }
 
+/* Rows of one kind are [*from, the answer). */
+static uint32_t range_of(const struct state *rows, enum keys_kind kind, uint32_t *from)
+{
+    uint32_t to = *from = state_lower_bound(rows, kind, pdr_bytes(NULL, 0), false);
+    while (to < rows->count && state_entry_at(rows, to)->kind == kind) {
+        to++;
+    }
+    return to;
+}
+
+static void put_reminder(pdr_writer *out, const struct inspected *actor, const struct state_entry *entry)
+{
+    struct reminder reminder = {0};
+    int64_t now_ms = clock_wall_ms(actor->core->world.clock);
+    bool is_whole = reminder_decode(entry_value(entry), &reminder) == PDR_OK;
+    pdr_write_map(out, 5);
+    put_text(out, "name", entry_key(entry));
+    put_text(out, "method", reminder.method);
+    put_uint(out, "due_in_ms", is_whole && reminder.due_ms > now_ms ? (uint64_t)(reminder.due_ms - now_ms) : 0);
+    put_uint(out, "period_ms", reminder.period_ms);
+    put_text(out, "cron", reminder.cron);
+}
+
+static void put_reminders(pdr_writer *out, const struct inspected *actor)
+{
+    uint32_t from, to = range_of(actor->rows, KEYS_REMINDER, &from), count = 0;
+    for (uint32_t i = from; i < to; i++) {
+        count += !state_entry_at(actor->rows, i)->deleted;
+    }
+    pdr_write_cstr(out, "reminders");
+    pdr_write_array(out, count);
+    for (uint32_t i = from; i < to; i++) {
+        const struct state_entry *entry = state_entry_at(actor->rows, i);
+        if (!entry->deleted) {
+            put_reminder(out, actor, entry);
+        }
+    }
+}
+
+/* That are kept, and who listens now. */
+static void put_events(pdr_writer *out, const struct inspected *actor)
+{
+    uint32_t from, to = range_of(actor->rows, KEYS_EVENT, &from), count = 0;
+    for (uint32_t i = from; i < to; i++) {
+        count += !state_entry_at(actor->rows, i)->deleted;
+    }
+    pdr_write_cstr(out, "events");
+    pdr_write_map(out, 2);
+    put_uint(out, "kept", count);
+    put_uint(out, "watchers", watch_count(actor->core, actor->address));
+}
+
 static void put_log(pdr_writer *out, const struct inspected *actor)
 {
     pdr_write_cstr(out, "log");
@@ -265,7 +319,8 @@ static void put_log(pdr_writer *out, const struct inspected *actor)
 }
 
 static const struct inspect_part parts[] = {
-    {6, put_name}, {1, put_mailbox}, {1, put_turns}, {1, put_timers}, {1, put_state}, {1, put_log},
+    {6, put_name},      {1, put_mailbox}, {1, put_turns}, {1, put_timers},
+    {1, put_reminders}, {1, put_events},  {1, put_state}, {1, put_log},
 };
 #define PARTS (sizeof parts / sizeof *parts)
 

@@ -1,5 +1,6 @@
-/* tools/node/sys_inspect.h: what `_sys/node.inspect` answers about one actor, by parts. A part is a function that writes
- * its keys into the answer's map, from what the actor's core and the store have of it; its row is in sys_inspect.c. */
+/* tools/node/sys_inspect.h: what `_sys/node.inspect` answers about one actor, by parts. A part is a function that
+ * writes its keys into the answer's map, from what the actor's core and the store have of it; its row is in
+ * sys_inspect.c. */
 #ifndef TOOLS_NODE_SYS_INSPECT_H
 #define TOOLS_NODE_SYS_INSPECT_H
 
