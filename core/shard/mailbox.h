@@ -10,6 +10,11 @@ enum pdr_status mailbox_push(struct activation *a, struct call *call);
 /** The next call whose deadline is not over (those that are, are answered so); NULL if there is none. */
 struct call *mailbox_pop(struct activation *a);
 
+/** Takes out one that is in there. False: its deadline was over, and it was answered so. */
+bool mailbox_take(struct activation *a, struct call *call);
+/** The one behind `call`, in the order in which they will be taken; NULL at the end. NULL gives the first. */
+struct call *mailbox_next(const struct activation *a, const struct call *call);
+
 /** Calls that were to run in this tick may have to wait after all: their deadlines get timers. */
 void mailbox_watch(struct activation *a);
 

@@ -2,6 +2,7 @@
 #include "net/wire/codec.h"
 
 #include <msgpack.h>
+#include <perdure/status.h>
 
 #include "net/wire/frame.h"
 
@@ -82,6 +83,16 @@ void codec_final_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, str
     msgpack_packer p = pack_error(w, msgid, code, message, 1);
     pack_str(&p, pdr_str("final"));
     msgpack_pack_true(&p);
+    msgpack_pack_nil(&p);
+}
+
+void codec_deadlock(pdr_writer *w, uint64_t msgid, struct pdr_bytes message, pdr_value chain)
+{
+    msgpack_packer p = pack_error(w, msgid, pdr_str(pdr_status_wire(PDR_DEADLOCK)), message, chain.size > 0);
+    if (chain.size > 0) {
+        pack_str(&p, pdr_str("chain"));
+        pdr_write_value(w, chain);
+    }
     msgpack_pack_nil(&p);
 }
 

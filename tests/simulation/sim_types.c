@@ -533,6 +533,7 @@ static int alarm_look(pdr_turn *turn, const pdr_args *args)
 PDR_ACTOR(sim_alarm, PDR_METHOD("set", alarm_set), PDR_METHOD("cancel", alarm_cancel), PDR_METHOD("ring", alarm_ring),
           PDR_METHOD("hurry", alarm_hurry), PDR_READER("look", alarm_look))
 
-const struct pdr_actor_type *const sim_types[] = {
-    &pdr_type_sim_bank,   &pdr_type_sim_step, &pdr_type_sim_witness, &pdr_type_sim_chain, &pdr_type_sim_slow,
-    &pdr_type_sim_cached, &pdr_type_sim_beat, &pdr_type_sim_alarm,   &pdr_type_sim_once,  NULL};
+const struct pdr_actor_type *const sim_types[] = {&pdr_type_sim_bank,  &pdr_type_sim_step,  &pdr_type_sim_witness,
+                                                  &pdr_type_sim_chain, &pdr_type_sim_slow,  &pdr_type_sim_cached,
+                                                  &pdr_type_sim_beat,  &pdr_type_sim_alarm, &pdr_type_sim_once,
+                                                  &pdr_type_sim_knot,  &pdr_type_sim_relay, NULL};
