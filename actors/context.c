@@ -219,7 +219,12 @@ int pdr_scan_next(pdr_scan *scan, struct pdr_bytes *key, struct pdr_bytes *value
 
 int pdr_call(pdr_turn *turn, struct pdr_bytes to, const char *method, struct pdr_bytes args, pdr_value *reply)
 {
-    return turn_call(inside(turn), to, pdr_str(method), args, reply);
+    return turn_call(inside(turn), to, pdr_str(method), args, false, reply);
+}
+
+int pdr_call_reentrant(pdr_turn *turn, struct pdr_bytes to, const char *method, struct pdr_bytes args, pdr_value *reply)
+{
+    return turn_call(inside(turn), to, pdr_str(method), args, true, reply);
 }
 
 int pdr_tell(pdr_turn *turn, struct pdr_bytes to, const char *method, struct pdr_bytes args)

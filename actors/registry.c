@@ -115,6 +115,9 @@ static const char *fault_of(const struct pdr_actor_type *type, uint32_t *methods
             !pdr_bytes_equal(method, pdr_str(m->name))) {
             return "a method's name is [A-Za-z_][A-Za-z0-9_-]{0,63}";
         }
+        if ((m->flags & (PDR_METHOD_READER | PDR_METHOD_INTERLEAVE)) == PDR_METHOD_INTERLEAVE) {
+            return "a method that interleaves must be a reader";
+        }
         if (m->run == NULL || *methods >= METHODS_MAX) {
             return "a method has no function, or there are more than 1,024";
         }
@@ -147,6 +150,7 @@ static struct native_class *new_class(const struct pdr_actor_type *type, uint32_
         .memory_size = (uint32_t)type->memory_size,
         .has_activate = type->activate != NULL,
         .has_passivate = type->passivate != NULL,
+        .reentrant = (type->flags & PDR_TYPE_REENTRANT) != 0,
         .code = type,
     };
     for (uint32_t i = 0; i < methods; i++) {
@@ -154,9 +158,11 @@ static struct native_class *new_class(const struct pdr_actor_type *type, uint32_
         native->methods[i] = (struct class_method){
             .name = pdr_str(m->name),
             .reader = (m->flags & PDR_METHOD_READER) != 0,
+            .interleaves = (m->flags & PDR_METHOD_INTERLEAVE) != 0,
             .durability = settle(m->durability, type->durability),
             .code = m,
         };
+        native->cls.has_interleaved |= native->methods[i].interleaves;
         native->cls.logged |= native->methods[i].durability != PDR_DURABILITY_VOLATILE;
     }
     return native;

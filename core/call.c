@@ -66,7 +66,7 @@ struct call *call_new(struct call_pool *pool, struct core *home, const struct pd
     call->state = CALL_MADE;
     call->kind = CALL_ACTOR;
     call->is_read = call->is_reminder = call->is_watch = call->is_measured = false;
-    call->session.on = false;
+    call->session.on = call->session.is_final = false;
     uint8_t *at = call->data;
     if (links > 0) {
         uint64_t *ids = call->data; /* first, for alignment */
@@ -84,6 +84,7 @@ struct call *call_new(struct call_pool *pool, struct core *home, const struct pd
     call->method = copy(&at, method);
     call->args = copy(&at, args);
     call->caller = copy(&at, caller);
+    call->path_size = 0;
     call->type_size = (uint32_t)ref->type.size;
     call->key_hash = pdr_ref_hash(ref->key);
     call->deadline_ns = 0;
@@ -146,11 +147,64 @@ enum pdr_status call_fail(struct call *call, enum pdr_status status, const char 
     return status;
 }
 
+void call_set_path(struct call *call, size_t size)
+{
+    call->path_size = (uint32_t)(call->caller.size - size);
+    call->caller = pdr_bytes((const char *)call->caller.data + call->path_size, size);
+}
+
+static struct pdr_bytes next_of(struct pdr_bytes *path)
+{
+    const char *end = memchr(path->data, 0, path->size);
+    size_t size = end != NULL ? (size_t)(end - (const char *)path->data) : path->size;
+    struct pdr_bytes address = pdr_bytes(path->data, size);
+    size_t step = size + (end != NULL);
+    *path = pdr_bytes((const char *)path->data + step, path->size - step);
+    return address;
+}
+
+/* What comes before the actor that is called again is no part of the circle. */
+static struct pdr_bytes circle_of(const struct call *call)
+{
+    struct pdr_bytes rest = call_path(call);
+    while (rest.size > 0) {
+        struct pdr_bytes from = rest;
+        if (pdr_bytes_equal(next_of(&rest), call->address)) {
+            return from;
+        }
+    }
+    return call_path(call); /* it begins before what the path has room for */
+}
+
+enum pdr_status call_fail_deadlock(struct call *call)
+{
+    struct pdr_bytes circle = circle_of(call), rest = circle;
+    char text[sizeof call->text] = "";
+    size_t size = 0;
+    uint32_t count = 1;
+    while (rest.size > 0) {
+        struct pdr_bytes address = next_of(&rest);
+        count++;
+        if (size < sizeof text) {
+            size += (size_t)snprintf(text + size, sizeof text - size, "%.*s -> ", (int)address.size,
+                                     (const char *)address.data);
+        }
+    }
+    pdr_writer_clear(&call->reply);
+    pdr_write_array(&call->reply, count);
+    while (circle.size > 0) {
+        pdr_write_str(&call->reply, next_of(&circle));
+    }
+    pdr_write_str(&call->reply, call->address);
+    return call_fail(call, PDR_DEADLOCK, "the call would wait for itself: %s%.*s", text, (int)call->address.size,
+                     (const char *)call->address.data);
+}
+
 size_t call_heap_size(const struct call *call)
 {
     size_t size = call->reply.on_heap ? call->reply.capacity : 0;
     if (call->data != call->inline_data) {
-        size += call->args.size + call->address.size + call->method.size + call->caller.size;
+        size += call->args.size + call->address.size + call->method.size + call->caller.size + call->path_size;
     }
     return size;
 }

@@ -19,6 +19,7 @@
 #define CALL_INLINE_SIZE 256u  /* address, method, arguments and chain of most calls */
 #define CALL_REPLY_INLINE 128u /* result of most calls */
 #define CALL_CHAIN_MAX ((uint32_t)LIMIT_CHAIN_MAX)
+#define CALL_PATH_MAX 1200u /* bytes of their actors' addresses, the nearest ones; what is longer begins with "..." */
 
 struct core;
 struct activation;
@@ -68,7 +69,7 @@ struct call {
     struct timer timer;
     enum call_state state;
     enum call_kind kind;
-    bool is_read;     /* asking again is safe: what ran of it wrote nothing, or its result is kept */
+    bool is_read;     /* asking again is safe: what ran of it wrote nothing */
     bool is_reminder; /* core/shard/reminders.h: what it runs is in the actor's row */
     bool is_watch;    /* core/shard/watch.h: somebody wants to hear of events */
     bool is_measured; /* core/shard/stages.h */
@@ -79,11 +80,13 @@ struct call {
     struct pdr_bytes method;
     struct pdr_bytes args;   /* an encoded array */
     struct pdr_bytes caller; /* "TYPE/KEY"; empty when a client called */
-    const uint64_t *chain;   /* ids of the turns that wait for this call, outermost first */
+    const uint64_t *chain;   /* links of the turns that wait for this call, outermost first */
     uint32_t chain_count;
+    uint32_t path_size; /* just before `caller`: the addresses of the actors that wait for it, each ended by a 0 */
     uint32_t type_size; /* of TYPE in `address` */
     uint64_t key_hash;  /* pdr_ref_hash(KEY): placement */
     uint64_t deadline_ns;
+    uint64_t queued_ns; /* when it came into the mailbox */
     uint32_t shard;
     enum pdr_durability durability; /* the caller's wish; DEFAULT: the method's */
     struct core *at;                /* the core that has it */
@@ -96,7 +99,7 @@ struct call {
     uint32_t retry_ms;
     char code[PDR_METHOD_SIZE_MAX + 1]; /* on PDR_ACTOR */
     char text[192];                     /* on failure: a sentence */
-    pdr_writer reply;                   /* on PDR_OK: one encoded value; empty means nil */
+    pdr_writer reply;                   /* on PDR_OK: one encoded value; empty means nil. On PDR_DEADLOCK: the chain */
 
     /* caller */
     struct core *home;
@@ -129,6 +132,16 @@ void call_pool_release(struct call_pool *pool);
 struct call *call_new(struct call_pool *pool, struct core *home, const struct pdr_ref *ref, struct pdr_bytes address,
                       struct pdr_bytes method, struct pdr_bytes args, struct pdr_bytes caller, const uint64_t *chain,
                       uint32_t chain_count, uint64_t link);
+/** The addresses of the actors that wait for this call, outermost first, with a 0 between them. */
+static inline struct pdr_bytes call_path(const struct call *call)
+{
+    return pdr_bytes((const char *)call->caller.data - call->path_size, call->path_size + call->caller.size);
+}
+/** After call_new was given a path for `caller`: `caller` becomes the last `size` bytes of it. */
+void call_set_path(struct call *call, size_t size);
+/** PDR_DEADLOCK: the path goes round. Sets the sentence, and the chain of addresses as a result. */
+enum pdr_status call_fail_deadlock(struct call *call);
+
 /** On home's thread. */
 void call_free(struct call_pool *pool, struct call *call);
 

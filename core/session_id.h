@@ -19,7 +19,8 @@ struct session_id {
 
 /** A call's place in a session: the same (id, n) is the same call, however often it is sent. */
 struct call_session {
-    bool on; /* false: the call has none */
+    bool on;       /* false: the call has none */
+    bool is_final; /* it has run, and its failure is its result: a copy would hear the same */
     struct session_id id;
     uint64_t n;
     uint64_t ack_below; /* the client has the answers to all below, or wants them no more */

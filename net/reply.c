@@ -35,9 +35,15 @@ void reply_finish(struct call *call)
         /* the connection is gone, or about to go */
     } else if (call->status == PDR_OK) {
         codec_response(out, call->tag, call->reply.size > 0 ? pdr_written(&call->reply) : pdr_bytes(nil, sizeof nil));
+    } else if (call->status == PDR_DEADLOCK) {
+        codec_deadlock(out, call->tag, pdr_str(call->text), pdr_written(&call->reply));
     } else {
         const char *code = call->status == PDR_ACTOR ? call->code : pdr_status_wire(call->status);
-        codec_error(out, call->tag, pdr_str(code), pdr_str(call->text), call->retry_ms);
+        if (call->session.is_final) {
+            codec_final_error(out, call->tag, pdr_str(code), pdr_str(call->text));
+        } else {
+            codec_error(out, call->tag, pdr_str(code), pdr_str(call->text), call->retry_ms);
+        }
     }
     if (out != NULL && MUTATION(12)) {
         codec_response(out, call->tag, pdr_bytes(nil, sizeof nil));

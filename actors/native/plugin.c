@@ -102,8 +102,12 @@ static bool check_method(const struct check *check, const struct pdr_actor_type 
     if (m->run == NULL) {
         return refuse(check, "type %s: method %s has no function", type->name, m->name);
     }
-    if ((m->flags & ~(unsigned)PDR_METHOD_READER) != 0) {
+    if ((m->flags & ~(unsigned)(PDR_METHOD_READER | PDR_METHOD_INTERLEAVE)) != 0) {
         return refuse(check, "type %s: method %s has flags that this node does not know", type->name, m->name);
+    }
+    if (m->flags == PDR_METHOD_INTERLEAVE) {
+        return refuse(check, "type %s: method %s interleaves and is no reader: PDR_READER_INTERLEAVED is both",
+                      type->name, m->name);
     }
     for (uint32_t i = 0; i < k; i++) {
         if (strcmp(type->methods[i].name, m->name) == 0) {
@@ -134,6 +138,9 @@ static bool check_type(const struct check *check, const struct pdr_actor_type *t
     if (type->memory_size > MEMORY_MAX) {
         return refuse(check, "type %s: its memory is %lu bytes an actor, and at most %u are allowed", type->name,
                       type->memory_size, MEMORY_MAX);
+    }
+    if ((type->flags & ~(unsigned)PDR_TYPE_REENTRANT) != 0) {
+        return refuse(check, "type %s has flags that this node does not know", type->name);
     }
     for (uint32_t k = 0; type->methods[k].name != NULL; k++) {
         if (!check_method(check, type, k)) {

@@ -24,10 +24,15 @@
     X(13, overload_silent,        "mailbox.c: a call that finds the mailbox full is dropped without an answer")        \
     X(14, no_reload,              "commit.c, roll_back: actors keep what the journal had no room for (R74)")           \
     X(15, effects_split,          "commit.c, commit_turn: one turn's writes become two entries in two batches")        \
-    X(16, deadlock_unseen,        "mailbox.c, waits_for_itself: a chain of calls that comes back waits for ever")      \
+    X(16, deadlock_unseen,        "aside.c, aside_door: a chain of calls that comes back waits for ever")              \
     X(17, checkpoint_too_far,     "apply_step.c, answer_checkpoints: says applied of what is not yet in the store")    \
     X(18, stop_releases_all,      "node.c, last_position: a stop releases what the store could not take (R74)")        \
     X(19, not_settled,            "core.c, core_start: turns run before what recovery found is durable (R71)")         \
+    X(20, reads_half_done,        "aside.c, is_open: an interleaved reader runs while a turn reads the disk")          \
+    X(21, anybody_enters,         "aside.c, may_enter: calls of others run inside of a reentrant actor's wait")        \
+    X(22, goes_on_too_early,      "aside.c, aside_may_go_on: a turn goes on while one is inside of its wait")   \
+    X(23, stale_read_kept,        "turn_state.c, keep: what the store had replaces what was written meanwhile")    \
+    X(24, trims_too_much,         "activation.c, seen_by_all: a key leaves memory that a turn may have read before")   \
     X(50, event_before_commit,    "watch.c, emission_leaves: an event leaves before its turn is committed")            \
     X(40, reminder_stale,         "reminders.c, reminder_call_open: a hint is believed, whatever its row says")        \
     X(41, reminder_not_moved,     "reminders.c, reminder_call_ended: a reminder fires, and its row stays")             \
@@ -37,10 +42,10 @@
     X(71, session_left_early,     "conn.c, closed: a session is left while its calls are still queued (R82)")          \
     X(72, floor_ignored,          "sessions.c, sessions_admit: what was acknowledged is run again (R81)")              \
     X(73, result_row_late,        "apply_step.c, start_step: results reach the store when the node stops (R24)")       \
-    X(20, tell_before_commit,     "tells_out.c, tells_leave: a tell does not wait for the gate (R87)")                 \
-    X(21, tell_row_alone,         "tells_run.c, last_entry_over: that a tell has run is an entry of its own (R88)")    \
-    X(22, tell_number_unchecked,  "tells_in.c, accept_sent: a tell that was taken is taken again (R88)")               \
-    X(23, pending_forgotten,      "tells_start.c: tells that were accepted and have not run are not found at start")
+    X(30, tell_before_commit,     "tells_out.c, tells_leave: a tell does not wait for the gate (R87)")                 \
+    X(31, tell_row_alone,         "tells_run.c, last_entry_over: that a tell has run is an entry of its own (R88)")    \
+    X(32, tell_number_unchecked,  "tells_in.c, accept_sent: a tell that was taken is taken again (R88)")               \
+    X(33, pending_forgotten,      "tells_start.c: tells that were accepted and have not run are not found at start")
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */

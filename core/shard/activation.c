@@ -9,6 +9,7 @@
 #include "core/base/mutation.h"
 #include "core/shard/commit.h"
 #include "core/shard/mailbox.h"
+#include "core/shard/turn.h"
 
 #define ENTRY_OVERHEAD 40u /* struct state_entry, its pointer, the heap's own */
 #define SWEEP_MAX 20000u   /* at a time, so that a sweep does not hold the tick up */
@@ -42,7 +43,10 @@ struct activation_extra *activation_extra(struct activation *a)
 {
     if (a->extra == NULL) {
         a->extra = mem_new(sizeof *a->extra);
+        a->extra->activation = a;
         list_init(&a->extra->timers);
+        list_init(&a->extra->aside);
+        list_init(&a->extra->node);
     }
     return a->extra;
 }
@@ -101,8 +105,11 @@ struct activation *activation_new(struct core *core, const struct actor_class *c
 void activation_free(struct activation *a)
 {
     struct core *core = a->core;
-    CHECK(a->turn == NULL && list_empty(&a->mailbox));
+    CHECK(a->turn == NULL && a->mailbox_count == 0);
     actor_timers_free(a);
+    if (a->extra != NULL) {
+        list_remove(&a->extra->node);
+    }
     hash_remove(&core->activations, &a->by_address);
     list_remove(&a->node);
     core->memory_used -= a->charged;
@@ -126,6 +133,22 @@ void activation_fail_mailbox(struct activation *a, enum pdr_status status, const
     }
 }
 
+static void keep_for_turns(void *user, struct state_entry *entry)
+{
+    turn_keep(user, NULL, entry);
+}
+
+/* An open turn (a reader that interleaves) may have read the store when it was older: what has reached it since then
+ * stays, so that the turn finds it. */
+static uint64_t seen_by_all(const struct activation *a)
+{
+    uint64_t seq = a->shard->applied_seq;
+    for (const struct turn *turn = a->turn; turn != NULL && !MUTATION(24); turn = turn->older) {
+        seq = turn->applied_seq < seq ? turn->applied_seq : seq;
+    }
+    return seq;
+}
+
 /* A large actor keeps in memory only what the store doesn't have; nor does one that is written without pause grow. */
 static void trim(struct activation *a)
 {
@@ -133,18 +156,22 @@ static void trim(struct activation *a)
     if (values->bytes <= a->core->limits.resident_state_max || !a->cls->logged) {
         return;
     }
-    if (values->removed_seq > a->shard->applied_seq) {
+    uint64_t seen_seq = seen_by_all(a);
+    if (values->removed_seq > seen_seq) {
         return; /* deletions that left no tombstone: not before the store has them */
     }
-    state_drop_applied(values, a->shard->applied_seq);
+    state_drop_applied(values, seen_seq, keep_for_turns, a);
     values->complete = false;
 }
 
 void activation_rest(struct activation *a)
 {
     struct core *core = a->core;
+    a->worked = false;
     if (a->doomed) {
-        activation_reload(a);
+        if (a->turn == NULL) {
+            activation_reload(a);
+        }
         return;
     }
     trim(a);
@@ -152,6 +179,9 @@ void activation_rest(struct activation *a)
     a->used_ms = core_now_ns(core) / NS_PER_MS;
     if (a->mailbox_count > 0) {
         list_push_back(&core->runnable, &a->node);
+        return;
+    }
+    if (a->turn != NULL) {
         return;
     }
     a->state = ACTIVATION_IDLE;

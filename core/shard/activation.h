@@ -4,8 +4,8 @@
  *        |                  |                            |
  *        +---- failed ------+--> gone <--- rolled back --+
  *
- * LOADING: its state is being read. IDLE: nothing to do; in core->lru, may be passivated. BUSY: in core->runnable, or a
- * turn runs or waits. An activation with writes that the store does not have yet stays: it is the only copy to read. */
+ * LOADING: its state is being read. IDLE: nothing to do; in core->lru, may be passivated. BUSY: in core->runnable, or
+ * turns run or wait. An activation with writes that the store does not have yet stays: it is the only copy to read. */
 #ifndef CORE_SHARD_ACTIVATION_H
 #define CORE_SHARD_ACTIVATION_H
 
@@ -20,9 +20,12 @@ enum activation_state { ACTIVATION_LOADING, ACTIVATION_IDLE, ACTIVATION_BUSY };
 
 /** What few actors have: kept apart, so that the others cost nothing for it. */
 struct activation_extra {
+    struct activation *activation;
     struct list timers;   /* struct actor_timer */
     uint32_t timer_bytes; /* of all of them */
     uint32_t tells;       /* durable ones among the calls in the mailbox */
+    struct list aside;    /* calls that may enter while a turn waits (aside.h); counted in the mailbox */
+    struct list node;     /* core->asides */
 };
 
 struct activation {
@@ -32,7 +35,7 @@ struct activation {
     const struct actor_class *cls;
     struct shard *shard;
     struct core *core;
-    struct turn *turn;              /* that runs or waits */
+    struct turn *turn;              /* the newest of those that run or wait; the others behind it, by `older` */
     struct activation_extra *extra; /* NULL until it is needed */
     struct state values;
     uint64_t last_seq; /* of its newest entry */
@@ -46,6 +49,7 @@ struct activation {
     bool activated; /* its activate hook ran */
     bool doomed;    /* rolled back: goes away as soon as its turn has ended */
     bool passivating;
+    bool worked;    /* a fiber goes through its mailbox: turn_run_activation */
     char address[]; /* and behind it the memory of its class: activation_memory */
 };
 
@@ -82,9 +86,10 @@ bool activation_is_clean(const struct activation *a);
 void activation_fail_mailbox(struct activation *a, enum pdr_status status, const char *why);
 /** Passivates the idle ones: past idle_ms, or the longest idle while memory is short. */
 void activation_sweep(struct core *core);
-/** IDLE to BUSY: in the scheduler's queue. */
+/** It has a call: IDLE to BUSY, in the scheduler's queue; or there again, if only interleaved readers keep it busy. */
 void activation_schedule(struct activation *a);
-/** BUSY with nothing more to do: idle, or scheduled again, or (doomed) loaded anew. */
+/** BUSY with nothing more to do: idle, or scheduled again, or (doomed) loaded anew; or, while interleaved readers are
+ * not through, nothing of that until the last of them ends. */
 void activation_rest(struct activation *a);
 /** Rolled back: forgets its state and reads it from the store again, behind the shard's load barrier. */
 void activation_reload(struct activation *a);
@@ -110,6 +115,13 @@ enum pdr_status actor_timer_set(struct activation *a, struct pdr_bytes name, uin
                                 struct pdr_bytes method, struct pdr_bytes args);
 void actor_timer_cancel(struct activation *a, struct pdr_bytes name);
 void actor_timers_free(struct activation *a);
+struct actor_timer_info {
+    struct pdr_bytes name, method;
+    uint64_t due_ns, period_ms;
+};
+/** Their number; with each one handed to `see` unless that is NULL. */
+uint32_t actor_timers_each(const struct activation *a, void (*see)(void *user, const struct actor_timer_info *timer),
+                           void *user);
 static inline bool activation_has_timers(const struct activation *a)
 {
     return a->extra != NULL && !list_empty(&a->extra->timers);

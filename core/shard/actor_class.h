@@ -12,6 +12,7 @@ struct actor_class;
 struct class_method {
     struct pdr_bytes name;
     bool reader;
+    bool interleaves;               /* a reader that may run while another turn of the actor waits */
     enum pdr_durability durability; /* never DEFAULT */
     const void *code;               /* the class's own */
 };
@@ -31,8 +32,10 @@ struct actor_class {
     uint32_t events_kept; /* events that each of its actors keeps */
     uint32_t memory_size; /* of an activation's volatile struct */
     bool has_activate, has_passivate;
-    bool logged;    /* some method writes to the log; else nothing is ever read from the store */
-    uint32_t index; /* of this class among all of the node: 0, 1, ... */
+    bool reentrant;       /* a chain of calls may come back to an actor that waits for it */
+    bool has_interleaved; /* some method interleaves */
+    bool logged;          /* some method writes to the log; else nothing is ever read from the store */
+    uint32_t index;       /* of this class among all of the node: 0, 1, ... */
     const void *code;
 };
 

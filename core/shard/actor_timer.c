@@ -74,9 +74,8 @@ static void deliver(struct actor_timer *t)
 /* A beat that has not been heard yet is enough: a slow actor's mailbox must not fill with them. */
 static bool is_waiting(const struct actor_timer *t)
 {
-    const struct list *mailbox = &t->activation->mailbox;
-    for (const struct list *node = mailbox->next; node != mailbox; node = node->next) {
-        const struct call *call = LIST_ITEM(node, struct call, node);
+    const struct call *call = NULL;
+    while ((call = mailbox_next(t->activation, call)) != NULL) {
         if (call->finish == timer_answered && pdr_bytes_equal(call->method, t->method)) {
             return true;
         }
@@ -136,6 +135,23 @@ uint32_t actor_timer_count(struct activation *a)
 {
     uint32_t count;
     find(a, pdr_bytes(NULL, 0), &count); /* no timer has an empty name */
+    return count;
+}
+
+uint32_t actor_timers_each(const struct activation *a, void (*see)(void *user, const struct actor_timer_info *timer),
+                           void *user)
+{
+    uint32_t count = 0;
+    if (a->extra == NULL) {
+        return 0;
+    }
+    for (const struct list *node = a->extra->timers.next; node != &a->extra->timers; node = node->next, count++) {
+        const struct actor_timer *t = LIST_ITEM(node, struct actor_timer, node);
+        struct actor_timer_info info = {t->name, t->method, t->timer.at_ms * NS_PER_MS, t->period_ms};
+        if (see != NULL) {
+            see(user, &info);
+        }
+    }
     return count;
 }
 

@@ -7,7 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
-#include "core/shard/mailbox.h"
+#include "core/shard/aside.h"
 #include "core/shard/reminders.h"
 #include "core/shard/sessions.h"
 #include "core/shard/watch.h"
@@ -129,9 +129,9 @@ static void open_epoch(struct submission *s, struct shard *shard)
 }
 
 /* What was written becomes the actor's state, under the entry's seq. A large one is about to be trimmed: its deletions
- * leave tombstones, so that this need not wait until the store has them. `hold` keeps what is replaced until the turn
- * ends, if it goes on and may have slices of it. */
-static void merge(struct activation *a, struct state *writes, uint64_t seq, struct turn *hold)
+ * leave tombstones, so that this need not wait until the store has them. What is replaced is kept for the turns that go
+ * on and may have slices of it, that is all but `ended`. */
+static void merge(struct activation *a, struct state *writes, uint64_t seq, const struct turn *ended)
 {
     struct state *values = &a->values;
     bool is_small = values->bytes <= a->core->limits.resident_state_max;
@@ -145,13 +145,8 @@ static void merge(struct activation *a, struct state *writes, uint64_t seq, stru
         } else {
             old = state_insert(values, entry);
         }
-        if (hold != NULL) {
-            turn_hold(hold, old);
-            turn_hold(hold, leaves_no_trace ? entry : NULL);
-        } else {
-            mem_free(old);
-            mem_free(leaves_no_trace ? entry : NULL);
-        }
+        turn_keep(a, ended, old);
+        turn_keep(a, ended, leaves_no_trace ? entry : NULL);
     }
     state_forget(writes);
 }
@@ -203,7 +198,7 @@ enum pdr_status commit_turn(struct turn *turn, bool final)
         split(turn);
     }
     struct activation *a = turn->activation;
-    struct turn *hold = final ? NULL : turn;
+    const struct turn *ended = final ? turn : NULL;
     uint32_t operations;
     if (tells_write(turn, final) != PDR_OK) {
         return PDR_NO_SPACE;
@@ -213,7 +208,7 @@ enum pdr_status commit_turn(struct turn *turn, bool final)
     }
     uint32_t size = effects_size(activation_address(a), &turn->writes, &turn->rows, &operations);
     if (operations == 0) {
-        merge(a, &turn->writes, 0, hold);
+        merge(a, &turn->writes, 0, ended);
         return PDR_OK;
     }
     if (a->core->refusing) {
@@ -221,13 +216,13 @@ enum pdr_status commit_turn(struct turn *turn, bool final)
     }
     if (!a->cls->logged && operations == turn->rows.count) {
         /* a volatile actor: its state must not depend on an entry that may be undone */
-        merge(a, &turn->writes, 0, hold);
+        merge(a, &turn->writes, 0, ended);
         commit_rows(a->core, a->shard, NULL, NULL, &turn->rows);
         return PDR_OK;
     }
     uint64_t seq = add_entry(a->core, a->shard, activation_address(a), &turn->writes, &turn->rows, size);
     a->last_seq = seq;
-    merge(a, &turn->writes, seq, hold);
+    merge(a, &turn->writes, seq, ended);
     reminders_note(a->core, a->shard, &turn->rows);
     rows_release(&turn->rows);
     return PDR_OK;
@@ -338,7 +333,8 @@ static bool roll_back_activation(struct hash_node *node, void *user)
     if (a->state == ACTIVATION_IDLE) {
         activation_reload(a);
     } else {
-        a->doomed = true; /* when its turn has ended, or the scheduler comes by */
+        a->doomed = true; /* when its turns have ended, or the scheduler comes by */
+        aside_consider(a);
     }
     return true;
 }

@@ -8,6 +8,7 @@
 #include "core/base/mutation.h"
 #include "core/shard/activation.h"
 #include "core/shard/apply.h"
+#include "core/shard/aside.h"
 #include "core/shard/commit.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
@@ -64,14 +65,15 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     core->index = index;
     core->shard_count = shard_count;
     core->until_sampled = 1;
-    core->next_turn_id = ((uint64_t)index << 48) + 1;
+    core->next_turn_link = ((uint64_t)index << 48) + 1;
     rng_seed(&core->rng, seed);
     timerwheel_init(&core->wheel, clock_now_ns(world->clock));
     call_pool_init(&core->calls);
     hash_init(&core->activations);
     hash_init(&core->watched);
-    struct list *const heads[] = {&core->lru,       &core->runnable,  &core->ready,       &core->waiting, &core->jobs,
-                                  &core->in_flight, &core->unapplied, &core->checkpoints, &core->loading, &core->cold};
+    struct list *const heads[] = {&core->lru,         &core->runnable, &core->ready,     &core->waiting,
+                                  &core->jobs,        &core->asides,   &core->in_flight, &core->unapplied,
+                                  &core->checkpoints, &core->loading,  &core->cold};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         list_init(heads[i]);
     }
@@ -121,9 +123,9 @@ static void discard_gates(struct core *core)
 static bool discard_activation(struct hash_node *node, void *user)
 {
     struct activation *a = LIST_ITEM(node, struct activation, by_address);
-    struct list *item;
-    while ((item = list_pop(&a->mailbox)) != NULL) {
-        struct call *call = LIST_ITEM(item, struct call, node);
+    struct call *call;
+    while ((call = mailbox_next(a, NULL)) != NULL) {
+        list_remove(&call->node);
         timer_cancel(&a->core->wheel, &call->timer); /* its neighbours in the wheel are freed after it */
         call_discard(call);
     }
@@ -270,6 +272,8 @@ void activation_schedule(struct activation *a)
         a->state = ACTIVATION_BUSY;
         list_remove(&a->node); /* out of lru */
         list_push_back(&a->core->runnable, &a->node);
+    } else if (a->state == ACTIVATION_BUSY && !a->worked && list_alone(&a->node)) {
+        list_push_back(&a->core->runnable, &a->node);
     }
 }
 
@@ -314,20 +318,35 @@ void core_deliver(struct core *core, struct call *call)
 
 /* The scheduler: a fiber runs one runnable activation after another; when a turn on it waits, another fiber goes on. */
 
+static bool is_anybody_runnable(const struct core *core)
+{
+    return !list_empty(&core->asides) || !list_empty(&core->runnable);
+}
+
 static void worker(void *user)
 {
     struct core *core = user;
-    while (core->budget > 0 && !list_empty(&core->runnable)) {
-        struct list *node = list_pop(&core->runnable);
-        turn_run_activation(LIST_ITEM(node, struct activation, node));
+    while (core->budget > 0 && is_anybody_runnable(core)) {
+        struct list *node = list_pop(&core->asides);
+        if (node != NULL) {
+            aside_run(LIST_ITEM(node, struct activation_extra, node)->activation);
+        } else {
+            node = list_pop(&core->runnable);
+            turn_run_activation(LIST_ITEM(node, struct activation, node));
+        }
     }
 }
 
 /* All fibers wait: their calls may be behind the ones we can't start, so those are answered, not kept. */
 static void shed(struct core *core)
 {
-    struct activation *a = LIST_ITEM(list_pop(&core->runnable), struct activation, node);
+    struct list *node = list_pop(&core->asides);
     core->budget--;
+    if (node != NULL) {
+        aside_shed(LIST_ITEM(node, struct activation_extra, node)->activation);
+        return;
+    }
+    struct activation *a = LIST_ITEM(list_pop(&core->runnable), struct activation, node);
     core->stats.overloaded++;
     activation_fail_mailbox(a, PDR_OVERLOADED, "too many turns wait on this core (limit turns)");
     activation_rest(a);
@@ -343,7 +362,7 @@ static void run(struct core *core)
             turn_resume(LIST_ITEM(node, struct turn, node));
             continue;
         }
-        if (list_empty(&core->runnable)) {
+        if (!is_anybody_runnable(core)) {
             return;
         }
         struct fiber *fiber = fiber_new(core->fibers, worker, core);
@@ -437,7 +456,7 @@ bool core_tick(struct core *core)
         stop_step(core);
     }
     loop_set_timer(core->world.loop, timerwheel_next_ns(&core->wheel));
-    return is_open(core) && (!list_empty(&core->runnable) || !list_empty(&core->ready));
+    return is_open(core) && (is_anybody_runnable(core) || !list_empty(&core->ready));
 }
 
 void core_stop(struct core *core, uint64_t drain_ms, void (*idle)(void *user), void *user)

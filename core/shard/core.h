@@ -101,6 +101,7 @@ struct core {
     uint32_t queued;         /* calls in mailboxes */
 
     struct list runnable; /* activations with something to do, in turn */
+    struct list asides;   /* activations in which calls may enter beside a turn that waits: aside.h */
     struct list ready;    /* turns whose wait is over */
     struct list waiting;  /* turns that wait */
     uint32_t turns_open;  /* turns that run, wait or are ready */
@@ -109,7 +110,7 @@ struct core {
     struct list cold;     /* those of them that need the disk */
     unsigned load_jobs;
     struct list jobs; /* at the work pool: struct core_job */
-    uint64_t next_turn_id;
+    uint64_t next_turn_link;
 
     /* commit.c */
     struct journal_batch settling; /* an empty one: the first answer of the journal */

@@ -1,9 +1,8 @@
 /* core/shard/mailbox.c: stage 4 of 7 (route before it, turn after it). */
 #include "core/shard/mailbox.h"
 
-#include "core/base/mutation.h"
+#include "core/shard/aside.h"
 #include "core/shard/stages.h"
-#include "core/shard/turn.h"
 
 static bool is_told(const struct call *call)
 {
@@ -40,20 +39,6 @@ static void deadline_passed(struct timer *timer)
     expired(call->activation, call);
 }
 
-/* The chain names every turn that waits for this call; if the actor's own turn is among them it can never come up. */
-static bool waits_for_itself(const struct activation *a, const struct call *call)
-{
-    if (a->turn == NULL || MUTATION(16)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < call->chain_count; i++) {
-        if (call->chain[i] == a->turn->id) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Small calls are bounded by their number; large ones by what they hold together. */
 static bool has_no_memory(const struct core *core, const struct call *call)
 {
@@ -64,10 +49,9 @@ static bool has_no_memory(const struct core *core, const struct call *call)
 enum pdr_status mailbox_push(struct activation *a, struct call *call)
 {
     struct core *core = a->core;
-    if (waits_for_itself(a, call)) {
-        return call_fail(call, PDR_DEADLOCK, "%.*s waits for this very call: %.*s called it and is still in its turn",
-                         (int)call->address.size, (const char *)call->address.data, (int)call->caller.size,
-                         (const char *)call->caller.data);
+    enum aside_door door = a->turn != NULL ? aside_door(a, call) : DOOR_MAILBOX;
+    if (door == DOOR_DEADLOCK) {
+        return call_fail_deadlock(call);
     }
     uint32_t waiting = a->mailbox_count - (a->extra != NULL ? a->extra->tells : 0);
     bool own = waiting >= core->limits.mailbox_max || a->mailbox_count == UINT16_MAX;
@@ -92,11 +76,15 @@ enum pdr_status mailbox_push(struct activation *a, struct call *call)
     }
     call->state = CALL_QUEUED;
     stages_pass(core, call, &core->stats.stage_route_us);
+    call->queued_ns = core_now_ns(core);
     call->activation = a;
-    list_push_back(&a->mailbox, &call->node);
+    list_push_back(door == DOOR_ASIDE ? &activation_extra(a)->aside : &a->mailbox, &call->node);
     a->mailbox_count++;
     core->queued++;
     core->memory_used += sizeof *call + call_heap_size(call);
+    if (door == DOOR_ASIDE) {
+        aside_consider(a);
+    }
     return PDR_OK;
 }
 
@@ -124,17 +112,31 @@ void mailbox_watch(struct activation *a)
     }
 }
 
+bool mailbox_take(struct activation *a, struct call *call)
+{
+    if (core_now_ns(a->core) >= call->deadline_ns) {
+        expired(a, call);
+        return false;
+    }
+    mailbox_take_out(a, call);
+    stages_pass(a->core, call, &a->core->stats.stage_mailbox_wait_us);
+    return true;
+}
+
+struct call *mailbox_next(const struct activation *a, const struct call *call)
+{
+    const struct list *aside = a->extra != NULL ? &a->extra->aside : NULL; /* they come first */
+    const struct list *next = call != NULL ? call->node.next : aside != NULL ? aside->next : a->mailbox.next;
+    if (next == aside) {
+        next = a->mailbox.next;
+    }
+    return next != &a->mailbox ? LIST_ITEM(next, struct call, node) : NULL;
+}
+
 struct call *mailbox_pop(struct activation *a)
 {
-    while (!list_empty(&a->mailbox)) {
-        struct call *call = LIST_ITEM(a->mailbox.next, struct call, node);
-        if (core_now_ns(a->core) >= call->deadline_ns) {
-            expired(a, call);
-            continue;
-        }
-        mailbox_take_out(a, call);
-        stages_pass(a->core, call, &a->core->stats.stage_mailbox_wait_us);
-        return call;
+    struct call *call;
+    while ((call = mailbox_next(a, NULL)) != NULL && !mailbox_take(a, call)) {
     }
-    return NULL;
+    return call;
 }

@@ -14,6 +14,10 @@ struct call *mailbox_pop(struct activation *a);
 bool mailbox_push_tell(struct activation *a, struct call *call);
 /** Of a QUEUED call: it is the caller's again. */
 void mailbox_take_out(struct activation *a, struct call *call);
+/** Takes out one that is in there. False: its deadline was over, and it was answered so. */
+bool mailbox_take(struct activation *a, struct call *call);
+/** The one behind `call`, in the order in which they will be taken; NULL at the end. NULL gives the first. */
+struct call *mailbox_next(const struct activation *a, const struct call *call);
 
 /** Calls that were to run in this tick may have to wait after all: their deadlines get timers. */
 void mailbox_watch(struct activation *a);

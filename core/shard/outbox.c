@@ -2,6 +2,7 @@
  * written so far before it leaves; tells and timers wait for the end of the turn. */
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
+#include "core/shard/aside.h"
 #include "core/shard/commit.h"
 #include "core/shard/sessions.h"
 #include "core/shard/tells.h"
@@ -42,7 +43,10 @@ static enum pdr_status commit_part(struct turn *turn, bool call_leaves)
     turn->gate.open = part_committed;
     turn->gate_status = PDR_OK;
     if (commit_gate(a->shard, &turn->gate, a->last_seq)) {
-        turn_wait(turn, "commit");
+        turn_wait(turn, TURN_WAITS_COMMIT);
+    }
+    if (turn->cancelled) {
+        return turn_may_wait(turn);
     }
     if (turn->gate_status != PDR_OK) {
         tells_part_undone(turn);
@@ -68,6 +72,23 @@ enum pdr_status turn_check_args(struct turn *turn, struct pdr_bytes args)
         return turn_fail(turn, PDR_INVALID, NULL, "arguments must be one encoded array");
     }
     return PDR_OK;
+}
+
+/* The path of a call that `cause` makes: its own, and who it runs on. The far end of a long one gives way. */
+static struct pdr_bytes lengthen(const struct call *cause, struct pdr_bytes self, char *room)
+{
+    struct pdr_bytes path = call_path(cause);
+    size_t size = 0;
+    if (path.size + 1 + self.size > CALL_PATH_MAX) {
+        memcpy(room, "...", 4);
+        size = 4;
+        path = cause->caller;
+    }
+    memcpy(room + size, path.data, path.size);
+    size += path.size;
+    room[size++] = 0;
+    memcpy(room + size, self.data, self.size);
+    return pdr_bytes(room, size + self.size);
 }
 
 static enum pdr_status make(struct turn *turn, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args,
@@ -99,11 +120,15 @@ static enum pdr_status make(struct turn *turn, struct pdr_bytes to, struct pdr_b
                          CALL_CHAIN_MAX);
     }
     struct core *core = a->core;
-    struct call *call = call_new(&core->calls, core, &ref, to, method, args, activation_address(a),
-                                 depth > 0 ? turn->call->chain : NULL, depth, waits ? turn->id : 0);
+    char room[CALL_PATH_MAX];
+    struct pdr_bytes self = activation_address(a);
+    struct pdr_bytes path = depth > 0 ? lengthen(turn->call, self, room) : self;
+    struct call *call = call_new(&core->calls, core, &ref, to, method, args, path, depth > 0 ? turn->call->chain : NULL,
+                                 depth, waits ? turn->link : 0);
     if (call == NULL) {
         return turn_fail(turn, PDR_OVERLOADED, NULL, "the machine has no memory for this call");
     }
+    call_set_path(call, self.size);
     *out = call;
     return PDR_OK;
 }
@@ -126,8 +151,14 @@ static enum pdr_status sends(struct turn *turn, size_t size)
 static void answered(struct call *call)
 {
     struct turn *turn = call->owner;
+    if (turn == NULL) { /* it was cancelled, and may be gone */
+        call_free(&call->home->calls, call);
+        return;
+    }
+    turn->asked = NULL;
     turn->answer = call;
-    turn_wake(turn);
+    turn->link = 0;
+    aside_wake(turn);
 }
 
 /* A reply is valid until the turn ends, its envelope is not: a turn may make many calls, and envelopes are large. */
@@ -153,26 +184,44 @@ static enum pdr_status keep_reply(struct turn *turn, pdr_writer *from, pdr_value
     return PDR_OK;
 }
 
+static enum pdr_status read_outcome(struct turn *turn, struct call *call, pdr_value *reply)
+{
+    if (call->status == PDR_OK) {
+        return reply != NULL ? keep_reply(turn, &call->reply, reply) : PDR_OK;
+    }
+    if (call->status == PDR_DEADLOCK && call->reply.size > 0) {
+        keep_reply(turn, &call->reply, &turn->chain); /* who asked us wants to know it too */
+    }
+    return turn_fail(turn, call->status, call->status == PDR_ACTOR ? call->code : NULL, "%s", call->text);
+}
+
 static enum pdr_status read_answer(struct turn *turn, pdr_value *reply)
 {
     struct call *call = turn->answer;
-    enum pdr_status status = call->status;
+    enum pdr_status status = turn_may_wait(turn);
+    if (call == NULL) {
+        return status; /* it was cancelled before an answer came */
+    }
     turn->answer = NULL;
-    if (status != PDR_OK) {
-        turn_fail(turn, status, status == PDR_ACTOR ? call->code : NULL, "%s", call->text);
-    } else if (reply != NULL) {
-        status = keep_reply(turn, &call->reply, reply);
+    if (status == PDR_OK) {
+        status = read_outcome(turn, call, reply);
     }
     call_free(&turn->activation->core->calls, call);
     return status;
 }
 
 enum pdr_status turn_call(struct turn *turn, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args,
-                          pdr_value *reply)
+                          bool reentrant, pdr_value *reply)
 {
     struct core *core = turn->activation->core;
     struct call *call = NULL;
-    enum pdr_status status = make(turn, to, method, args, true, &call);
+    enum pdr_status status = turn_may_wait(turn);
+    if (status != PDR_OK) {
+        return status;
+    }
+    turn->link = core->next_turn_link++; /* new each time: calls may be left of one that was cancelled */
+    turn->admits = turn->kind == TURN_CALL && (reentrant || turn->activation->cls->reentrant);
+    status = make(turn, to, method, args, true, &call);
     if (status != PDR_OK) {
         return status; /* nothing is committed for a call that can't be made */
     }
@@ -186,9 +235,10 @@ enum pdr_status turn_call(struct turn *turn, struct pdr_bytes to, struct pdr_byt
     call->deadline_ns = turn->deadline_ns < own ? turn->deadline_ns : own;
     call->finish = answered;
     call->owner = turn;
+    turn->asked = call;
     core->world.route(core->world.router, core, call);
-    while (turn->answer == NULL) {
-        turn_wait(turn, "call");
+    while (!aside_may_go_on(turn)) {
+        turn_wait(turn, TURN_WAITS_CALL);
     }
     return read_answer(turn, reply);
 }
@@ -361,7 +411,10 @@ static void slept(struct timer *timer)
 enum pdr_status turn_sleep(struct turn *turn, uint64_t delay_ms)
 {
     struct core *core = turn->activation->core;
-    enum pdr_status status = commit_part(turn, false);
+    enum pdr_status status = turn_may_wait(turn);
+    if (status == PDR_OK) {
+        status = commit_part(turn, false);
+    }
     if (status != PDR_OK) {
         return status;
     }
@@ -370,6 +423,9 @@ enum pdr_status turn_sleep(struct turn *turn, uint64_t delay_ms)
     bool late = until > turn->deadline_ns;
     timer_init(&turn->timer, slept);
     timer_set(&core->wheel, &turn->timer, late ? turn->deadline_ns : until);
-    turn_wait(turn, "sleep");
+    turn_wait(turn, TURN_WAITS_SLEEP);
+    if (turn->cancelled) {
+        return turn_may_wait(turn);
+    }
     return late ? turn_fail(turn, PDR_DEADLINE, NULL, "the turn's deadline came before the sleep was over") : PDR_OK;
 }

@@ -55,7 +55,7 @@ static bool answer_outcome(struct core *core, struct shard *shard, struct call *
 {
     struct session_outcome outcome = session_record_outcome(record);
     pdr_writer_clear(&call->reply);
-    call->is_read = true;
+    call->session.is_final = outcome.code.size > 0;
     if (outcome.code.size > 0) {
         call_fail(call, pdr_status_from_wire(outcome.code.data, outcome.code.size), "%.*s", (int)outcome.text.size,
                   (const char *)outcome.text.data);
@@ -76,6 +76,7 @@ static bool answer_begun(struct shard *shard, struct call *call, const struct se
 {
     call_fail(call, PDR_CANCELLED,
               "the call was cut off after a part of it was committed; it is not run again under this number");
+    call->session.is_final = true;
     turn_answer(shard, call, record->begun_seq, durability);
     return false;
 }

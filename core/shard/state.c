@@ -134,7 +134,8 @@ struct state_entry *state_remove(struct state *state, enum keys_kind kind, struc
     return old;
 }
 
-void state_drop_applied(struct state *state, uint64_t applied_seq)
+void state_drop_applied(struct state *state, uint64_t applied_seq, void (*drop)(void *user, struct state_entry *entry),
+                        void *user)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < state->count; i++) {
@@ -142,7 +143,7 @@ void state_drop_applied(struct state *state, uint64_t applied_seq)
         bool is_stored = entry->seq <= applied_seq && !entry->is_volatile;
         if (is_stored && (entry->kind == KEYS_USER || entry->deleted)) {
             discount(state, entry);
-            mem_free(entry);
+            drop(user, entry);
         } else {
             state_entries(state)[kept++] = entry;
         }

@@ -70,8 +70,10 @@ struct state_entry *state_entry_new(enum keys_kind kind, struct pdr_bytes key, s
 struct state_entry *state_insert(struct state *state, struct state_entry *entry);
 /** Takes the entry out and hands it over; NULL if there is none. */
 struct state_entry *state_remove(struct state *state, enum keys_kind kind, struct pdr_bytes key);
-/** Frees every entry of the actor's own that the store has too (seq <= applied, not volatile). */
-void state_drop_applied(struct state *state, uint64_t applied_seq);
+/** Takes out every entry of the actor's own that the store has too (seq <= applied, not volatile), and gives each to
+ * `drop`, which frees it then or later. */
+void state_drop_applied(struct state *state, uint64_t applied_seq, void (*drop)(void *user, struct state_entry *entry),
+                        void *user);
 /** Frees all entries of the actor's own, and forgets that they were all. */
 void state_drop_user(struct state *state);
 /** Empties without freeing the entries: they were moved elsewhere. */

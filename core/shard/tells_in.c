@@ -215,7 +215,7 @@ static void accept_sent(struct core *core, struct call *call)
     struct shard *shard = core->shards[call->shard];
     struct channel_in *in = &tells_of(core, shard)->in[call->tell.from];
     enum channel_verdict verdict = core->tells->known ? channel_in_judge(in, call->tell.number) : CHANNEL_NEED;
-    if (MUTATION(22) && verdict == CHANNEL_AGAIN) {
+    if (MUTATION(32) && verdict == CHANNEL_AGAIN) {
         in->last = call->tell.number - 1;
         verdict = CHANNEL_TAKE;
     }

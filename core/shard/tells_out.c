@@ -136,7 +136,7 @@ static void mark_own(struct turn *turn, bool final)
 {
     struct call *call = turn->call;
     uint8_t key[TELL_NUMBER_KEY_MAX];
-    if (final && MUTATION(21)) {
+    if (final && MUTATION(31)) {
         return; /* last_entry_over does it, in an entry of its own */
     }
     rows_delete(&turn->rows, KEYS_PENDING, tell_pending_key(key, call->address, call->tell.number, call->tell.begun));
@@ -245,7 +245,7 @@ static void committed(struct gate_wait *wait, enum pdr_status status)
 
 void tells_leave(struct shard *shard, struct call *call, uint64_t seq)
 {
-    if (MUTATION(20) || !commit_gate(shard, &call->gate, seq)) {
+    if (MUTATION(30) || !commit_gate(shard, &call->gate, seq)) {
         call->gate.open(&call->gate, PDR_OK);
     }
 }

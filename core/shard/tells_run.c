@@ -87,7 +87,7 @@ static void requeue(struct call *call, uint64_t delay_ms)
 }
 
 #ifdef PDR_MUTATIONS
-/* The mistake of MUTATION(21): what the turn did is one entry, that it was done another, when that is committed. */
+/* The mistake of MUTATION(31): what the turn did is one entry, that it was done another, when that is committed. */
 static void delete_alone(struct core *core, struct call *call)
 {
     struct rows rows = {0};
@@ -111,7 +111,7 @@ static void last_entry_over(struct gate_wait *wait, enum pdr_status status)
     if (core->dead) {
         call_discard(call);
     } else if (status == PDR_OK || call->tell.accept_seq > core->shards[call->shard]->commit_seq) {
-        if (MUTATION(21)) {
+        if (MUTATION(31)) {
             delete_alone(core, call);
         }
         tell_drop(core, call);

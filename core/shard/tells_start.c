@@ -159,7 +159,7 @@ static bool install_pending(struct core *core, struct shard *shard, struct pdr_b
         return false;
     }
     struct call *call = make(core, shard->id, address, &row);
-    if (call != NULL && MUTATION(23)) {
+    if (call != NULL && MUTATION(33)) {
         call_free(&core->calls, call);
     } else if (call != NULL) {
         struct tell_queue *queue = tell_queue_of(core, address);

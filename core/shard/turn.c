@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
+#include "core/shard/aside.h"
 #include "core/shard/commit.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
@@ -37,12 +38,13 @@ static void turn_begin(struct turn *turn, struct activation *a, enum turn_kind k
 {
     memset(turn, 0, offsetof(struct turn, error_code)); /* the sentences behind it are long, and mostly unused */
     turn->error_code[0] = turn->error_text[0] = 0;
-    turn->id = a->core->next_turn_id++;
     turn->activation = a;
+    turn->older = a->turn;
     turn->call = call;
     turn->kind = kind;
     turn->fiber = fiber_current();
     turn->deadline_ns = call != NULL ? call->deadline_ns : UINT64_MAX;
+    turn->applied_seq = a->shard->applied_seq;
     state_init(&turn->writes, true);
     list_init(&turn->outbox);
     list_init(&turn->events);
@@ -51,6 +53,9 @@ static void turn_begin(struct turn *turn, struct activation *a, enum turn_kind k
     list_init(&turn->scans);
     list_init(&turn->node);
     timer_init(&turn->timer, NULL);
+    if (a->turn != NULL) {
+        a->turn->newer = turn;
+    }
     a->turn = turn;
     a->core->turns_open++;
     a->core->stats.turns++;
@@ -81,8 +86,8 @@ static void turn_end(struct turn *turn)
     free_calls(core, &turn->leaving);
     turn_drop_timer_changes(turn);
     turn_drop_events(turn);
+    turn_leave(turn);
     turn_free_memory(turn);
-    turn->activation->turn = NULL;
     core->turns_open--;
 }
 
@@ -99,15 +104,19 @@ void turn_discard(struct turn *turn)
 
 /* Waiting */
 
-void turn_wait(struct turn *turn, const char *what)
+void turn_wait(struct turn *turn, enum turn_waits what)
 {
+    struct core *core = turn->activation->core;
     CHECK(!turn->waiting && fiber_current() == turn->fiber);
     turn->waiting = true;
+    turn->waits = what;
     sessions_wait(turn);
-    list_push_back(&turn->activation->core->waiting, &turn->node);
+    list_push_back(&core->waiting, &turn->node);
     turn_watch_wait(&turn->watch, turn->activation);
+    aside_turn_waits(turn);
     fiber_wait();
-    turn_watch_go_on(&turn->watch, turn->activation->core, what);
+    turn_watch_go_on(&turn->watch, core, turn_waits_text(what));
+    turn->waits = TURN_RUNS;
 }
 
 void turn_wake(struct turn *turn)
@@ -124,6 +133,58 @@ void turn_resume(struct turn *turn)
     fiber_run(turn->fiber);
 }
 
+const char *turn_waits_text(enum turn_waits waits)
+{
+    static const char *const texts[] = {"", "commit", "call", "sleep", "disk"};
+    return texts[waits];
+}
+
+struct turn *turn_innermost(const struct activation *a)
+{
+    struct turn *turn = a->turn;
+    while (turn != NULL && turn->beside) {
+        turn = turn->older;
+    }
+    return turn;
+}
+
+enum pdr_status turn_may_wait(struct turn *turn)
+{
+    if (!turn->cancelled) {
+        return PDR_OK;
+    }
+    return turn_fail(turn, PDR_CANCELLED, NULL, "the turn was cancelled from outside");
+}
+
+bool turn_cancel(struct turn *turn)
+{
+    if (!turn->waiting || turn->cancelled) {
+        return false;
+    }
+    turn->cancelled = true;
+    turn->link = 0;
+    switch (turn->waits) {
+    case TURN_WAITS_COMMIT:
+        list_remove(&turn->gate.node); /* what it wrote stands, and will be durable or undone */
+        turn_wake(turn);
+        break;
+    case TURN_WAITS_CALL:
+        if (turn->asked != NULL) {
+            turn->asked->owner = NULL; /* the answer is nobody's */
+            turn->asked = NULL;
+        }
+        aside_wake(turn);
+        break;
+    case TURN_WAITS_SLEEP:
+        timer_cancel(&turn->activation->core->wheel, &turn->timer);
+        turn_wake(turn);
+        break;
+    default:
+        break; /* the job reads into the fiber's stack */
+    }
+    return true;
+}
+
 /* A call's reply leaves when what the turn saw and wrote is committed (R15, R25); else at once. */
 
 static void gate_expired(struct timer *timer)
@@ -132,6 +193,7 @@ static void gate_expired(struct timer *timer)
     list_remove(&call->gate.node);
     call->at->gated_bytes -= call->reply.size;
     call->at->stats.deadlines++;
+    call->session.is_final = false;
     pdr_writer_clear(&call->reply);
     call_fail(call, PDR_DEADLINE, "the call ran, but was not on stable storage before its deadline; it may yet be");
     call_finish(call);
@@ -144,7 +206,7 @@ static void record_late(struct call *call)
     struct rows rows = {0};
     struct session_outcome outcome = {.reply = pdr_written(&call->reply)};
     struct core *core = call->at;
-    if (call->session.on && call->is_read && call->status == PDR_OK && !core->refusing && !core->dead) {
+    if (call->session.on && !call->is_read && call->status == PDR_OK && !core->refusing && !core->dead) {
         session_put_result(&rows, &call->session, &outcome);
         commit_rows(core, core->shards[call->shard], NULL, NULL, &rows);
     }
@@ -161,6 +223,7 @@ static void gate_opened(struct gate_wait *wait, enum pdr_status status)
     stages_pass(call->at, call, &call->at->stats.stage_commit_us);
     if (status != PDR_OK) {
         pdr_writer_clear(&call->reply);
+        call->session.is_final = false;
         call_fail(call, status, "what the call wrote could not be made durable, and was undone");
     } else if (MUTATION(70)) {
         record_late(call);
@@ -204,7 +267,7 @@ static void answer(struct activation *a, struct call *call, const struct turn *t
 
 /* One call. */
 
-static const struct class_method *find_method(const struct actor_class *cls, struct pdr_bytes name)
+const struct class_method *turn_find_method(const struct actor_class *cls, struct pdr_bytes name)
 {
     for (uint32_t i = 0; i < cls->method_count; i++) {
         if (pdr_bytes_equal(cls->methods[i].name, name)) {
@@ -231,6 +294,9 @@ static void fail_call(struct turn *turn, enum pdr_status status)
     memcpy(call->text, turn->error_text, strlen(turn->error_text) + 1);
     if (status == PDR_ACTOR) {
         memcpy(call->code, turn->error_code, strlen(turn->error_code) + 1);
+    }
+    if (status == PDR_DEADLOCK) {
+        pdr_write_value(&call->reply, turn->chain);
     }
     if (call->text[0] == 0) {
         snprintf(call->text, sizeof call->text, "%s", pdr_status_text(status));
@@ -268,6 +334,7 @@ static enum pdr_status end_failed(struct turn *turn, enum pdr_status status)
         return status;
     }
     enum pdr_status committed = commit_turn(turn, true);
+    turn->call->session.is_final = committed == PDR_OK;
     return committed != PDR_OK ? committed : status;
 }
 
@@ -293,7 +360,7 @@ static enum pdr_status run_method(struct turn *turn)
     return committed;
 }
 
-static void run_call(struct activation *a, struct call *call)
+void turn_run_call(struct activation *a, struct call *call, bool beside)
 {
     bool is_told = call->tell.role == TELL_PENDING;
     if (is_told && !tells_begin(a, call)) {
@@ -310,7 +377,7 @@ static void run_call(struct activation *a, struct call *call)
     }
     call->state = CALL_RUNNING;
     call->activation = NULL;
-    const struct class_method *method = find_method(a->cls, call->method);
+    const struct class_method *method = turn_find_method(a->cls, call->method);
     if (method == NULL) {
         call_fail(call, PDR_NOT_FOUND, "type %.*s has no method %.*s", (int)a->cls->name.size,
                   (const char *)a->cls->name.data, (int)call->method.size, (const char *)call->method.data);
@@ -337,11 +404,12 @@ static void run_call(struct activation *a, struct call *call)
         call_finish(call);
         return;
     }
-    call->is_read = method->reader || is_recorded;
+    call->is_read = method->reader;
     struct turn turn;
     turn_begin(&turn, a, TURN_CALL, call);
     turn.method = method;
     turn.reader = method->reader;
+    turn.beside = beside;
     turn.durability = durability_of(call, method);
     if (is_told && turn.durability == PDR_DURABILITY_MEMORY) {
         turn.durability = PDR_DURABILITY_SYNC; /* a part must be known to be committed before the turn goes on */
@@ -362,6 +430,7 @@ static void run_call(struct activation *a, struct call *call)
     }
     a->core->budget -= (int)(call->reply.size / REPLY_BYTES_A_CALL); /* the tick ends before they fill the memory */
     answer(a, call, &turn);
+    aside_turn_ended(a);
 }
 
 /* Hooks. */
@@ -411,7 +480,7 @@ static bool passivate(struct activation *a)
     }
     a->activated = false;
     core->stats.passivations++;
-    if (!list_empty(&a->mailbox) || !activation_is_clean(a)) {
+    if (!activation_is_clean(a)) {
         actor_timers_free(a);
         return false; /* called meanwhile: it begins anew, with the same state */
     }
@@ -425,7 +494,8 @@ void turn_run_activation(struct activation *a)
     if (a->passivating && passivate(a)) {
         return;
     }
-    if (a->doomed || list_empty(&a->mailbox) || !make_active(a)) {
+    a->worked = true;
+    if (a->doomed || a->mailbox_count == 0 || !make_active(a)) {
         activation_rest(a);
         return;
     }
@@ -435,7 +505,7 @@ void turn_run_activation(struct activation *a)
             break;
         }
         core->budget--;
-        run_call(a, call);
+        turn_run_call(a, call, false);
     }
     activation_rest(a);
 }

@@ -22,10 +22,15 @@ enum turn_kind { TURN_CALL, TURN_ACTIVATE, TURN_PASSIVATE };
 struct turn_chunk; /* turn_memory.c */
 struct turn_held;
 
+/** What a turn that does not run waits for. Other turns of its actor may run meanwhile (core/shard/aside.h), but not
+ * while it reads the disk: then it has writes that are not committed, and its method does not know that it waits. */
+enum turn_waits { TURN_RUNS, TURN_WAITS_COMMIT, TURN_WAITS_CALL, TURN_WAITS_SLEEP, TURN_WAITS_DISK };
+
 struct turn {
-    uint64_t id; /* unique on the node: names it in chains of calls */
+    uint64_t link; /* unique on the node: names this turn in the chain of the call it waits for; 0: it waits for none */
     struct activation *activation;
-    struct call *call; /* NULL for hooks */
+    struct turn *older, *newer; /* open turns of the actor, by when they began; activation->turn is the newest */
+    struct call *call;          /* NULL for hooks */
     const struct class_method *method;
     struct fiber *fiber;
     enum turn_kind kind;
@@ -34,6 +39,10 @@ struct turn {
     bool begun;       /* under a session: a part was committed, or a call left, and an entry says so */
     bool has_waited;  /* under a session: copies of the call may wait for it */
     bool tell_marked; /* the part that was just committed says that this tell has begun (tells.h) */
+    bool beside;      /* an interleaved reader: it keeps nobody out */
+    bool admits;      /* while it waits for the call `link`, that call's chain may come back */
+    bool looked;      /* it has waited, and what may enter while it waits stands aside */
+    bool cancelled;   /* it waits for nothing any more */
     struct state writes;
     struct rows rows;   /* of the shard, in the same entry */
     struct list outbox; /* tells, struct call */
@@ -45,17 +54,22 @@ struct turn {
     struct list scans;
     struct turn_chunk *chunks; /* freed when the turn ends: values handed out, replies, ... */
     struct turn_held *held;    /* ... entries replaced */
+    struct turn_held *kept;    /* replaced while it was the newest open turn: goes to the next older one */
     uint64_t deadline_ns;
+    uint64_t applied_seq; /* of the shard when it began: what it reads of the store is at least as new */
 
     /* waiting */
     struct list node; /* core->waiting or core->ready */
     bool waiting;
+    enum turn_waits waits;
     struct turn_watch watch;
     struct timer timer;
     struct gate_wait gate;
     enum pdr_status gate_status;
-    struct call *answer; /* of the call that is waited for */
+    struct call *asked;  /* the call that is waited for; others have it */
+    struct call *answer; /* its answer has come */
     struct list leaving; /* a call that waits for what was written before it to commit */
+    pdr_value chain;     /* of addresses, if a call was a deadlock */
 
     /* the last failure; turn_begin clears all that is before it */
     char error_code[PDR_METHOD_SIZE_MAX + 1];
@@ -81,9 +95,21 @@ void turn_resume(struct turn *turn);
 /** core_free: frees what a turn holds whose fiber never runs again. */
 void turn_discard(struct turn *turn);
 
-/** Lets other fibers run until turn_wake. `what` is waited for, in a word: for the log. */
-void turn_wait(struct turn *turn, const char *what);
+/** Lets other fibers run until turn_wake. */
+void turn_wait(struct turn *turn, enum turn_waits what);
 void turn_wake(struct turn *turn);
+/** "commit", "call", "sleep", "disk"; "" for TURN_RUNS. */
+const char *turn_waits_text(enum turn_waits waits);
+/** Wakes a turn that waits, with PDR_CANCELLED; from then on it waits for nothing (but a read of the disk ends first,
+ * and so do turns inside of its wait). False: it does not wait, or is cancelled already. */
+bool turn_cancel(struct turn *turn);
+/** It may not wait (it is cancelled): PDR_CANCELLED, with a sentence; else PDR_OK. */
+enum pdr_status turn_may_wait(struct turn *turn);
+/** The innermost open turn that keeps others out; NULL: none, at most interleaved readers. */
+struct turn *turn_innermost(const struct activation *a);
+/** One call, which was taken out of the mailbox, on this fiber. `beside`: as an interleaved reader. */
+void turn_run_call(struct activation *a, struct call *call, bool beside);
+const struct class_method *turn_find_method(const struct actor_class *cls, struct pdr_bytes name);
 
 /* State. */
 enum pdr_status turn_get(struct turn *turn, struct pdr_bytes key, struct pdr_bytes *value);
@@ -97,7 +123,7 @@ enum pdr_status turn_scan_next(struct turn_scan *scan, struct pdr_bytes *key, st
 
 /* Others. */
 enum pdr_status turn_call(struct turn *turn, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args,
-                          pdr_value *reply);
+                          bool reentrant, pdr_value *reply);
 enum pdr_status turn_tell(struct turn *turn, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args);
 enum pdr_status turn_sleep(struct turn *turn, uint64_t delay_ms);
 enum pdr_status turn_timer(struct turn *turn, struct pdr_bytes name, uint64_t delay_ms, uint64_t period_ms,
@@ -124,6 +150,11 @@ enum pdr_status turn_fail(struct turn *turn, enum pdr_status status, const char 
 void *turn_alloc(struct turn *turn, size_t size);
 /** Frees `block` when the turn ends: slices of it may be in use. NULL is fine. */
 void turn_hold(struct turn *turn, void *block);
+/** Frees `block`, which was the actor's, when every turn that is open now has ended; `except` (may be NULL) has no use
+ * for it any more. */
+void turn_keep(const struct activation *a, const struct turn *except, void *block);
+/** It is open no longer: what it kept for older turns goes to them. */
+void turn_leave(struct turn *turn);
 void turn_free_memory(struct turn *turn);
 
 #endif

@@ -76,6 +76,57 @@ void turn_hold(struct turn *turn, void *block)
     turn->held = held;
 }
 
+/* What others may have slices of outlives the turn that keeps it, so its nodes lie in no turn's chunks. */
+void turn_keep(const struct activation *a, const struct turn *except, void *block)
+{
+    struct turn *newest = a->turn != except || except == NULL ? a->turn : except->older;
+    if (newest == NULL || block == NULL) {
+        mem_free(block);
+        return;
+    }
+    struct turn_held *held = mem_new(sizeof *held);
+    held->next = newest->kept;
+    held->block = block;
+    newest->kept = held;
+}
+
+static void free_kept(struct turn *turn)
+{
+    while (turn->kept != NULL) {
+        struct turn_held *held = turn->kept;
+        turn->kept = held->next;
+        mem_free(held->block);
+        mem_free(held);
+    }
+}
+
+/* Turns that began later never saw what was replaced before. */
+static void hand_down(struct turn *turn)
+{
+    struct turn_held **end = &turn->kept;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = turn->older->kept;
+    turn->older->kept = turn->kept;
+    turn->kept = NULL;
+}
+
+void turn_leave(struct turn *turn)
+{
+    if (turn->older == NULL) {
+        free_kept(turn);
+    } else {
+        hand_down(turn);
+        turn->older->newer = turn->newer;
+    }
+    if (turn->newer != NULL) {
+        turn->newer->older = turn->older;
+    } else {
+        turn->activation->turn = turn->older;
+    }
+}
+
 void turn_free_memory(struct turn *turn)
 {
     for (; turn->held != NULL; turn->held = turn->held->next) {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "core/base/mem.h"
+#include "core/base/mutation.h"
 #include "core/shard/turn.h"
 #include "core/store/keys.h"
 
@@ -86,6 +87,9 @@ static void fetch_discard(struct core_job *job)
 static enum pdr_status fetch_wait(struct turn *turn, struct fetch *fetch)
 {
     struct core *core = turn->activation->core;
+    if (turn->cancelled) {
+        return turn_may_wait(turn);
+    }
     fetch->job =
         (struct core_job){.job = {.run = fetch_run, .done = fetch_done}, .core = core, .discard = fetch_discard};
     fetch->turn = turn;
@@ -93,11 +97,14 @@ static enum pdr_status fetch_wait(struct turn *turn, struct fetch *fetch)
     state_init(&fetch->page, false);
     list_push_back(&core->jobs, &fetch->job.node);
     work_submit(core->world.work, core->world.loop, &fetch->job.job);
-    turn_wait(turn, "read");
-    if (fetch->status == PDR_OK) {
+    turn_wait(turn, TURN_WAITS_DISK);
+    if (fetch->status == PDR_OK && !turn->cancelled) {
         return PDR_OK;
     }
     state_release(&fetch->page);
+    if (turn->cancelled) {
+        return turn_may_wait(turn);
+    }
     char why[128];
     core->world.store->ops->last_error(core->world.store, why, sizeof why);
     return turn_fail(turn, fetch->status, NULL, "reading the actor's state failed: %s", why);
@@ -123,10 +130,17 @@ static enum pdr_status found(const struct state_entry *entry, struct pdr_bytes *
     return PDR_OK;
 }
 
-/* A clean entry, kept so that the next read finds it; a turn that waits may have had others write it meanwhile. */
-static enum pdr_status keep(struct turn *turn, struct fetch *fetch, struct pdr_bytes *value)
+/* A clean entry, kept so that the next read finds it; unless another turn wrote or read the key meanwhile. What was
+ * written meanwhile is still there: it stays in memory as long as a turn is open that may have read the store before
+ * it. */
+static enum pdr_status keep(struct turn *turn, struct fetch *fetch, struct pdr_bytes key, struct pdr_bytes *value)
 {
     struct state *values = &turn->activation->values;
+    const struct state_entry *newer = state_find(values, KEYS_USER, key);
+    if (newer != NULL && !MUTATION(23)) {
+        state_release(&fetch->page);
+        return found(newer, value);
+    }
     if (fetch->page.count == 0) {
         state_release(&fetch->page);
         return PDR_NOT_FOUND;
@@ -162,7 +176,7 @@ enum pdr_status turn_get(struct turn *turn, struct pdr_bytes key, struct pdr_byt
     fetch.from = pdr_bytes(from, keys_state(from, a->shard->id, a->shard->gen, activation_address(a), KEYS_USER, key));
     fetch.to = pdr_bytes(NULL, 0);
     enum pdr_status status = fetch_wait(turn, &fetch);
-    return status == PDR_OK ? keep(turn, &fetch, value) : status;
+    return status == PDR_OK ? keep(turn, &fetch, key, value) : status;
 }
 
 static uint32_t volatile_size(const struct state *state, struct pdr_bytes key)
@@ -234,6 +248,7 @@ struct turn_scan {
     struct turn *turn;
     struct pdr_bytes to;
     bool started, exhausted; /* the store has nothing beyond `page` */
+    bool whole;              /* so far it needed no store: the state was all in memory */
     struct state page;
     uint32_t last_size;
     uint8_t last[PDR_STATE_KEY_MAX + 1];
@@ -254,7 +269,7 @@ struct turn_scan *turn_scan_open(struct turn *turn, struct pdr_bytes from, struc
     list_push_back(&turn->scans, &scan->node);
     scan->turn = turn;
     scan->started = false;
-    scan->exhausted = turn->activation->values.complete;
+    scan->exhausted = scan->whole = turn->activation->values.complete;
     state_init(&scan->page, false);
     scan->last_size = (uint32_t)from.size;
     if (from.size > 0) {
@@ -323,6 +338,9 @@ static const struct state_entry *least(const struct state_entry *newer, const st
 enum pdr_status turn_scan_next(struct turn_scan *scan, struct pdr_bytes *key, struct pdr_bytes *value)
 {
     struct turn *turn = scan->turn;
+    if (scan->whole && !turn->activation->values.complete) {
+        scan->exhausted = scan->whole = false; /* another turn ended, and some of it went */
+    }
     for (;;) {
         const struct state_entry *stored = next_of(&scan->page, scan);
         if (stored == NULL && !scan->exhausted) {

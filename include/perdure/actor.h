@@ -16,6 +16,9 @@
  * What a turn writes is atomic: it commits together with the reply when the method returns PDR_OK, and not at all
  * when it returns anything else. A turn that calls another actor commits what it wrote so far before the call leaves.
  *
+ * A turn that waits can be cancelled from outside (`perdure cancel`): the function it waits in, and every one it would
+ * wait in after that, returns PDR_CANCELLED; a method that returns it leaves nothing of what it wrote last.
+ *
  * All functions here are called from inside the turn they are given, on its own fiber, and return PDR_OK or a status.
  * A method ends with `return` of pdr_reply*(), of pdr_fail(), or of any status it received: an error is then answered
  * with that status (and with the message of the function that failed). Slices handed out stay valid until the turn
@@ -52,6 +55,19 @@ enum pdr_durability {
 
 enum {
     PDR_METHOD_READER = 1u << 0, /* writes nothing; a put, delete or tell in it fails with PDR_INVALID */
+    /* A reader that also runs while another turn of its actor waits in pdr_call or pdr_sleep, so it never stands behind
+     * one that takes long, but may overtake calls that do. It sees state as it was committed, never what a turn that is
+     * under way has put since; pdr_memory it shares with that turn. While a reader itself waits, others write. */
+    PDR_METHOD_INTERLEAVE = 1u << 1,
+};
+
+/** Of a type. */
+enum {
+    /* While an actor waits in pdr_call, a call that its own call caused may come back to it: it runs inside of that
+     * wait, as a turn of its own with a commit of its own. Nobody else's call does. Without this flag such a call fails
+     * with PDR_DEADLOCK, unless the actor waits in pdr_call_reentrant. What was read before a pdr_call may be old after
+     * it. */
+    PDR_TYPE_REENTRANT = 1u << 0,
 };
 
 typedef int (*pdr_method_fn)(pdr_turn *turn, const pdr_args *args);
@@ -74,21 +90,30 @@ struct pdr_actor_type {
     pdr_hook_fn activate, passivate;  /* may be NULL */
     enum pdr_durability durability;
     unsigned events_kept; /* of each actor, for listeners that come back: 1 to 65,536; 0: 256 */
+    unsigned flags;       /* PDR_TYPE_... */
 };
 
 /* clang-format off */
 #define PDR_METHOD(name, function) {name, function, 0, PDR_DURABILITY_DEFAULT}
 #define PDR_READER(name, function) {name, function, PDR_METHOD_READER, PDR_DURABILITY_DEFAULT}
+#define PDR_READER_INTERLEAVED(name, function)                                                                         \
+    {name, function, PDR_METHOD_READER | PDR_METHOD_INTERLEAVE, PDR_DURABILITY_DEFAULT}
 #define PDR_METHOD_AS(name, function, durability) {name, function, 0, durability}
 
 /** Defines `const struct pdr_actor_type pdr_type_NAME` with these methods. */
 #define PDR_ACTOR(type, ...) PDR_ACTOR_WITH(type, 0, NULL, NULL, PDR_DURABILITY_DEFAULT, __VA_ARGS__)
 /** As PDR_ACTOR, with volatile memory of a size, hooks, and a durability. */
 #define PDR_ACTOR_WITH(type, memory, activate_hook, passivate_hook, how_durable, ...)                                \
+    PDR_ACTOR_AS(type, 0, memory, activate_hook, passivate_hook, how_durable, __VA_ARGS__)
+/** As PDR_ACTOR, for a type that is PDR_TYPE_REENTRANT. */
+#define PDR_ACTOR_REENTRANT(type, ...)                                                                                 \
+    PDR_ACTOR_AS(type, PDR_TYPE_REENTRANT, 0, NULL, NULL, PDR_DURABILITY_DEFAULT, __VA_ARGS__)
+/** As PDR_ACTOR_WITH, with PDR_TYPE_... flags. */
+#define PDR_ACTOR_AS(type, type_flags, memory, activate_hook, passivate_hook, how_durable, ...)                      \
     static const struct pdr_method pdr_methods_##type[] = {__VA_ARGS__, {NULL, NULL, 0, PDR_DURABILITY_DEFAULT}};      \
     extern const struct pdr_actor_type pdr_type_##type;                                                                \
     const struct pdr_actor_type pdr_type_##type = {PDR_ACTOR_ABI, #type, pdr_methods_##type, memory,                   \
-                                                   activate_hook, passivate_hook, how_durable, 0};
+                                                   activate_hook, passivate_hook, how_durable, 0, type_flags};
 
 /** What a plugin exports under the name `pdr_plugin`; `perdure start --plugin FILE.so` loads it. */
 struct pdr_plugin {
@@ -154,6 +179,9 @@ PDR_API int pdr_scan_next(pdr_scan *scan, struct pdr_bytes *key, struct pdr_byte
  * on PDR_ACTOR pdr_error_code() has the callee's code. Not in a passivate hook.
  */
 PDR_API int pdr_call(pdr_turn *turn, struct pdr_bytes to, const char *method, struct pdr_bytes args, pdr_value *reply);
+/** As pdr_call; and this once the call may come back to this actor, as if its type were PDR_TYPE_REENTRANT. */
+PDR_API int pdr_call_reentrant(pdr_turn *turn, struct pdr_bytes to, const char *method, struct pdr_bytes args,
+                               pdr_value *reply);
 /**
  * Sends without an answer. It commits with this turn, or never was; then it is applied exactly once, in the order sent
  * between two actors, across crashes (docs/concepts/tells.md). PDR_OVERLOADED if the receiver's side does not keep up.

@@ -279,6 +279,7 @@ enum pdr_status client_open_on(struct loop *loop, struct transport *transport, c
     c->goodbye.deliver = say_goodbye;
     timerwheel_init(&c->wheel, loop_now_ns(loop));
     timer_init(&c->link_timer, link_timer_fired);
+    client_session_init(c);
     backoff_init(&c->backoff, seed);
     slots_init(&c->slots, slots_max, c->session.wanted);
     list_init(&c->watches);
@@ -301,6 +302,7 @@ void pdr_client_close(pdr_client *c, void (*closed)(void *user), void *user)
     c->closed = closed;
     c->closed_user = user;
     timer_cancel(&c->wheel, &c->link_timer);
+    timer_cancel(&c->wheel, &c->session.again);
     if (c->stream != NULL) {
         c->transport->ops->close(c->stream, was_open ? LINGER_MS : 0);
     } else {

@@ -119,7 +119,9 @@ static void take_error(struct pdr_client *c, struct slot *slot, pdr_value error)
                                   .message = e.message,
                                   .retry_ms = e.retry_ms};
     c->session.ack_soon = c->session.ack_soon || status == PDR_OVERLOADED;
-    client_end_call(c, slot, &outcome);
+    if (e.is_final || !client_session_refused(c, slot, outcome.status, e.retry_ms)) {
+        client_end_call(c, slot, &outcome);
+    }
 }
 
 static void take_response(struct pdr_client *c, const struct frame *frame)

@@ -11,6 +11,7 @@
 #include "net/wire/rpc.h"
 
 #define ACK_EVERY 64u
+#define REFUSED_MS_MIN 20u
 
 void client_session_hello(struct pdr_client *c)
 {
@@ -48,6 +49,7 @@ static void write_request(struct pdr_client *c, struct slot *slot, uint64_t left
         codec_request_numbered(&c->out, msgid, address, method, args, left_ms, slot->number);
     }
     slot->sent = true;
+    slot->refused = false;
 }
 
 bool client_session_call(struct pdr_client *c, struct slot *slot, struct pdr_bytes to, struct pdr_bytes method,
@@ -65,7 +67,7 @@ bool client_session_call(struct pdr_client *c, struct slot *slot, struct pdr_byt
         memcpy(kept->data + to.size + method.size, args.data, args.size);
     }
     slot->request = kept;
-    slot->sent = false;
+    slot->sent = slot->sent_before = slot->refused = false;
     c->session.kept_bytes += size;
     if (c->session.ready) {
         write_request(c, slot, slot->deadline_ms);
@@ -120,9 +122,42 @@ static void send_all(struct pdr_client *c)
         struct slot *slot = slots_at(&c->slots, n);
         if (slot != NULL && slot->deadline.at_ms > now_ms) { /* else its caller will be told right away */
             uint64_t left_ms = slot->deadline.at_ms - now_ms;
+            slot->sent_before = slot->sent;
             write_request(c, slot, left_ms < slot->deadline_ms ? left_ms : slot->deadline_ms);
         }
     }
+}
+
+/* What was refused for now. */
+
+static void send_refused(struct timer *timer)
+{
+    struct pdr_client *c = LIST_ITEM(timer, struct pdr_client, session.again);
+    uint64_t now_ms = loop_now_ns(c->loop) / NS_PER_MS;
+    for (uint64_t n = floor_of(c); c->session.ready && n < c->slots.next_number; n++) {
+        struct slot *slot = slots_at(&c->slots, n);
+        if (slot != NULL && slot->refused && slot->deadline.at_ms > now_ms) {
+            write_request(c, slot, slot->deadline.at_ms - now_ms);
+        }
+    }
+}
+
+void client_session_init(struct pdr_client *c)
+{
+    timer_init(&c->session.again, send_refused);
+}
+
+bool client_session_refused(struct pdr_client *c, struct slot *slot, enum pdr_status status, uint64_t retry_ms)
+{
+    if (!c->session.wanted || !slot->sent_before || pdr_status_retry(status) == PDR_RETRY_NEVER) {
+        return false;
+    }
+    slot->refused = true;
+    if (!timer_is_set(&c->session.again)) {
+        retry_ms = retry_ms < REFUSED_MS_MIN ? REFUSED_MS_MIN : retry_ms;
+        timer_set(&c->wheel, &c->session.again, loop_now_ns(c->loop) + retry_ms * NS_PER_MS);
+    }
+    return true;
 }
 
 /* R83: what was sent may have happened or not, and nobody can tell any more. It is never sent under another session. */

@@ -14,6 +14,7 @@
 #include <perdure/status.h>
 
 #include "core/base/limits.h"
+#include "core/base/timerwheel.h"
 
 struct pdr_client;
 struct slot;
@@ -31,6 +32,7 @@ struct client_session {
     uint64_t kept_bytes; /* requests that may have to be sent again */
     uint64_t floor;      /* all numbers below it are done with */
     uint64_t acked;      /* what the node was told of it */
+    struct timer again;  /* to send again what was refused for now */
     bool ack_soon;       /* the node is short of memory: it shall hear of every answer */
 };
 
@@ -49,6 +51,11 @@ void client_session_greeted(struct pdr_client *client, const struct frame *frame
 /** Keeps the call, and writes it if the session is ready. False: this process has no memory for it. */
 bool client_session_call(struct pdr_client *client, struct slot *slot, struct pdr_bytes to, struct pdr_bytes method,
                          struct pdr_bytes args);
+/** A copy of the call that was sent again was refused for now, which says nothing of the first: it is sent once more,
+ * after retry_ms. False: the refusal is the call's outcome. */
+bool client_session_refused(struct pdr_client *client, struct slot *slot, enum pdr_status status, uint64_t retry_ms);
+/** Before its first connection. */
+void client_session_init(struct pdr_client *client);
 /** The call has ended: it will not be sent again. */
 void client_session_ended(struct pdr_client *client, struct slot *slot);
 /** End of a turn: tells the node what needs no record any more, now and then. */

@@ -20,7 +20,9 @@ struct slot {
     bool within;          /* its frame is a `_sys/conn.call` of ours */
     uint64_t number;      /* under a session */
     struct slot_request *request;
-    bool sent; /* under the session that is named now */
+    bool sent;        /* under the session that is named now */
+    bool sent_before; /* ... on an earlier connection: that copy may have run */
+    bool refused;     /* ... and this one was refused for now: it is sent again */
     uint32_t uses;
     uint32_t next_free; /* index + 1; 0: the last */
 };

@@ -2,6 +2,7 @@
 #include "net/wire/codec.h"
 
 #include <msgpack.h>
+#include <perdure/status.h>
 
 #include "net/wire/frame.h"
 
@@ -52,20 +53,45 @@ void codec_response(pdr_writer *w, uint64_t msgid, pdr_value result)
     pdr_write_value(w, result);
 }
 
-void codec_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, struct pdr_bytes message, uint64_t retry_ms)
+static msgpack_packer pack_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, struct pdr_bytes message,
+                                 unsigned more)
 {
     msgpack_packer p = packer(w);
     msgpack_pack_array(&p, 4);
     msgpack_pack_uint8(&p, FRAME_RESPONSE);
     msgpack_pack_uint64(&p, msgid);
-    msgpack_pack_map(&p, retry_ms > 0 ? 3 : 2);
+    msgpack_pack_map(&p, 2 + more);
     pack_str(&p, pdr_str("code"));
     pack_str(&p, code);
     pack_str(&p, pdr_str("message"));
     pack_str(&p, message);
+    return p;
+}
+
+void codec_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, struct pdr_bytes message, uint64_t retry_ms)
+{
+    msgpack_packer p = pack_error(w, msgid, code, message, retry_ms > 0);
     if (retry_ms > 0) {
         pack_str(&p, pdr_str("retry_ms"));
         msgpack_pack_uint64(&p, retry_ms);
+    }
+    msgpack_pack_nil(&p);
+}
+
+void codec_final_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, struct pdr_bytes message)
+{
+    msgpack_packer p = pack_error(w, msgid, code, message, 1);
+    pack_str(&p, pdr_str("final"));
+    msgpack_pack_true(&p);
+    msgpack_pack_nil(&p);
+}
+
+void codec_deadlock(pdr_writer *w, uint64_t msgid, struct pdr_bytes message, pdr_value chain)
+{
+    msgpack_packer p = pack_error(w, msgid, pdr_str(pdr_status_wire(PDR_DEADLOCK)), message, chain.size > 0);
+    if (chain.size > 0) {
+        pack_str(&p, pdr_str("chain"));
+        pdr_write_value(w, chain);
     }
     msgpack_pack_nil(&p);
 }

@@ -11,6 +11,10 @@
 void codec_response(pdr_writer *w, uint64_t msgid, pdr_value result);
 /** The error map {"code", "message"}, with "retry_ms" unless it is 0. */
 void codec_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, struct pdr_bytes message, uint64_t retry_ms);
+/** The same with "final": true, of a call under a session that has run. */
+void codec_final_error(pdr_writer *w, uint64_t msgid, struct pdr_bytes code, struct pdr_bytes message);
+/** `chain`: an encoded array of addresses, or no value. */
+void codec_deadlock(pdr_writer *w, uint64_t msgid, struct pdr_bytes message, pdr_value chain);
 /** `address` is "TYPE/KEY"; `args` an encoded array, or empty for no arguments. */
 void codec_request(pdr_writer *w, uint64_t msgid, struct pdr_bytes address, struct pdr_bytes method,
                    struct pdr_bytes args);

@@ -207,6 +207,7 @@ void rpc_parse_error(pdr_value error, struct rpc_error *out)
     }
     pdr_value_bytes(pdr_value_get(error, "code"), &out->code);
     pdr_value_uint(pdr_value_get(error, "retry_ms"), &out->retry_ms);
+    pdr_value_bool(pdr_value_get(error, "final"), &out->is_final);
 }
 
 enum pdr_status rpc_check_args(struct pdr_bytes args, const char **why)

@@ -48,6 +48,7 @@ struct rpc_watch {
 struct rpc_error {
     struct pdr_bytes code, message;
     uint64_t retry_ms; /* 0: not given */
+    bool is_final;     /* under a session: the call has run, and its number will be answered this for ever */
 };
 
 /** `args` is the encoded array of the call. PDR_INVALID: *why is a static sentence that names the field. */

@@ -95,7 +95,7 @@ class Plugin(Case):
 
     def test_wrong_plugins_are_refused_with_a_sentence(self):
         with self.subTest("another ABI"):
-            self.refused(self.build_plugin("abi", WRONG_ABI), "99", "1")
+            self.refused(self.build_plugin("abi", WRONG_ABI), "99", "2")
         with self.subTest("no plugin at all"):
             self.refused(self.build_plugin("none", "int something_else = 1;\n"), "pdr_plugin")
         with self.subTest("not a shared object"):

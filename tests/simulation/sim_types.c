@@ -652,5 +652,7 @@ const struct pdr_actor_type *const sim_types[] = {&pdr_type_sim_bank,
                                                   &pdr_type_sim_beat,
                                                   &pdr_type_sim_alarm,
                                                   &pdr_type_sim_once,
+                                                  &pdr_type_sim_knot,
+                                                  &pdr_type_sim_relay,
                                                   &pdr_type_sim_ledger,
                                                   NULL};

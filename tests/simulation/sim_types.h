@@ -8,5 +8,12 @@
 extern const struct pdr_actor_type *const sim_types[];
 
 #define SIM_BANK_ACCOUNTS 8
+#define SIM_KNOT_PADS 12
+
+/** What a sim_knot answers, negated, when it has noticed it. */
+enum sim_knot_wrong { SIM_KNOT_ENTERED = 1, SIM_KNOT_NOT_ALONE, SIM_KNOT_HALF_DONE, SIM_KNOT_LOST };
+
+/* sim_knot.c */
+extern const struct pdr_actor_type pdr_type_sim_knot, pdr_type_sim_relay;
 
 #endif

@@ -6,23 +6,10 @@
 
 #define RETRY_NS (100 * NS_PER_MS) /* while there is no connection */
 
-const struct workload_class *const workload_classes[] = {&workload_counter,
-                                                         &workload_cached,
-                                                         &workload_bank,
-                                                         &workload_step,
-                                                         &workload_kv,
-                                                         &workload_echo,
-                                                         &workload_chain,
-                                                         &workload_overload,
-                                                         &workload_hostile,
-                                                         &workload_admin,
-                                                         &workload_memory,
-                                                         &workload_beat,
-                                                         &workload_alarm,
-                                                         &workload_backup,
-                                                         &workload_once,
-                                                         &workload_ledger,
-                                                         NULL};
+const struct workload_class *const workload_classes[] = {
+    &workload_counter, &workload_cached,   &workload_bank,    &workload_step,   &workload_kv,     &workload_echo,
+    &workload_chain,   &workload_overload, &workload_hostile, &workload_admin,  &workload_memory, &workload_beat,
+    &workload_alarm,   &workload_backup,   &workload_once,    &workload_ledger, &workload_knot,   NULL};
 
 /* Nothing happened where the node says so; and an actor's own failure undoes its turn. What may have been applied is
  * unknown (status.h). */
@@ -104,7 +91,7 @@ static void ended(void *user, const struct pdr_outcome *outcome)
     w->not_done += fate == FATE_NOT;
     w->unknown += fate == FATE_UNKNOWN;
     w->codes[outcome->status]++;
-    if (outcome->status != PDR_CANCELLED) {
+    if (outcome->status != PDR_CANCELLED || w->cls->is_cancelled) {
         sim_note(w->sim, w->cls->name, w->index, outcome->status);
         SIM_CHECK(w->sim, outcome->status != PDR_INTERNAL, "%s: client %u was answered `internal`: %.*s", w->cls->name,
                   w->index, (int)outcome->message.size, (const char *)outcome->message.data);

@@ -23,6 +23,7 @@ struct workload_class {
     size_t op_size;          /* of the class's struct, which begins with struct op */
     bool raw_only;           /* needs a raw client */
     bool alone;              /* has the client for itself: its connection is under a session */
+    bool is_cancelled;       /* `ended` hears of PDR_CANCELLED too, which may be the client's own end */
     uint64_t final_pause_ns; /* in phase 2, between an answer and the next operation */
     void (*open)(struct workload *w);
     /** Begins one operation (op_begin ... op_call); may do nothing. */
@@ -67,7 +68,7 @@ struct op {
 
 extern const struct workload_class workload_counter, workload_cached, workload_bank, workload_step, workload_kv,
     workload_echo, workload_chain, workload_overload, workload_hostile, workload_admin, workload_memory, workload_beat,
-    workload_alarm, workload_backup, workload_once, workload_ledger;
+    workload_alarm, workload_backup, workload_once, workload_ledger, workload_knot;
 extern const struct workload_class *const workload_classes[]; /* of these; NULL-terminated */
 
 struct workload *workload_open(const struct workload_class *cls, struct sim_client *client, void *ledger,

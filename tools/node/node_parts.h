@@ -35,7 +35,7 @@ struct node {
     struct node_core *parts;
     struct core *control;
     struct router router;
-    struct system_actor system[2];
+    struct system_actor system[3];
     struct listener *listener;
     unsigned next_core;
 

@@ -7,6 +7,8 @@
 #include "core/base/mem.h"
 #include "tools/node/survey.h"
 #include "tools/node/sys_dead.h"
+#include "tools/node/sys_directory.h"
+#include "tools/node/sys_inspect.h"
 
 /* Status. */
 
@@ -157,8 +159,8 @@ static void types(struct node *node, struct call *call)
 static const struct {
     const char *name;
     void (*run)(struct node *node, struct call *call); /* takes the call */
-} methods[] = {{"status", status},           {"ps", sys_ps},           {"types", types},
-               {"backup", sys_backup},       {"metrics", sys_metrics}, {"dead", sys_dead},
+} methods[] = {{"status", status},           {"ps", sys_ps},           {"types", types},       {"backup", sys_backup},
+               {"metrics", sys_metrics},     {"inspect", sys_inspect}, {"cancel", sys_cancel}, {"dead", sys_dead},
                {"redeliver", sys_redeliver}, {"discard", sys_discard}};
 
 static void handle(void *user, struct call *call)
@@ -181,7 +183,8 @@ void sys_node_init(struct node *node)
     list_init(&node->surveys);
     sys_dead_init(node);
     node->system[0] = (struct system_actor){"node", handle, node};
-    node->system[1] = (struct system_actor){NULL, NULL, NULL};
+    node->system[1] = (struct system_actor){"directory", sys_directory, node};
+    node->system[2] = (struct system_actor){NULL, NULL, NULL};
 }
 
 void sys_node_free(struct node *node)

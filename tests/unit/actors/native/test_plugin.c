@@ -83,6 +83,8 @@ static const struct {
     {"method_twice", "type tested has two methods fine"},
     {"method_function", "type tested: method empty has no function"},
     {"method_flags", "type tested: method strange has flags"},
+    {"method_interleave", "type tested: method strange interleaves and is no reader"},
+    {"type_flags", "type tested has flags"},
     {"absent", "No such file"},
 };
 

@@ -69,6 +69,11 @@ TEST(replacing_hands_the_old_entry_over)
     state_release(&s);
 }
 
+static void drop(void *user, struct state_entry *entry)
+{
+    mem_free(entry);
+}
+
 TEST(drops_only_what_the_store_has)
 {
     struct state s;
@@ -78,7 +83,7 @@ TEST(drops_only_what_the_store_has)
     put(&s, "new", "3", 6);
     put(&s, "volatile", "4", 0);
     state_find(&s, KEYS_USER, pdr_str("volatile"))->is_volatile = true;
-    state_drop_applied(&s, 5);
+    state_drop_applied(&s, 5, drop, NULL);
     EXPECT_INT(s.count, 2);
     EXPECT(state_find(&s, KEYS_USER, pdr_str("new")) != NULL);
     EXPECT(state_find(&s, KEYS_USER, pdr_str("volatile")) != NULL);

@@ -10,6 +10,8 @@
  *   stranger     answers a msgid that nobody asked, then the right one
  *   ok           answers the error {"code": "ok"}
  *   drop         closes the connection the first time, then answers as echo
+ *   drop_busy    the same, but refuses once in between: overloaded
+ *   drop_final   the same, but answers overloaded for good
  *
  * A hello that asks for a session gets the one of `session`, or `hello_error` once.
  *
@@ -118,12 +120,22 @@ static void node_act(struct scripted_node *node, uint64_t msgid, struct pdr_byte
     }
     if (pdr_bytes_equal(method, pdr_str("echo"))) {
         node_answer(node, msgid, pdr_value_at(args, 0));
-    } else if (pdr_bytes_equal(method, pdr_str("drop"))) {
+    } else if (pdr_bytes_equal(method, pdr_str("drop")) ||
+               (pdr_bytes_equal(method, pdr_str("drop_busy")) && node->drops != 1) ||
+               (pdr_bytes_equal(method, pdr_str("drop_final")) && node->drops != 1)) {
         if (node->drops++ == 0) {
             node_close(node);
         } else {
             node_answer(node, msgid, pdr_value_at(args, 0));
         }
+    } else if (pdr_bytes_equal(method, pdr_str("drop_busy")) && node->drops == 1) {
+        node->drops++;
+        node_answer_error(node, msgid, "overloaded", "the mailbox is full");
+    } else if (pdr_bytes_equal(method, pdr_str("drop_final")) && node->drops == 1) {
+        pdr_writer w = {0};
+        codec_final_error(&w, msgid, pdr_str("overloaded"), pdr_str("the turn ended so"));
+        node_send(node, &w);
+        pdr_writer_release(&w);
     } else if (pdr_bytes_equal(method, pdr_str("within"))) {
         pdr_write_uint(&number, deadline_ms);
         node_answer(node, msgid, pdr_written(&number));

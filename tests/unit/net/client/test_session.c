@@ -106,6 +106,32 @@ TEST(what_has_no_answer_is_sent_again)
     EXPECT_INT(silent.status, PDR_CANCELLED);
 }
 
+/* The first copy may have run: that the second was refused says nothing of it. */
+TEST(a_refused_copy_is_no_outcome)
+{
+    struct world w;
+    struct ended e;
+    world_open(&w, 0);
+    REQUIRE(call(&w, "drop_busy", 0, &e) == PDR_OK);
+    until(&w, &e.times, 1);
+    EXPECT_INT(e.status, PDR_OK);
+    EXPECT_INT(w.node.requests, 3);
+    EXPECT_INT(w.node.number, 1);
+    world_close(&w);
+}
+
+TEST(a_final_failure_is_one)
+{
+    struct world w;
+    struct ended e;
+    world_open(&w, 0);
+    REQUIRE(call(&w, "drop_final", 0, &e) == PDR_OK);
+    until(&w, &e.times, 1);
+    EXPECT_INT(e.status, PDR_OVERLOADED);
+    EXPECT_INT(w.node.requests, 2);
+    world_close(&w);
+}
+
 TEST(a_session_that_is_over_leaves_calls_unknown)
 {
     struct world w;

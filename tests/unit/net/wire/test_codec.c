@@ -89,6 +89,22 @@ TEST(error)
     EXPECT_INT(e.retry_ms, 0);
 }
 
+TEST(deadlock)
+{
+    struct rpc_error e;
+    begin();
+    codec_deadlock(&w, 5, pdr_str("round"), SLICE(0x92, 0xa3, 'a', '/', '1', 0xa3, 'b', '/', '2'));
+    struct frame f = decoded();
+    EXPECT_INT(pdr_value_count(f.error), 3);
+    EXPECT_INT(pdr_value_count(pdr_value_get(f.error, "chain")), 2);
+    rpc_parse_error(f.error, &e);
+    EXPECT(pdr_bytes_equal(e.code, pdr_str("deadlock")));
+    EXPECT(pdr_bytes_equal(e.message, pdr_str("round")));
+    begin();
+    codec_deadlock(&w, 5, pdr_str("round"), pdr_bytes(NULL, 0));
+    EXPECT_INT(pdr_value_count(decoded().error), 2);
+}
+
 /* Long names take longer heads. */
 TEST(long_names)
 {
