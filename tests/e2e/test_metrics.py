@@ -155,11 +155,13 @@ class Log(Case):
         node = self.node("--plugin", self.build_plugin("slow", SLOW), "--slow-turn", "20ms", "--threads", "1")
         with node.rpc() as rpc:
             rpc.call_all([(f"slow/w{n}.wait", 100) for n in range(200)])
+            counted = parse(self, rpc.call("_sys/node.metrics"))["perdure_slow_turns_total"][1]
         self.assertEqual(node.stop(), 0)
         lines = self.lines(node, "turn.slow")
         left_out = [int(match[1]) for match in (re.search(r"turn\.slow ([0-9]+) more like this", line) for line in lines) if match]
         self.assertTrue(left_out, lines)
-        self.assertEqual(len(lines) - len(left_out) + sum(left_out), 200)
+        self.assertEqual(len(lines) - len(left_out) + sum(left_out), sum(counted.values()))
+        self.assertGreater(sum(counted.values()), 100, "the coarse clock of a busy machine may miss some")
         self.assertLess(len(lines), 100)
 
     def test_slow_turn_0_is_silent(self):
