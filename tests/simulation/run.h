@@ -12,7 +12,7 @@
 
 #define RUN_CLIENTS_MAX 4u
 #define RUN_WORKLOADS_MAX 16u
-#define RUN_CLASSES_MAX 16u
+#define RUN_CLASSES_MAX 32u
 
 struct faults;
 
