@@ -107,6 +107,6 @@ static int result(pdr_turn *turn, const pdr_args *args)
 
 PDR_ACTOR(edge, PDR_METHOD("write", write), PDR_METHOD("key", key), PDR_METHOD("forget", forget),
           PDR_METHOD_AS("write_volatile", write, PDR_DURABILITY_VOLATILE), PDR_METHOD("tells", tells),
-          PDR_METHOD("timers", timers), PDR_METHOD("nothing", nothing), PDR_METHOD("chain", chain),
-          PDR_READER("result", result))
+          PDR_METHOD_AS("tells_volatile", tells, PDR_DURABILITY_VOLATILE), PDR_METHOD("timers", timers),
+          PDR_METHOD("nothing", nothing), PDR_METHOD("chain", chain), PDR_READER("result", result))
 PDR_PLUGIN("edges", "1.0", &pdr_type_edge)
