@@ -2,6 +2,7 @@
 #include "core/journal/gather.h"
 
 #define WAIT_MAX_NS 1000000u
+#define SYNC_MIN_NS 300000u /* faster than callers come back: then work and sync had better overlap */
 #define SKIP_MAX 63u
 
 void gather_begin(struct gather *gather, uint32_t answered, uint32_t pending, uint64_t sync_ns)
@@ -12,6 +13,9 @@ void gather_begin(struct gather *gather, uint32_t answered, uint32_t pending, ui
     gather->expected = answered + pending;
     if (gather->skip > 0) {
         gather->skip--;
+        gather->expected = 0;
+    }
+    if (gather->sync_ns < SYNC_MIN_NS) {
         gather->expected = 0;
     }
 }

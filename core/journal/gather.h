@@ -3,7 +3,8 @@
  * Callers that wait for an answer before they call again return in a bunch right after it. A group that begins without
  * them makes two crowds that take turns: each waits for the other's sync as well as its own, and the disk syncs twice
  * as often. So after an answer the next group waits until as many entries are there as could be, at most half a sync.
- * Who is alone never waits; where the answered don't come back (an open loop, a burst that is over) the waiting is soon
+ * Who is alone never waits, nor does anybody on a disk so fast that one crowd's work fits well beside the other's sync;
+ * where the answered don't come back (an open loop, a burst that is over) the waiting is soon
  * left off, and tried again now and then. */
 #ifndef CORE_JOURNAL_GATHER_H
 #define CORE_JOURNAL_GATHER_H

@@ -3,7 +3,7 @@
 
 #include "tests/lib/test.h"
 
-#define SYNC 100000u
+#define SYNC 1000000u
 
 /* Groups whose answered callers never come back: how many of them were held up. */
 static int waits_in_vain(struct gather *gather, int groups)
@@ -54,6 +54,13 @@ TEST(half_a_sync_is_the_most)
     EXPECT_INT((int)(gather.until_ns - 1000), SYNC / 2);
     EXPECT(gather_wait(&gather, 19, gather.until_ns - 1));
     EXPECT(!gather_wait(&gather, 19, gather.until_ns));
+}
+
+TEST(a_fast_disk_is_not_waited_for)
+{
+    struct gather gather = {0};
+    gather_begin(&gather, 8, 56, SYNC / 10);
+    EXPECT(!gather_wait(&gather, 56, 1));
 }
 
 TEST(a_slow_disk_has_a_bound_too)
