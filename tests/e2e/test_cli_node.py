@@ -235,11 +235,11 @@ class Inspect(WithScript):
 
 
 class Dead(WithScript):
-    LETTERS = [{"id": f"{n}-1", "from": "a/1", "to": "b/2", "method": "add", "tries": 9, "code": "poor", "message": "no money"} for n in range(3)]
+    LETTERS = [{"id": f"{n}-1", "from": "a/1", "actor": "b/2", "method": "add", "attempts": 9, "code": "poor", "message": "no money"} for n in range(3)]
 
     def dead(self, _, prefix, cursor, limit):
         """Two pages."""
-        return {"dead": self.LETTERS[:2], "next": 2} if cursor is None else {"dead": self.LETTERS[cursor:], "next": None}
+        return {"letters": self.LETTERS[:2], "next": 2} if cursor is None else {"letters": self.LETTERS[cursor:], "next": None}
 
     def test_they_are_listed(self):
         script = self.script(dead=self.dead)
@@ -247,7 +247,7 @@ class Dead(WithScript):
         self.assertEqual([json.loads(line) for line in result.stdout.splitlines()], self.LETTERS)
         self.assertEqual(script.asked_for("_sys/node.dead"), [["b/", None, 500], ["b/", 2, 500]])
         table = on_terminal("ps", "--dead", node=script.address).splitlines()
-        self.assertEqual(table[0].split(), ["ID", "FROM", "TO", "METHOD", "TRIES", "CODE", "MESSAGE"])
+        self.assertEqual(table[0].split(), ["ID", "FROM", "TO", "METHOD", "ATTEMPTS", "CODE", "MESSAGE"])
         self.assertEqual(table[1].split(), ["0-1", "a/1", "b/2", "add", "9", "poor", "no", "money"])
 
     def test_they_are_delivered_anew(self):

@@ -2,10 +2,11 @@
 """tests/e2e/test_tells.py: durable tells between actors, and from a client, on a node that is killed with SIGKILL again
 and again: each is applied exactly once, and in order between two actors. What fails for good is a dead letter, which is
 listed, delivered again, or discarded."""
+import json
 import random
 import time
 
-from perdure import Case, main
+from perdure import Case, main, run
 
 ROUNDS = 20
 SENDERS, RECEIVERS = 12, 6
@@ -172,7 +173,10 @@ class Tells(Case):
         with node.rpc() as rpc:
             self.assertEqual(rpc.call("_sys/node.dead")["letters"], [letter], "it outlives the node")
             rpc.call("teller/b.set_broken", 0)
-            self.assertIsNone(rpc.call("_sys/node.redeliver", letter["id"]))
+            listed = run("ps", "--dead", "teller/", node=node.address)
+            self.assertEqual([json.loads(line) for line in listed.stdout.splitlines()], [letter])
+            again = run("redeliver", letter["id"], node=node.address)
+            self.assertEqual((again.returncode, again.stdout), (0, '{"redelivered":1}\n'), again.stderr)
             self.eventually(lambda: rpc.call("teller/b.get", "taken") == 1, "it was delivered again")
             self.fails_with("invalid", rpc.call, "_sys/node.redeliver", letter["id"])
             self.fails_with("invalid", rpc.call, "_sys/node.discard", letter["id"])

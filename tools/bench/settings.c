@@ -28,6 +28,8 @@ const struct bench_flag bench_flags[] = {
      "requests without an answer, instead of the workload's own;\nwith --rate at most so many (default 4,096)"},
     {"--conns", "N", FLAG_WHOLE, AT(bench.connections), 1, 4096, "connections that share them"},
     {"--actors", "N", FLAG_WHOLE, AT(bench.actors), 1, 1e9, "names in use; for W4, W6 and passive how many are made"},
+    {"--hits", "N", FLAG_WHOLE, AT(bench.hits), 1, 1e6,
+     "W5: calls of a play (default 10,000 with one ball, 1,000 with more)"},
     {"--rate", "R", FLAG_REAL, AT(bench.rate), 0.1, 1e7,
      "open loop: R calls a second, however slowly they are answered; latency\ncounts from when a call was due (W1 to "
      "W3, and W0's echo)"},

@@ -30,7 +30,7 @@ void run_w5(struct bench *b)
         shape.plan.outstanding = pairs[k];
         shape.plan.connections = 1;
         shape.plan.fixed = true;
-        shape.plan.hits = pairs[k] == 1 ? HITS_ALONE : HITS_TOGETHER;
+        shape.plan.hits = (uint32_t)bench_or(b->options->hits, pairs[k] == 1 ? HITS_ALONE : HITS_TOGETHER);
         if (b->options->start && b->options->rally == NULL) {
             bench_miss(b, &shape.label, "bench_rally.so, its actors, is not beside this program");
         } else {

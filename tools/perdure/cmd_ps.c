@@ -14,8 +14,8 @@ const struct flag ps_flags[] = {{"dead", NULL, "list the messages to those actor
 
 static const char *const actor_titles[] = {"ADDRESS", "STATE", "MAILBOX", "TURNS", "BYTES", NULL};
 static const char *const actor_keys[] = {"address", "state", "mailbox", "turns", "bytes", NULL};
-static const char *const dead_titles[] = {"ID", "FROM", "TO", "METHOD", "TRIES", "CODE", "MESSAGE", NULL};
-static const char *const dead_keys[] = {"id", "from", "to", "method", "tries", "code", "message", NULL};
+static const char *const dead_titles[] = {"ID", "FROM", "TO", "METHOD", "ATTEMPTS", "CODE", "MESSAGE", NULL};
+static const char *const dead_keys[] = {"id", "from", "actor", "method", "attempts", "code", "message", NULL};
 
 /* Where rows go. */
 struct rows {
@@ -65,7 +65,7 @@ int cmd_ps(const struct words *words)
     const char *limit = words_flag(words, "limit");
     bool dead = words_flag(words, "dead") != NULL;
     struct pages pages = {.method = dead ? "dead" : "ps",
-                          .list = dead ? "dead" : "actors",
+                          .list = dead ? "letters" : "actors",
                           .prefix = words->count > 0 ? words->arguments[0] : "",
                           .limit = UINT64_MAX};
     struct remote remote;

@@ -72,7 +72,7 @@ int cmd_redeliver(const struct words *words)
     }
     if (status == EXIT_DONE) {
         struct pages dead = {
-            .method = "dead", .list = "dead", .prefix = "", .limit = UINT64_MAX, .row = add_row, .user = &ids};
+            .method = "dead", .list = "letters", .prefix = "", .limit = UINT64_MAX, .row = add_row, .user = &ids};
         status = all ? pages_walk(&remote, &dead) : EXIT_DONE;
         status = status == EXIT_DONE ? redeliver(&remote, &ids) : status;
         remote_close(&remote);

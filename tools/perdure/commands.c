@@ -46,8 +46,9 @@ const struct command commands[] = {
      "one JSON object a line anywhere else: address, state (active: in memory; passive: on disk), mailbox (calls\n"
      "that wait), turns (since it became active), bytes (of its state).\n"
      "\n"
-     "With --dead it lists messages instead, whose turns kept failing: id, from, to, method, tries, and the code and\n"
-     "message of the last failure. `perdure redeliver` tries them anew.\n",
+     "With --dead it lists messages instead, whose turns kept failing: id, from, actor,\n"
+     "method, attempts, the code and message of the last failure.\n"
+     "`perdure redeliver` tries them anew.\n",
      ps_flags, 0, 1, cmd_ps},
     {"inspect", "inspect TYPE/KEY [FLAG...]", "show all about an actor: its state, what waits, the turn that runs",
      "In lines on a terminal, one line of JSON anywhere else.\n", inspect_flags, 1, 1, cmd_inspect},

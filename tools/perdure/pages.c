@@ -1,6 +1,8 @@
 /* tools/perdure/pages.c: long lists of a node, page by page. */
 #include "tools/perdure/pages.h"
 
+#include <stdio.h>
+
 #define PAGE 500u
 
 static int take_page(const struct pages *pages, pdr_value rows, uint64_t *left)
@@ -40,7 +42,14 @@ int pages_walk(struct remote *remote, const struct pages *pages)
             more = pdr_value_kind(next) != PDR_KIND_NIL && pdr_value_kind(next) != PDR_KIND_NONE;
             pdr_writer_clear(&cursor);
             pdr_write_value(&cursor, next);
-            status = take_page(pages, pdr_value_get(outcome.result, pages->list), &left);
+            pdr_value list = pdr_value_get(outcome.result, pages->list);
+            if (pdr_value_kind(list) != PDR_KIND_ARRAY) {
+                fprintf(stderr, "perdure: the node's answer to %s has no list \"%s\": is it of another version?\n",
+                        pages->method, pages->list);
+                status = EXIT_FAILED;
+                break;
+            }
+            status = take_page(pages, list, &left);
         }
     }
     pdr_writer_release(&args);
