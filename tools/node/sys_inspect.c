@@ -8,6 +8,7 @@
 #include "core/base/mem.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminder.h"
+#include "core/shard/session.h"
 #include "core/shard/turn.h"
 #include "core/shard/watch.h"
 
@@ -318,9 +319,28 @@ static void put_log(pdr_writer *out, const struct inspected *actor)
     put_uint(out, "shard_applied_seq", actor->shard->applied_seq);
 }
 
+static bool count_results(struct hash_node *node, void *user)
+{
+    *(uint64_t *)user += LIST_ITEM(node, struct session, by_id)->count;
+    return true;
+}
+
+/* Answers that are kept for retries, of the actor's shard: a record does not name its actor. */
+static void put_sessions(pdr_writer *out, const struct inspected *actor)
+{
+    struct session_table *table = &actor->core->shards[actor->shard->id]->sessions;
+    uint64_t results = 0;
+    hash_each(&table->sessions, count_results, &results);
+    pdr_write_cstr(out, "sessions_of_shard");
+    pdr_write_map(out, 3);
+    put_uint(out, "known", hash_count(&table->sessions));
+    put_uint(out, "results", results);
+    put_uint(out, "bytes", table->bytes);
+}
+
 static const struct inspect_part parts[] = {
-    {6, put_name},      {1, put_mailbox}, {1, put_turns}, {1, put_timers},
-    {1, put_reminders}, {1, put_events},  {1, put_state}, {1, put_log},
+    {6, put_name},   {1, put_mailbox},  {1, put_turns}, {1, put_timers}, {1, put_reminders},
+    {1, put_events}, {1, put_sessions}, {1, put_state}, {1, put_log},
 };
 #define PARTS (sizeof parts / sizeof *parts)
 
