@@ -16,11 +16,11 @@
 #define EVENTS_KEPT_MAX ((uint32_t)LIMIT_EVENTS_KEPT_MAX)
 #define WATCHERS_MAX ((uint32_t)LIMIT_WATCHERS_MAX) /* an actor */
 
-/** A listener. Its owner frees it: after a join that failed, or in `left`. */
+/** A listener. Its owner frees it: after a join that did not happen, or in `left`. */
 struct watch {
     struct message message; /* to leave, and back */
     struct core *home;
-    struct core *at;          /* the actor's, from a join that succeeded on */
+    struct core *at;          /* the actor's, from a join on until it has left; NULL: it is known nowhere */
     struct pdr_bytes address; /* the owner's memory */
     /** On home, in order. `event` is borrowed until it returns. */
     void (*event)(struct watch *watch, uint64_t seq, pdr_value event);
@@ -33,7 +33,7 @@ struct watch {
 
 /** The turn of such a call. Takes it. */
 void watch_run(struct activation *a, struct call *call);
-/** On home; once, after a join that succeeded. */
+/** On home, when `at` is set: a join may have been answered with a failure after it had happened. */
 void watch_leave(struct watch *watch);
 
 /** In a turn: `event` is one encoded value. */

@@ -86,6 +86,12 @@ static void drop(struct watch *watch, const struct pdr_outcome *outcome)
     mem_free(watch);
 }
 
+/* A session that is over ends calls, not watches: they are the connection's. */
+static bool is_final(enum pdr_status status)
+{
+    return pdr_status_retry(status) == PDR_RETRY_NEVER && status != PDR_SESSION;
+}
+
 static void on_answer(void *user, const struct pdr_outcome *outcome)
 {
     struct watch *watch = user;
@@ -97,7 +103,7 @@ static void on_answer(void *user, const struct pdr_outcome *outcome)
         /* Where it began, so that what a cut connection swallows before the first event is not lost either. */
         bool knows = pdr_value_uint(pdr_value_get(outcome->result, "seq"), &watch->after);
         watch->has_after |= knows;
-    } else if (c->state == CLIENT_CLOSING || pdr_status_retry(outcome->status) == PDR_RETRY_NEVER) {
+    } else if (c->state == CLIENT_CLOSING || is_final(outcome->status)) {
         end(watch, outcome);
     } else if (c->state == CLIENT_OPEN) {
         if (outcome->status == PDR_DEADLINE) {

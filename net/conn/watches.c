@@ -116,17 +116,19 @@ static void joined(struct call *call)
     } else if (is_open && call->status == PDR_OK && w->has_last && seq > w->last) {
         write_missed(w, seq);
     }
-    w->answered = true;
-    if (call->status == PDR_OK && !(w->has_last && seq < w->last)) {
+    bool is_joined = call->status == PDR_OK;
+    if (is_joined && !(w->has_last && seq < w->last)) {
         w->last = seq;
         w->has_last = true;
     }
-    if (call->status == PDR_OK && is_open && !w->unwanted) {
+    w->unwanted |= !w->answered && !is_joined; /* the peer was refused, and may ask anew */
+    w->answered = true;
+    if (is_joined && is_open && !w->unwanted) {
         w->state = OPEN;
-    } else if (call->status == PDR_OK) {
+    } else if (w->watch.at != NULL) { /* it may have failed after it had joined: late, or for a full disk */
         w->state = LEAVING;
         watch_leave(&w->watch);
-    } else if (is_open && w->has_last && !w->unwanted && pdr_status_retry(call->status) == PDR_RETRY_LATER) {
+    } else if (is_open && !w->unwanted && pdr_status_retry(call->status) == PDR_RETRY_LATER) {
         w->state = BEHIND; /* it listened before, and will again */
         watches_retry_soon(conn->conns);
     } else {
@@ -167,6 +169,7 @@ static bool join(struct conn_watch *w)
 static void left(struct watch *watch)
 {
     struct conn_watch *w = LIST_ITEM(watch, struct conn_watch, watch);
+    watch->at = NULL;
     if (w->unwanted || w->conn->state == CONN_GONE) {
         watch_free_one(w);
         return;

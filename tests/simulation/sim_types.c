@@ -643,16 +643,34 @@ static int ledger_look(pdr_turn *turn, const pdr_args *args)
 PDR_ACTOR(sim_ledger, PDR_METHOD("send", ledger_send), PDR_METHOD("pass", ledger_pass), PDR_METHOD("take", ledger_take),
           PDR_METHOD("gain", ledger_gain), PDR_READER("look", ledger_look))
 
-const struct pdr_actor_type *const sim_types[] = {&pdr_type_sim_bank,
-                                                  &pdr_type_sim_step,
-                                                  &pdr_type_sim_witness,
-                                                  &pdr_type_sim_chain,
-                                                  &pdr_type_sim_slow,
-                                                  &pdr_type_sim_cached,
-                                                  &pdr_type_sim_beat,
-                                                  &pdr_type_sim_alarm,
-                                                  &pdr_type_sim_once,
-                                                  &pdr_type_sim_knot,
-                                                  &pdr_type_sim_relay,
-                                                  &pdr_type_sim_ledger,
-                                                  NULL};
+/* sim_news: its n-th event says n. */
+
+static int news_publish(pdr_turn *turn, const pdr_args *args)
+{
+    uint8_t room[16];
+    pdr_writer event;
+    int64_t n;
+    int status = read_int(turn, "n", &n);
+    status = status != PDR_OK ? status : pdr_put_int(turn, "n", n + 1);
+    pdr_writer_init(&event, room, sizeof room, sizeof room);
+    pdr_write_int(&event, n + 1);
+    status = status != PDR_OK ? status : pdr_emit(turn, pdr_written(&event));
+    return status != PDR_OK ? status : pdr_reply_int(turn, n + 1);
+}
+
+static int news_get(pdr_turn *turn, const pdr_args *args)
+{
+    int64_t n;
+    int status = read_int(turn, "n", &n);
+    return status != PDR_OK ? status : pdr_reply_int(turn, n);
+}
+
+PDR_ACTOR(sim_news, PDR_METHOD("publish", news_publish), PDR_READER("get", news_get))
+
+const struct pdr_actor_type *const sim_types[] = {&pdr_type_sim_bank,    &pdr_type_sim_step,
+                                                  &pdr_type_sim_witness, &pdr_type_sim_chain,
+                                                  &pdr_type_sim_slow,    &pdr_type_sim_cached,
+                                                  &pdr_type_sim_beat,    &pdr_type_sim_alarm,
+                                                  &pdr_type_sim_once,    &pdr_type_sim_knot,
+                                                  &pdr_type_sim_relay,   &pdr_type_sim_ledger,
+                                                  &pdr_type_sim_news,    NULL};

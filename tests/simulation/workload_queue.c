@@ -158,6 +158,7 @@ static void judge_ack(struct workload *w, const struct queue_op *op, bool there)
 
 static void ended(struct workload *w, struct op *base, enum fate fate, const struct pdr_outcome *outcome)
 {
+    struct queue_workload *own = (struct queue_workload *)w;
     struct queue_ledger *ledger = w->ledger;
     const struct queue_op *op = (struct queue_op *)base;
     int64_t id = 0;
@@ -165,6 +166,9 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
     ledger->unknown_pops -= op->kind == QUEUE_POP && fate != FATE_UNKNOWN;
     if (op->kind == QUEUE_ACK && fate == FATE_UNKNOWN) {
         item_at(ledger, op->id)->maybe_acked = true;
+    }
+    if (op->kind == QUEUE_ACK && fate == FATE_NOT && op->op.is_final && op->id < own->next_read) {
+        own->next_read = op->id; /* refused for now: asked again */
     }
     if (fate != FATE_DONE) {
         return;
