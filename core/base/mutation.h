@@ -30,8 +30,8 @@
     X(19, not_settled,            "core.c, core_start: turns run before what recovery found is durable (R71)")         \
     X(20, reads_half_done,        "aside.c, is_open: an interleaved reader runs while a turn reads the disk")          \
     X(21, anybody_enters,         "aside.c, may_enter: calls of others run inside of a reentrant actor's wait")        \
-    X(22, goes_on_too_early,      "aside.c, aside_may_go_on: a turn goes on while one is inside of its wait")   \
-    X(23, stale_read_kept,        "turn_state.c, keep: what the store had replaces what was written meanwhile")    \
+    X(22, goes_on_too_early,      "aside.c, aside_may_go_on: a turn goes on while one is inside of its wait")          \
+    X(23, stale_read_kept,        "turn_state.c, keep: what the store had replaces what was written meanwhile")        \
     X(24, trims_too_much,         "activation.c, seen_by_all: a key leaves memory that a turn may have read before")   \
     X(50, event_before_commit,    "watch.c, emission_leaves: an event leaves before its turn is committed")            \
     X(40, reminder_stale,         "reminders.c, reminder_call_open: a hint is believed, whatever its row says")        \
@@ -45,7 +45,8 @@
     X(30, tell_before_commit,     "tells_out.c, tells_leave: a tell does not wait for the gate (R87)")                 \
     X(31, tell_row_alone,         "tells_run.c, last_entry_over: that a tell has run is an entry of its own (R88)")    \
     X(32, tell_number_unchecked,  "tells_in.c, accept_sent: a tell that was taken is taken again (R88)")               \
-    X(33, pending_forgotten,      "tells_start.c: tells that were accepted and have not run are not found at start")
+    X(33, pending_forgotten,      "tells_start.c: tells that were accepted and have not run are not found at start")   \
+    X(80, full_log_refuses,       "segments.c, start_create: a full log refuses, though some of it will go (R74)")
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */

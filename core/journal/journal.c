@@ -90,6 +90,7 @@ static void deliver_release(struct message *message)
         j->segments.released = order->position;
         journal_set(&j->counters.released, order->position);
     }
+    j->segments.unreleasable = false;
     j->segments.retry = true;
     j->checkpointing = false;
     mem_free(order);
@@ -100,11 +101,25 @@ void journal_release(struct journal *journal, uint64_t position)
     post_order(journal, deliver_release, NULL, position);
 }
 
+static void deliver_unreleasable(struct message *message)
+{
+    struct order *order = LIST_ITEM(message, struct order, message);
+    order->journal->segments.unreleasable = true;
+    order->journal->segments.retry = true;
+    mem_free(order);
+}
+
+void journal_unreleasable(struct journal *journal)
+{
+    post_order(journal, deliver_unreleasable, NULL, 0);
+}
+
 /* Time. */
 
 static void checkpoint(struct journal *j, uint64_t now)
 {
-    if (j->checkpointing || j->closing || !(j->filled || (j->written && now >= j->checkpoint_ns + CHECKPOINT_NS))) {
+    bool is_due = j->filled || segments_wait_for_release(&j->segments);
+    if (j->checkpointing || j->closing || !(is_due || (j->written && now >= j->checkpoint_ns + CHECKPOINT_NS))) {
         return;
     }
     j->checkpointing = true;

@@ -43,7 +43,7 @@ struct journal_hooks {
 struct journal_options {
     uint64_t segment_bytes;       /* 0: 64 MiB */
     uint64_t first_segment_bytes; /* of an empty log, so that the first start is quick; 0: 4 MiB */
-    uint64_t bytes_max;           /* of all segments; beyond: PDR_NO_SPACE. 0: 1 GiB; at least two segments */
+    uint64_t bytes_max;           /* of all segments; 0: 1 GiB; at least two segments. Beyond: journal_unreleasable */
     uint32_t group_bytes_max;    /* as written; 0: 1 MiB. A single batch may be larger than that, and than a segment. */
     uint8_t log_id[LOG_ID_SIZE]; /* of a new log: random. All zero: the operating system's choice */
 };
@@ -80,6 +80,10 @@ void journal_resume(struct journal *journal, struct loop *home);
 
 /** Any thread. Everything before `position` is in the store, and the store was flushed: its segments may go. */
 void journal_release(struct journal *journal, uint64_t position);
+
+/** Any thread. No checkpoint can be made for now, because the store has no room or the node stops. Until the next
+ * journal_release a log as long as bytes_max answers PDR_NO_SPACE; else it lets batches wait until there is room. */
+void journal_unreleasable(struct journal *journal);
 
 /** On the journal's loop, when nobody calls any other function of it any more. Ends when what was submitted is durable
  * and answered; then `closed` fires and the journal and its disk are gone. After `failed` it ends at once. */

@@ -6,6 +6,7 @@
 
 #include "core/base/check.h"
 #include "core/base/mem.h"
+#include "core/base/mutation.h"
 
 #define NAME_DIGITS 16
 #define NAME_SUFFIX ".log"
@@ -121,15 +122,23 @@ static void chore_done(void *user, enum pdr_status status)
     segments->changed(segments->user);
 }
 
+static uint64_t size_of_next(const struct segments *segments)
+{
+    uint64_t size = segments->count == 0 ? segments->first_segment_bytes : segments->segment_bytes;
+    return size < segments->needed ? segments->needed : size;
+}
+
+static bool is_at_max(const struct segments *segments) /* a single one is never released */
+{
+    return segments->count > 1 && segments->bytes + size_of_next(segments) > segments->bytes_max;
+}
+
 static void start_create(struct segments *segments)
 {
     char name[SEGMENT_NAME_SIZE];
-    uint64_t size = segments->count == 0 ? segments->first_segment_bytes : segments->segment_bytes;
-    if (size < segments->needed) {
-        size = segments->needed;
-    }
-    if (segments->count > 1 && segments->bytes + size > segments->bytes_max) { /* a single one is never released */
-        segments->no_space = true;
+    uint64_t size = size_of_next(segments);
+    if (is_at_max(segments)) {
+        segments->no_space = segments->unreleasable || MUTATION(80);
         return;
     }
     segments->chore = SEGMENTS_CREATE;
@@ -173,6 +182,11 @@ static bool oldest_is_free(const struct segments *segments)
 static bool wants_another(const struct segments *segments)
 {
     return ready_count(segments) == 0 || (segments->current < 0 && segments->count == 1);
+}
+
+bool segments_wait_for_release(const struct segments *segments)
+{
+    return segments->needed > 0 && ready_count(segments) == 0 && is_at_max(segments) && !oldest_is_free(segments);
 }
 
 void segments_work(struct segments *segments)

@@ -39,6 +39,7 @@ struct segments {
     uint64_t needed;   /* bytes that a waiting group needs in a new segment; 0: none waits */
     enum segments_chore chore;
     struct segment moving;       /* what the chore is about */
+    bool unreleasable;           /* nothing is released for now: at bytes_max there is no space, else a wait */
     bool no_space;               /* no new segment could be made (R74) ... */
     bool retry;                  /* ... but now try again */
     bool closing;                /* no new chores */
@@ -64,6 +65,8 @@ uint64_t segments_room(const struct segments *segments, uint64_t position);
 enum segments_roll segments_roll(struct segments *segments, uint64_t position, uint64_t size);
 /** Starts the next chore, if one is due and none runs. */
 void segments_work(struct segments *segments);
+/** The log is as long as it may be, and a group waits until some of it is released. */
+bool segments_wait_for_release(const struct segments *segments);
 /** Closes the files. No chore may run. */
 void segments_free(struct segments *segments);
 

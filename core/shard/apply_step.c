@@ -129,6 +129,9 @@ static void step_retry(struct core *core, struct apply_step *step)
     char why[160];
     core->world.store->ops->last_error(core->world.store, why, sizeof why);
     LOG_ERROR("store.apply_failed", "core=%u why=\"%s\"; trying again", core->index, why);
+    if (!core->frozen) { /* then the journal may be closed */
+        journal_unreleasable(core->world.journal);
+    }
     core->failed_step = &step->job;
     timer_set(&core->wheel, &core->apply_timer, core_now_ns(core) + 500 * NS_PER_MS);
     disappoint(core);

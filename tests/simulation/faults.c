@@ -75,6 +75,7 @@ static void full_disk(struct faults *f)
     struct run *run = f->run;
     struct sim_disk *disk = run->node.media.sim_disk;
     sim_disk_set_capacity(disk, sim_disk_used(disk) + sim_draw(&run->sim, 2) * 64 * 1024);
+    run->sim.lacks_space = true;
     run->node.media.store_fails = sim_chance(&run->sim, 70); /* log and store share it */
     sim_after(&run->sim, &f->heal_disk, draw_ms(&run->sim, 50, 3000));
 }

@@ -31,6 +31,7 @@ struct sim {
     uint32_t heap_count, heap_capacity;
     uint64_t sequence;
 
+    bool lacks_space; /* disk or store refused something, or a node stops: calls may be answered `no_space` */
     bool failed;
     char why[640]; /* the first failure */
 };

@@ -251,6 +251,7 @@ static enum pdr_status store_write(struct store *store, struct store_batch *batc
     }
     sim_note(media->sim, "store.write", media->subject, media->store_fails);
     media->refusals += media->store_fails;
+    media->sim->lacks_space |= media->store_fails;
     return media->store_fails ? PDR_NO_SPACE : inner_ops(media)->write(media->inner_store, batch->inner);
 }
 
@@ -261,6 +262,7 @@ static enum pdr_status store_flush(struct store *store)
         return PDR_INTERNAL;
     }
     sim_note(media->sim, "store.flush", media->subject, media->store_fails);
+    media->sim->lacks_space |= media->store_fails;
     return media->store_fails ? PDR_NO_SPACE : inner_ops(media)->flush(media->inner_store);
 }
 

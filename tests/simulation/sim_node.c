@@ -212,6 +212,7 @@ void sim_node_stop(struct sim_node *n, uint64_t drain_ms)
     if (n->state == SIM_NODE_UP) {
         sim_note(n->sim, "node.stop", n->host, drain_ms);
         n->state = SIM_NODE_STOPPING;
+        n->sim->lacks_space = true;
         node_stop(n->node, drain_ms, stopped, n);
     }
 }

@@ -98,6 +98,8 @@ static void ended(void *user, const struct pdr_outcome *outcome)
         sim_note(w->sim, w->cls->name, w->index, outcome->status);
         SIM_CHECK(w->sim, outcome->status != PDR_INTERNAL, "%s: client %u was answered `internal`: %.*s", w->cls->name,
                   w->index, (int)outcome->message.size, (const char *)outcome->message.data);
+        SIM_CHECK(w->sim, outcome->status != PDR_NO_SPACE || w->sim->lacks_space,
+                  "%s: client %u was answered `no_space`, but there is room", w->cls->name, w->index);
         w->cls->ended(w, op, fate, outcome);
     }
     op_free(op);

@@ -94,6 +94,14 @@ static void flush_discard(struct core_job *job)
 
 static void checkpoint_over(struct node *node);
 
+/* A log that is full must not wait for it. */
+static void unreleasable(struct node *node)
+{
+    if (node->stop <= STOP_JOURNAL && node->journal != NULL) { /* else it is closing */
+        journal_unreleasable(node->journal);
+    }
+}
+
 static void flush_done(struct job *job)
 {
     struct flush_job *flush = LIST_ITEM(job, struct flush_job, job.job);
@@ -107,6 +115,7 @@ static void flush_done(struct job *job)
         char why[160];
         node->store->ops->last_error(node->store, why, sizeof why);
         LOG_ERROR("store.flush_failed", "why=\"%s\"; the log keeps growing until it works", why);
+        unreleasable(node);
         timer_set(&node->control->wheel, &node->checkpoint_timer, core_now_ns(node->control) + NS_PER_S);
     }
     mem_free(flush);
@@ -148,7 +157,11 @@ static void checkpoint_core(struct node *node, uint64_t index)
 static void start_checkpoint(struct node *node, uint64_t position)
 {
     node->wanted_position = position;
-    if (node->checkpointing || node->stop != STOP_NO) {
+    if (node->stop != STOP_NO) {
+        unreleasable(node); /* the last one is made when all is quiet */
+        return;
+    }
+    if (node->checkpointing) {
         node->checkpoint_again = true;
         return;
     }
@@ -303,11 +316,11 @@ void node_job_over(struct node *node)
 static void checkpoint_over(struct node *node)
 {
     node->checkpointing = false;
-    node_job_over(node);
-    if (node->checkpoint_again && node->stop == STOP_NO) {
+    if (node->checkpoint_again) {
         node->checkpoint_again = false;
         start_checkpoint(node, node->wanted_position);
     }
+    node_job_over(node);
 }
 
 void node_stop(struct node *node, uint64_t drain_ms, void (*stopped)(void *user), void *user)

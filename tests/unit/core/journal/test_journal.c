@@ -323,6 +323,7 @@ TEST(refused_while_more_is_on_its_way)
     struct world *w = world_new(test_seed());
     w->options.bytes_max = 1u << 20; /* never a second segment */
     REQUIRE(world_open(w) == PDR_OK);
+    journal_unreleasable(w->journal);
     for (uint64_t seq = 1; seq <= 40; seq++) {
         world_send(w, 0, seq, 60000);
         world_send(w, 1, seq, 60000);
@@ -340,20 +341,49 @@ TEST(refused_while_more_is_on_its_way)
     world_free(w);
 }
 
-TEST(release_gives_room_below_bytes_max)
+/* Sends until the log is as long as it may be; the last one waits. Returns the next number. */
+static uint64_t fill(struct world *w)
 {
-    struct world *w = world_new(test_seed());
-    w->options.bytes_max = 3u << 20;
-    REQUIRE(world_open(w) == PDR_OK);
     uint64_t seq = 1;
     struct sent *last;
     do {
         last = world_send(w, 0, seq++, 60000);
-        world_settle(w);
-    } while (last->status == PDR_OK && seq < 100);
-    EXPECT_INT(last->status, PDR_NO_SPACE);
-    EXPECT(w->checkpoints > 0);
-    EXPECT(sim_disk_used(w->disk) <= 3u << 20);
+        world_run_ms(w, 50);
+    } while (last->answered && seq < 100);
+    EXPECT(!last->answered);
+    EXPECT(sim_disk_used(w->disk) <= w->options.bytes_max);
+    return seq;
+}
+
+TEST(at_bytes_max_it_waits_for_a_release)
+{
+    struct world *w = world_new(test_seed());
+    w->options.bytes_max = 3u << 20;
+    REQUIRE(world_open(w) == PDR_OK);
+    fill(w);
+    struct sent *last = w->sent[w->sent_count - 1];
+    EXPECT_INT(w->checkpoints, 1);
+    journal_release(w->journal, 0); /* it did not get far: asked again */
+    world_run_ms(w, 50);
+    EXPECT_INT(w->checkpoints, 2);
+    EXPECT(!last->answered);
+    journal_release(w->journal, w->sent[w->sent_count - 2]->batch.begin);
+    world_run_ms(w, 50);
+    EXPECT(last->answered && last->status == PDR_OK);
+    expect_order(w);
+    world_free(w);
+}
+
+TEST(at_bytes_max_without_a_release_there_is_no_space)
+{
+    struct world *w = world_new(test_seed());
+    w->options.bytes_max = 3u << 20;
+    REQUIRE(world_open(w) == PDR_OK);
+    uint64_t seq = fill(w);
+    struct sent *last = w->sent[w->sent_count - 1];
+    journal_unreleasable(w->journal);
+    world_settle(w);
+    EXPECT(last->answered && last->status == PDR_NO_SPACE);
     journal_release(w->journal, w->sent[w->sent_count - 2]->batch.begin);
     journal_resume(w->journal, &w->homes[0].loop);
     world_run_ms(w, 50);
