@@ -212,15 +212,6 @@ static void set_timeout(int fd, int ms)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
 }
 
-#define EVENTUALLY(want)                                                                                               \
-    do {                                                                                                               \
-        int tries = 0;                                                                                                 \
-        while (!(want) && tries++ < 500) {                                                                             \
-            usleep(10000);                                                                                             \
-        }                                                                                                              \
-        EXPECT(tries < 500);                                                                                           \
-    } while (0)
-
 /* An actor with a timer far away stays, and must not keep those in memory that became idle after it. */
 TEST(a_far_timer_keeps_its_own_actor_only)
 {

@@ -223,15 +223,6 @@ static struct pdr_outcome letter(struct world *w, const char *method, const char
     return ask(w, "_sys/node", method, &args);
 }
 
-#define EVENTUALLY(want)                                                                                               \
-    do {                                                                                                               \
-        int tries = 0;                                                                                                 \
-        while (!(want) && tries++ < 1500) {                                                                            \
-            usleep(10000);                                                                                             \
-        }                                                                                                              \
-        EXPECT(tries < 1500);                                                                                          \
-    } while (0)
-
 TEST(in_order_between_shards_and_within_one)
 {
     struct world w = {0};

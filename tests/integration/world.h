@@ -112,14 +112,4 @@ static inline bool is_bytes(struct pdr_outcome o, const char *want)
     return o.status == PDR_OK && pdr_value_bytes(o.result, &got) && pdr_bytes_equal(got, pdr_str(want));
 }
 
-/* Until `want` comes true, at most 10 s: for what happens soon, not at once. */
-#define EVENTUALLY(want)                                                                                               \
-    do {                                                                                                               \
-        int tries = 0;                                                                                                 \
-        while (!(want) && tries++ < 1000) {                                                                            \
-            usleep(10000);                                                                                             \
-        }                                                                                                              \
-        EXPECT(tries < 1000);                                                                                          \
-    } while (0)
-
 #endif

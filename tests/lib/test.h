@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct test_case {
     const char *name;
@@ -75,6 +76,17 @@ uint64_t test_seed(void);
             char what_[512];                                                                                           \
             snprintf(what_, sizeof what_, "%s is %lld, not %lld", #got, got_, want_);                                  \
             test_failed(__FILE__, __LINE__, what_);                                                                    \
+        }                                                                                                              \
+    } while (0)
+/* Until `want` comes true, at most 15 s: for what happens soon, not at once. */
+#define EVENTUALLY(want)                                                                                               \
+    do {                                                                                                               \
+        int tries_ = 0;                                                                                                \
+        while (!(want) && tries_++ < 1500) {                                                                           \
+            usleep(10000);                                                                                             \
+        }                                                                                                              \
+        if (tries_ >= 1500) {                                                                                          \
+            test_failed(__FILE__, __LINE__, #want);                                                                    \
         }                                                                                                              \
     } while (0)
 
