@@ -17,7 +17,7 @@ class Bench(Case):
 
     def measured(self, *args):
         path = os.path.join(self.directory, "out.json")
-        result = self.bench(*args, "--secs", "0.2", "--warm", "0.1", "--repeat", "3", "--data", self.directory,
+        result = self.bench(*args, "--secs", "0.5", "--warm", "0.1", "--repeat", "3", "--data", self.directory,
                             "--json", path)
         with open(path) as f:
             return json.load(f), result.stdout
@@ -33,7 +33,7 @@ class Bench(Case):
         for key in ("ops_s", "p50_us", "p99_us", "p999_us", "max_us"):
             self.assertLessEqual(summary[key]["min"], summary[key]["median"])
             self.assertLessEqual(summary[key]["median"], summary[key]["max"])
-            self.assertGreater(summary[key]["max"], 0, key)  # one run of 0.2 s may fall into a stall of the disk
+            self.assertGreater(summary[key]["min"], 0, key)
         for one in row["runs"]:
             self.assertEqual(one["errors"], 0, one)
             self.assertLessEqual(one["p50_us"], one["p99_us"])
