@@ -77,7 +77,7 @@ static void forget_part(struct session_table *table, struct session *session)
     mem_free(session->records);
     session->records = NULL;
     session->bytes = session->count = session->capacity = 0;
-    session->floor = session->highest = session->newest = 0;
+    session->floor = session->highest = 0;
     session->has_part = session->over = false;
     list_remove(&session->dirty);
 }
@@ -146,8 +146,8 @@ void session_table_move(struct session_table *to, struct session_table *from)
 static uint32_t place_of(const struct session *session, uint64_t n)
 {
     uint32_t low = 0, high = session->count;
-    if (high == 0 || session->newest < n) {
-        return high; /* as a rule; and no record was touched */
+    if (high == 0 || session->records[high - 1]->n < n) {
+        return high; /* as a rule it is the newest */
     }
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -196,7 +196,6 @@ static void insert(struct session_table *table, struct session *session, struct 
         session->count++;
     }
     session->records[place] = record;
-    session->newest = record->n > session->newest ? record->n : session->newest;
     session->bytes += charge(record);
     table->bytes += charge(record);
     table->record_bytes += charge(record);

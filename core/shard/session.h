@@ -74,7 +74,6 @@ struct session {
 
     uint64_t floor; /* calls below it are done with: they are never run again */
     uint64_t highest;
-    uint64_t newest;                 /* no record has a higher n */
     struct session_record **records; /* by n */
     uint32_t count, capacity;
     size_t bytes; /* of the records */
