@@ -28,7 +28,7 @@ void *mem_new(size_t size)
 
 void *mem_grow(void *old, size_t size)
 {
-    void *memory = realloc(old, size == 0 ? 1 : size);
+    void *memory = old == NULL ? malloc(size == 0 ? 1 : size) : realloc(old, size == 0 ? 1 : size);
     if (memory == NULL) {
         out_of_memory();
     }

@@ -175,7 +175,7 @@ static struct session_row *save_sessions(struct core *core)
     struct session_row *all = NULL;
     for (uint32_t id = 0; id < core->shard_count; id++) {
         struct shard *shard = core->shards[id];
-        if (shard == NULL || list_empty(&shard->sessions.dirty)) {
+        if (shard == NULL || shard->sessions.dirty_count == 0) {
             continue;
         }
         struct session_row *rows = session_save(&shard->sessions, shard->applying_seq);
@@ -225,7 +225,7 @@ void apply_now(struct core *core)
     }
 }
 
-/* However few the entries, a step writes a row for each session and shard that changed: more gather then. */
+/* However few the entries, a step writes a row for each session and shard that changed: more gather, for longer. */
 #define GATHER_WITH_SESSIONS 4u
 
 void apply_consider(struct core *core)
@@ -233,11 +233,13 @@ void apply_consider(struct core *core)
     if (core->applying || !may_apply(core)) {
         return;
     }
-    uint64_t enough = (uint64_t)core->limits.apply_bytes * (core->session_bytes > 0 ? GATHER_WITH_SESSIONS : 1);
+    uint64_t times = core->session_bytes > 0 ? GATHER_WITH_SESSIONS : 1;
+    uint64_t enough = core->limits.apply_bytes * times;
     if (core->unapplied_bytes >= enough) {
         apply_now(core);
     } else if (!timer_is_set(&core->apply_timer)) {
-        timer_set(&core->wheel, &core->apply_timer, core_now_ns(core) + core->limits.apply_delay_ms * NS_PER_MS);
+        timer_set(&core->wheel, &core->apply_timer,
+                  core_now_ns(core) + core->limits.apply_delay_ms * times * NS_PER_MS);
     }
 }
 

@@ -298,6 +298,9 @@ void core_deliver(struct core *core, struct call *call)
         sessions_serve(core, call);
         return;
     }
+    if (call->session.on) {
+        session_prefetch(&core->shards[call->shard]->sessions, &call->session.id);
+    }
     struct activation *a = activation_find(core, call->address, activation_hash(call->address));
     if (a == NULL) {
         a = core_activate(core, call);

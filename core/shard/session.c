@@ -1,27 +1,40 @@
-/* core/shard/session.c: results of a session's calls: noted, found, dropped below the floor, to bytes and back. */
+/* core/shard/session.c: what a shard knows of sessions: results noted, found, dropped below the floor, undone. */
 #include "core/shard/session.h"
 
 #include "core/base/check.h"
-#include "core/base/endian.h"
 #include "core/base/mem.h"
-
-#define VERSION 1u
-#define HOME 'H'
-#define PART 'P'
-#define RESULT 'R'
-#define HEAD 9u         /* version, floor */
-#define RESULT_HEAD 17u /* n, print, state, size */
-#define OUTCOME_HEAD 2u
-#define BEGUN 1u
-#define ENDED 2u
-#define CODE_MAX 255u
-#define RECORD_OVERHEAD 32u /* its place in the array, the heap's own */
+#include "core/shard/session_bytes.h"
+#include "core/shard/session_records.h"
 
 void session_table_init(struct session_table *table, uint32_t shard)
 {
     *table = (struct session_table){.shard = shard};
     hash_init(&table->sessions);
-    list_init(&table->dirty);
+}
+
+/* Whose row in the store is old. */
+
+static void mark_dirty(struct session_table *table, struct session *session)
+{
+    if (session->dirty != 0 || session->over) {
+        return;
+    }
+    if (table->dirty_count == table->dirty_capacity) {
+        table->dirty_capacity = table->dirty_capacity == 0 ? 8 : table->dirty_capacity * 2;
+        table->dirty = mem_grow(table->dirty, table->dirty_capacity * sizeof *table->dirty);
+    }
+    table->dirty[table->dirty_count++] = session;
+    session->dirty = table->dirty_count;
+}
+
+static void clean(struct session_table *table, struct session *session)
+{
+    if (session->dirty != 0) {
+        struct session *last = table->dirty[--table->dirty_count];
+        table->dirty[session->dirty - 1] = last;
+        last->dirty = session->dirty;
+        session->dirty = 0;
+    }
 }
 
 /* Sessions. */
@@ -38,6 +51,14 @@ struct session *session_find(struct session_table *table, const struct session_i
     return NULL;
 }
 
+void session_prefetch(const struct session_table *table, const struct session_id *id)
+{
+    const char *node = (const char *)table->sessions.buckets[hash_bucket(&table->sessions, id->random)];
+    for (size_t line = 0; line < sizeof(struct session); line += 64) {
+        __builtin_prefetch(node + line);
+    }
+}
+
 struct session *session_get(struct session_table *table, const struct session_id *id)
 {
     struct session *session = session_find(table, id);
@@ -45,41 +66,31 @@ struct session *session_get(struct session_table *table, const struct session_id
         session = mem_new(sizeof *session);
         session->id = *id;
         session->shard = table->shard;
-        list_init(&session->dirty);
+        list_init(&session->over_node);
+        session_records_init(session);
         hash_insert(&table->sessions, &session->by_id, id->random);
         table->bytes += sizeof *session;
     }
     return session;
 }
 
-static size_t charge(const struct session_record *record)
+/* The records' bytes were `before`. */
+static void account(struct session_table *table, const struct session *session, size_t before)
 {
-    return sizeof *record + record->size + RECORD_OVERHEAD;
-}
-
-static void record_free(struct session_record *record)
-{
-    if (record->run != NULL) {
-        CHECK(list_empty(&record->run->waiting));
-        mem_free(record->run);
-    }
-    mem_free(record);
+    table->bytes += session->bytes - before;
+    table->record_bytes += session->bytes - before;
 }
 
 /* What the shard knows of it, but for what runs. */
 static void forget_part(struct session_table *table, struct session *session)
 {
-    for (uint32_t i = 0; i < session->count; i++) {
-        record_free(session->records[i]);
-    }
-    table->bytes -= session->bytes;
-    table->record_bytes -= session->bytes;
-    mem_free(session->records);
-    session->records = NULL;
-    session->bytes = session->count = session->capacity = 0;
+    size_t before = session->bytes;
+    session_records_release(session);
+    account(table, session, before);
     session->floor = session->highest = 0;
     session->has_part = session->over = false;
-    list_remove(&session->dirty);
+    list_remove(&session->over_node);
+    clean(table, session);
 }
 
 static void forget_if_empty(struct session_table *table, struct session *session)
@@ -131,101 +142,13 @@ void session_table_release(struct session_table *table)
 {
     hash_each(&table->sessions, release_session, table);
     hash_release(&table->sessions);
+    mem_free(table->dirty);
 }
 
 void session_table_move(struct session_table *to, struct session_table *from)
 {
     *to = *from;
-    list_init(&to->dirty);
-    list_splice(&to->dirty, &from->dirty);
     session_table_init(from, from->shard);
-}
-
-/* Records, in order of n. */
-
-static uint32_t place_of(const struct session *session, uint64_t n)
-{
-    uint32_t low = 0, high = session->count;
-    if (high == 0 || session->records[high - 1]->n < n) {
-        return high; /* as a rule it is the newest */
-    }
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (session->records[middle]->n < n) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-struct session_record *session_record(const struct session *session, uint64_t n)
-{
-    uint32_t place = place_of(session, n);
-    bool is_there = place < session->count && session->records[place]->n == n;
-    return is_there ? session->records[place] : NULL;
-}
-
-static void discharge(struct session_table *table, struct session *session, struct session_record *record)
-{
-    session->bytes -= charge(record);
-    table->bytes -= charge(record);
-    table->record_bytes -= charge(record);
-    record_free(record);
-}
-
-/* In place of the one with its n, whose past it takes over. */
-static void insert(struct session_table *table, struct session *session, struct session_record *record)
-{
-    uint32_t place = place_of(session, record->n);
-    if (place < session->count && session->records[place]->n == record->n) {
-        struct session_record *old = session->records[place];
-        record->run = old->run;
-        record->begun = old->begun;
-        record->begun_seq = old->begun_seq;
-        old->run = NULL;
-        discharge(table, session, old);
-    } else {
-        if (session->count == session->capacity) {
-            session->capacity = session->capacity == 0 ? 4 : session->capacity * 2;
-            session->records = mem_grow(session->records, session->capacity * sizeof *session->records);
-        }
-        struct session_record **at = &session->records[place];
-        memmove(at + 1, at, (session->count - place) * sizeof *at);
-        session->count++;
-    }
-    session->records[place] = record;
-    session->bytes += charge(record);
-    table->bytes += charge(record);
-    table->record_bytes += charge(record);
-}
-
-static struct session_record *record_new(uint64_t n, uint32_t print, struct pdr_bytes outcome)
-{
-    struct session_record *record = mem_grow(NULL, sizeof *record + outcome.size);
-    *record = (struct session_record){.n = n, .print = print, .size = (uint32_t)outcome.size};
-    if (outcome.size > 0) {
-        memcpy(record->outcome, outcome.data, outcome.size);
-    }
-    return record;
-}
-
-/* Keeps what runs, and what `keep` says. */
-static void sift(struct session_table *table, struct session *session,
-                 bool (*keep)(const struct session *session, struct session_record *record, uint64_t limit),
-                 uint64_t limit)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < session->count; i++) {
-        struct session_record *record = session->records[i];
-        if (keep(session, record, limit) || record->run != NULL) {
-            session->records[kept++] = record;
-        } else {
-            discharge(table, session, record);
-        }
-    }
-    session->count = kept;
 }
 
 /* The floor. */
@@ -240,20 +163,23 @@ uint64_t session_floor(const struct session *session, uint64_t ack_below)
     return ack_below > session->floor ? ack_below : session->floor;
 }
 
-static bool is_above(const struct session *session, struct session_record *record, uint64_t floor)
-{
-    return record->n >= floor;
-}
-
-static void raise_floor(struct session_table *table, struct session *session, uint64_t floor)
+static void raise_floor(struct session *session, uint64_t floor)
 {
     uint64_t least = span_floor(session->highest);
     floor = floor > least ? floor : least;
-    if (floor > session->floor) {
-        session->floor = floor;
-        if (session->count > 0 && session->records[0]->n < floor) {
-            sift(table, session, is_above, floor);
-        }
+    session->floor = session_floor(session, floor);
+    if (session->count > 0 && session_record_at(session, 0)->n < session->floor) {
+        session_records_drop_below(session, session->floor);
+    }
+}
+
+void session_acknowledge(struct session_table *table, struct session *session, uint64_t ack_below)
+{
+    if (ack_below > session->floor && session->has_part) {
+        size_t before = session->bytes;
+        raise_floor(session, ack_below);
+        account(table, session, before);
+        mark_dirty(table, session);
     }
 }
 
@@ -261,20 +187,13 @@ static void raise_floor(struct session_table *table, struct session *session, ui
 
 void session_run_begin(struct session_table *table, struct session *session, const struct call_session *call)
 {
-    struct session_record *record = session_record(session, call->n);
-    if (record == NULL) {
-        record = record_new(call->n, call->print, pdr_bytes(NULL, 0));
-        insert(table, session, record);
-    }
+    size_t before = session->bytes;
+    struct session_record *record = session_records_get(session, call->n, call->print);
+    account(table, session, before);
     if (record->run == NULL) {
         record->run = mem_new(sizeof *record->run);
         list_init(&record->run->waiting);
     }
-}
-
-static bool is_known(const struct session *session, struct session_record *record, uint64_t unused)
-{
-    return record->ended || record->begun;
 }
 
 void session_run_end(struct session_table *table, struct session *session, uint64_t n, struct list *waiting)
@@ -283,201 +202,70 @@ void session_run_end(struct session_table *table, struct session *session, uint6
     if (record == NULL || record->run == NULL) {
         return;
     }
+    size_t before = session->bytes;
     list_splice(waiting, &record->run->waiting);
     mem_free(record->run);
     record->run = NULL;
     if (!record->ended && !record->begun) {
-        sift(table, session, is_known, 0);
+        session_records_remove(session, record);
     } else if (n < session->floor) {
-        sift(table, session, is_above, session->floor);
+        session_records_drop_below(session, session->floor);
     }
+    account(table, session, before);
     forget_if_empty(table, session);
 }
 
-/* To bytes. */
+/* Rows. */
 
-static struct pdr_bytes row_name(uint8_t *out, char kind, const struct session_id *id)
+static void note_result(struct session *session, const struct session_result *result, uint64_t seq)
 {
-    out[0] = (uint8_t)kind;
-    session_id_encode(out + 1, id);
-    return pdr_bytes(out, SESSION_KEY_SIZE);
-}
-
-static uint8_t *put_head(uint8_t *at, uint64_t floor)
-{
-    *at = VERSION;
-    put_le64(at + 1, floor);
-    return at + HEAD;
-}
-
-static uint8_t *put_result_head(uint8_t *at, uint64_t n, uint32_t print, bool ended, size_t size)
-{
-    put_le64(at, n);
-    put_le32(at + 8, print);
-    at[12] = ended ? ENDED : BEGUN;
-    put_le32(at + 13, (uint32_t)size);
-    return at + RESULT_HEAD;
-}
-
-static uint8_t *put_bytes(uint8_t *at, struct pdr_bytes bytes)
-{
-    if (bytes.size > 0) {
-        memcpy(at, bytes.data, bytes.size);
-    }
-    return at + bytes.size;
-}
-
-void session_put_result(struct rows *rows, const struct call_session *call, const struct session_outcome *outcome)
-{
-    uint8_t name[SESSION_KEY_SIZE], room[512];
-    size_t size = 0;
-    if (outcome != NULL) {
-        CHECK(outcome->code.size <= CODE_MAX && outcome->text.size <= CODE_MAX);
-        size = OUTCOME_HEAD + outcome->code.size + outcome->text.size + outcome->reply.size;
-    }
-    size_t whole = HEAD + RESULT_HEAD + size;
-    uint8_t *value = whole <= sizeof room ? room : mem_grow(NULL, whole);
-    uint8_t *at = put_result_head(put_head(value, call->ack_below), call->n, call->print, outcome != NULL, size);
-    if (outcome != NULL) {
-        at[0] = (uint8_t)outcome->code.size;
-        at[1] = (uint8_t)outcome->text.size;
-        put_bytes(put_bytes(put_bytes(at + OUTCOME_HEAD, outcome->code), outcome->text), outcome->reply);
-    }
-    rows_put(rows, KEYS_SESSION, row_name(name, RESULT, &call->id), pdr_bytes(value, whole));
-    if (value != room) {
-        mem_free(value);
-    }
-}
-
-void session_put_home(struct rows *rows, const struct session_id *id)
-{
-    static const uint8_t version = VERSION;
-    uint8_t name[SESSION_KEY_SIZE];
-    rows_put(rows, KEYS_SESSION, row_name(name, HOME, id), pdr_bytes(&version, 1));
-}
-
-void session_delete_home(struct rows *rows, const struct session_id *id)
-{
-    uint8_t name[SESSION_KEY_SIZE];
-    rows_delete(rows, KEYS_SESSION, row_name(name, HOME, id));
-}
-
-void session_delete_part(struct rows *rows, const struct session_id *id)
-{
-    uint8_t name[SESSION_KEY_SIZE];
-    rows_delete(rows, KEYS_SESSION, row_name(name, PART, id));
-}
-
-bool session_is_log_only(struct pdr_bytes key)
-{
-    return key.size > 0 && *(const uint8_t *)key.data == RESULT;
-}
-
-/* From bytes. */
-
-static bool is_outcome(struct pdr_bytes outcome)
-{
-    const uint8_t *at = outcome.data;
-    return outcome.size >= OUTCOME_HEAD && outcome.size - OUTCOME_HEAD >= (size_t)at[0] + at[1];
-}
-
-struct session_outcome session_record_outcome(const struct session_record *record)
-{
-    const uint8_t *at = record->outcome;
-    size_t code = at[0], text = at[1], rest = OUTCOME_HEAD + code + text;
-    CHECK(record->ended);
-    return (struct session_outcome){pdr_bytes(at + OUTCOME_HEAD, code), pdr_bytes(at + OUTCOME_HEAD + code, text),
-                                    pdr_bytes(at + rest, record->size - rest)};
-}
-
-struct result {
-    uint64_t n;
-    uint32_t print;
-    uint8_t state;
-    struct pdr_bytes outcome;
-};
-
-static bool take_result(struct pdr_bytes *rest, struct result *out)
-{
-    const uint8_t *at = rest->data;
-    if (rest->size < RESULT_HEAD) {
-        return false;
-    }
-    size_t size = get_le32(at + 13);
-    if (rest->size - RESULT_HEAD < size) {
-        return false;
-    }
-    *out = (struct result){get_le64(at), get_le32(at + 8), at[12], pdr_bytes(at + RESULT_HEAD, size)};
-    *rest = pdr_bytes(at + RESULT_HEAD + size, rest->size - RESULT_HEAD - size);
-    return out->state == BEGUN ? size == 0 : out->state == ENDED && is_outcome(out->outcome);
-}
-
-static void mark_dirty(struct session_table *table, struct session *session)
-{
-    if (list_alone(&session->dirty) && !session->over) {
-        list_push_back(&table->dirty, &session->dirty);
-    }
-}
-
-static void note_result(struct session_table *table, struct session *session, const struct result *result, uint64_t seq)
-{
-    if (result->state == BEGUN) {
-        struct session_record *record = session_record(session, result->n);
-        if (record == NULL) {
-            record = record_new(result->n, result->print, result->outcome);
-            insert(table, session, record);
-        }
-        record->begun = true;
-        record->begun_seq = seq;
-    } else {
-        struct session_record *record = record_new(result->n, result->print, result->outcome);
-        insert(table, session, record);
+    struct session_record *record = session_records_get(session, result->n, result->print);
+    if (result->ended) {
+        session_records_set(session, record, result->outcome);
+        record->print = result->print;
         record->ended = true;
         record->ended_seq = seq;
+    } else {
+        record->begun = true;
+        record->begun_seq = seq;
     }
     session->highest = result->n > session->highest ? result->n : session->highest;
 }
 
-void session_acknowledge(struct session_table *table, struct session *session, uint64_t ack_below)
-{
-    if (ack_below > session->floor && session->has_part) {
-        raise_floor(table, session, ack_below);
-        mark_dirty(table, session);
-    }
-}
-
+/* The floor goes first, so that the record that it drops makes room for the next. */
 static enum pdr_status note_results(struct session_table *table, const struct session_id *id, struct pdr_bytes value,
                                     bool only_one, uint64_t seq)
 {
-    const uint8_t *at = value.data;
-    struct result result;
-    if (value.size < HEAD || at[0] != VERSION) {
-        return PDR_INVALID;
-    }
-    struct pdr_bytes rest = pdr_bytes(at + HEAD, value.size - HEAD);
-    if (only_one && (!take_result(&rest, &result) || rest.size > 0)) {
+    struct session_results results;
+    struct session_result result;
+    if (!session_bytes_results(value, &results) ||
+        (only_one && (!session_bytes_next(&results, &result) || results.rest.size > 0))) {
         return PDR_INVALID;
     }
     struct session *session = session_get(table, id);
+    size_t before = session->bytes;
+    enum pdr_status status = PDR_OK;
     session->has_part = true;
+    raise_floor(session, results.floor);
     if (only_one) {
-        note_result(table, session, &result, seq);
+        note_result(session, &result, seq);
         mark_dirty(table, session);
     }
-    while (rest.size > 0) {
-        if (!take_result(&rest, &result)) {
-            return PDR_INVALID;
+    while (results.rest.size > 0 && status == PDR_OK) {
+        status = session_bytes_next(&results, &result) ? PDR_OK : PDR_INVALID;
+        if (status == PDR_OK) {
+            note_result(session, &result, seq);
         }
-        note_result(table, session, &result, seq);
     }
-    raise_floor(table, session, get_le64(at + 1));
-    return PDR_OK;
+    raise_floor(session, 0);
+    account(table, session, before);
+    return status;
 }
 
 static enum pdr_status note_home(struct session_table *table, const struct session_id *id, struct pdr_bytes value,
                                  uint64_t seq)
 {
-    if (value.size != 1 || *(const uint8_t *)value.data != VERSION) {
+    if (value.size != 1 || *(const uint8_t *)value.data != SESSION_VERSION) {
         return PDR_INVALID;
     }
     session_open(table, session_get(table, id), seq);
@@ -490,7 +278,7 @@ static void note_deleted(struct session_table *table, const struct session_id *i
     if (session == NULL) {
         return;
     }
-    if (kind == HOME) {
+    if (kind == SESSION_ROW_HOME) {
         session_close(table, session);
     } else {
         forget_part(table, session);
@@ -508,18 +296,18 @@ enum pdr_status session_note(struct session_table *table, struct pdr_bytes key, 
     const uint8_t *at = key.data;
     CHECK(session_id_decode(pdr_bytes(at + 1, SESSION_ID_SIZE), &id));
     if (deleted) {
-        if (*at != HOME && *at != PART) {
+        if (*at != SESSION_ROW_HOME && *at != SESSION_ROW_PART) {
             return PDR_INVALID;
         }
         note_deleted(table, &id, (char)*at);
         return PDR_OK;
     }
     switch (*at) {
-    case HOME:
+    case SESSION_ROW_HOME:
         return note_home(table, &id, value, seq);
-    case PART:
+    case SESSION_ROW_PART:
         return note_results(table, &id, value, false, seq);
-    case RESULT:
+    case SESSION_ROW_RESULT:
         return note_results(table, &id, value, true, seq);
     default:
         return PDR_INVALID;
@@ -528,11 +316,16 @@ enum pdr_status session_note(struct session_table *table, struct pdr_bytes key, 
 
 /* Undone. */
 
-static bool is_left(const struct session *session, struct session_record *record, uint64_t seq)
+static void undo_records(struct session *session, uint64_t seq)
 {
-    record->ended = record->ended && record->ended_seq <= seq;
-    record->begun = record->begun && record->begun_seq <= seq;
-    return record->ended || record->begun;
+    for (uint32_t i = session->count; i-- > 0;) {
+        struct session_record *record = session_record_at(session, i);
+        record->ended = record->ended && record->ended_seq <= seq;
+        record->begun = record->begun && record->begun_seq <= seq;
+        if (!record->ended && !record->begun && record->run == NULL) {
+            session_records_remove(session, record);
+        }
+    }
 }
 
 struct undo {
@@ -544,7 +337,9 @@ static bool undo_session(struct hash_node *node, void *user)
 {
     struct undo *undo = user;
     struct session *session = LIST_ITEM(node, struct session, by_id);
-    sift(undo->table, session, is_left, undo->seq);
+    size_t before = session->bytes;
+    undo_records(session, undo->seq);
+    account(undo->table, session, before);
     if (session->home != NULL && session->home->seq > undo->seq) {
         session_close(undo->table, session);
     } else {
@@ -561,64 +356,29 @@ void session_roll_back(struct session_table *table, uint64_t seq)
 
 /* For the store. */
 
-struct saved {
-    size_t size;
-    bool is_ended, is_left;
-};
-
-/* What the store shall have of a record as of `seq`. */
-static struct saved saved_of(const struct session_record *record, uint64_t seq)
+void session_is_over(struct session_table *table, struct session *session)
 {
-    if (record->ended && record->ended_seq <= seq) {
-        return (struct saved){RESULT_HEAD + record->size, true, true};
-    }
-    bool is_begun = record->begun && record->begun_seq <= seq;
-    return (struct saved){is_begun ? RESULT_HEAD : 0, false, is_begun};
-}
-
-static struct session_row *save_one(const struct session *session, uint64_t seq, bool *is_whole)
-{
-    size_t size = HEAD;
-    *is_whole = true;
-    for (uint32_t i = 0; i < session->count; i++) {
-        const struct session_record *record = session->records[i];
-        size += saved_of(record, seq).size;
-        *is_whole = *is_whole && (!record->ended || record->ended_seq <= seq) &&
-                    (!record->begun || record->begun_seq <= seq);
-    }
-    struct session_row *row = mem_grow(NULL, sizeof *row + size);
-    *row = (struct session_row){.shard = session->shard, .value_size = (uint32_t)size, .key = {KEYS_SESSION}};
-    row_name(row->key + 1, PART, &session->id);
-    uint8_t *at = put_head(row->value, session->floor);
-    for (uint32_t i = 0; i < session->count; i++) {
-        const struct session_record *record = session->records[i];
-        struct saved saved = saved_of(record, seq);
-        if (saved.is_left) {
-            struct pdr_bytes outcome = pdr_bytes(record->outcome, saved.is_ended ? record->size : 0);
-            at = put_result_head(at, record->n, record->print, saved.is_ended, outcome.size);
-            at = put_bytes(at, outcome);
-        }
-    }
-    return row;
+    session->over = true;
+    clean(table, session);
 }
 
 struct session_row *session_save(struct session_table *table, uint64_t seq)
 {
     struct session_row *rows = NULL;
-    struct list dirty;
-    struct list *node;
-    list_init(&dirty);
-    list_splice(&dirty, &table->dirty);
-    while ((node = list_pop(&dirty)) != NULL) {
-        struct session *session = LIST_ITEM(node, struct session, dirty);
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < table->dirty_count; i++) {
+        struct session *session = table->dirty[i];
         bool is_whole;
-        struct session_row *row = save_one(session, seq, &is_whole);
+        struct session_row *row = session_bytes_part(session, seq, &is_whole);
         row->next = rows;
         rows = row;
+        session->dirty = 0;
         if (!is_whole) {
-            list_push_back(&table->dirty, node);
+            table->dirty[left++] = session;
+            session->dirty = left;
         }
     }
+    table->dirty_count = left;
     return rows;
 }
 

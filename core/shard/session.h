@@ -41,14 +41,19 @@ struct session_run {
     struct list waiting; /* struct call */
 };
 
+#define SESSION_OUTCOME_NEAR 16u /* bytes of an outcome that lie in its record: most counters' and flags' */
+
 struct session_record {
     uint64_t n;
     uint64_t ended_seq, begun_seq; /* the entries that say so; 0 is one that the store has */
-    bool ended, begun;             /* begun: it committed a part (R81, "commit before call") */
+    struct session_run *run;       /* NULL: it does not run */
     uint32_t print;
-    uint32_t size;
-    struct session_run *run; /* NULL: it does not run */
-    uint8_t outcome[];
+    uint32_t size;     /* of the outcome */
+    bool ended, begun; /* begun: it committed a part (R81, "commit before call") */
+    union {
+        uint8_t near[SESSION_OUTCOME_NEAR];
+        uint8_t *far; /* if it is larger */
+    } outcome;
 };
 
 /** Of an open session, in its home shard alone; what is not `seq` is session_home.c's. */
@@ -62,26 +67,31 @@ struct session_home {
     void *core;
 };
 
-/** One session in one shard: as small as may be, for a session may have called every shard. */
+#define SESSION_RECORDS_NEAR 2u /* of a session in a shard, as a rule: the newest, and one not acknowledged yet */
+
+/** One session in one shard: as small as may be, for a session may have called every shard, and all that a call needs
+ * of it side by side, for by then none of it is in the processor's cache. */
 struct session {
     struct hash_node by_id;
     struct session_id id;
-    uint32_t shard;            /* whose table it is in */
-    bool has_part;             /* it has a row 'P', or will */
-    bool over;                 /* and is to lose it, for the session is */
-    struct session_home *home; /* NULL: it is not open, or not here */
-    struct list dirty;         /* table->dirty, while the store's row is old; core->sessions_over */
-
+    uint32_t shard; /* whose table it is in */
+    uint32_t dirty; /* its place in table->dirty, from 1, while the store's row is old; else 0 */
     uint64_t floor; /* calls below it are done with: they are never run again */
     uint64_t highest;
-    struct session_record **records; /* by n */
-    uint32_t count, capacity;
-    size_t bytes; /* of the records */
+    struct session_record *records; /* [first, first + count) by n; `near`, or the heap's */
+    uint32_t first, count, capacity;
+    bool has_part;             /* it has a row 'P', or will */
+    bool over;                 /* and is to lose it, for the session is */
+    size_t bytes;              /* of the records */
+    struct session_home *home; /* NULL: it is not open, or not here */
+    struct list over_node;     /* core->sessions_over */
+    struct session_record near[SESSION_RECORDS_NEAR];
 };
 
 struct session_table {
     struct hash sessions;
-    struct list dirty;
+    struct session **dirty; /* an array: to join a list would touch a neighbour that is not in the cache either */
+    uint32_t dirty_count, dirty_capacity;
     size_t bytes;                    /* of all sessions and records */
     size_t record_bytes;             /* of records alone */
     size_t charged, charged_records; /* what its core counts of them */
@@ -104,6 +114,8 @@ void session_table_move(struct session_table *to, struct session_table *from);
 
 /** NULL if this shard knows nothing of it. */
 struct session *session_find(struct session_table *table, const struct session_id *id);
+/** Somebody will soon look for it: asks the processor for what it is likely to be. */
+void session_prefetch(const struct session_table *table, const struct session_id *id);
 /** Makes it at the first call. */
 struct session *session_get(struct session_table *table, const struct session_id *id);
 /** Opens it, if it is not open; and no longer, if it is. A timer that is set must be cancelled first. */
@@ -111,6 +123,11 @@ void session_open(struct session_table *table, struct session *session, uint64_t
 void session_close(struct session_table *table, struct session *session);
 /** NULL: there is nothing under that number. */
 struct session_record *session_record(const struct session *session, uint64_t n);
+/** The i-th of session->count, by n. As the one above: valid until the session is changed. */
+static inline struct session_record *session_record_at(const struct session *session, uint32_t i)
+{
+    return &session->records[session->first + i];
+}
 /** The floor once the client has acknowledged that. */
 uint64_t session_floor(const struct session *session, uint64_t ack_below);
 /** Drops what the client has acknowledged; the store hears of it with the next row. */
@@ -137,10 +154,17 @@ bool session_is_log_only(struct pdr_bytes key);
 /** Entries after `seq` were undone (R74). Floors stay up: what was forgotten must not run again. */
 void session_roll_back(struct session_table *table, uint64_t seq);
 
+/** The store's row of it is to go: it is not written any more. */
+void session_is_over(struct session_table *table, struct session *session);
 /** Rows 'P' that the store lacks, as of entry `seq`; the caller frees them. */
 struct session_row *session_save(struct session_table *table, uint64_t seq);
 void session_rows_free(struct session_row *rows);
 
+/** Encoded; `size` bytes. */
+static inline const uint8_t *session_record_bytes(const struct session_record *record)
+{
+    return record->size > SESSION_OUTCOME_NEAR ? record->outcome.far : record->outcome.near;
+}
 /** The outcome of a record that has `ended`. */
 struct session_outcome session_record_outcome(const struct session_record *record);
 

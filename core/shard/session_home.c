@@ -173,9 +173,8 @@ static bool is_over_in(struct core *core, struct shard *shard, const struct sess
     if (session == NULL || !session->has_part || session->over) {
         return false;
     }
-    session->over = true;
-    list_remove(&session->dirty); /* its row is to go */
-    list_push_back(&core->sessions_over, &session->dirty);
+    session_is_over(&shard->sessions, session);
+    list_push_back(&core->sessions_over, &session->over_node);
     return true;
 }
 
@@ -270,7 +269,7 @@ void sessions_drop(struct timer *timer)
         return;
     }
     for (uint32_t n = 0; n < DROPS_A_TIME && !list_empty(&core->sessions_over); n++) {
-        struct session *session = LIST_ITEM(core->sessions_over.next, struct session, dirty);
+        struct session *session = LIST_ITEM(core->sessions_over.next, struct session, over_node);
         struct rows rows = {0};
         session_delete_part(&rows, &session->id);
         commit_rows(core, core->shards[session->shard], NULL, NULL, &rows); /* which takes it off the list */
@@ -288,8 +287,8 @@ static bool start_session(struct hash_node *node, void *user)
         begin_idle(core, session->home);
     }
     if (session->over) {
-        list_remove(&session->dirty);
-        list_push_back(&core->sessions_over, &session->dirty);
+        session_is_over(&core->shards[session->shard]->sessions, session);
+        list_push_back(&core->sessions_over, &session->over_node);
     }
     return true;
 }

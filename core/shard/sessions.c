@@ -241,7 +241,7 @@ static bool discard_waiting(struct hash_node *node, void *user)
         timer_cancel(&core->wheel, &session->home->idle);
     }
     for (uint32_t i = 0; i < session->count; i++) {
-        struct session_run *run = session->records[i]->run;
+        struct session_run *run = session_record_at(session, i)->run;
         struct list *item;
         while (run != NULL && (item = list_pop(&run->waiting)) != NULL) {
             struct call *call = LIST_ITEM(item, struct call, node);

@@ -16,14 +16,14 @@ static struct pdr_bytes name_of(uint8_t *out, uint8_t kind)
 static void check_order(const struct session *session)
 {
     for (uint32_t i = 0; i < session->count; i++) {
-        const struct session_record *record = session->records[i];
-        FUZZ_CHECK(i == 0 || session->records[i - 1]->n < record->n);
+        const struct session_record *record = session_record_at(session, i);
+        FUZZ_CHECK(i == 0 || session_record_at(session, i - 1)->n < record->n);
         FUZZ_CHECK(record->n >= session->floor || record->run != NULL);
         FUZZ_CHECK(record->ended || record->begun);
         FUZZ_CHECK(session_record(session, record->n) == record);
         if (record->ended) {
             struct session_outcome outcome = session_record_outcome(record);
-            struct pdr_bytes all = pdr_bytes(record->outcome, record->size);
+            struct pdr_bytes all = pdr_bytes(session_record_bytes(record), record->size);
             FUZZ_CHECK(fuzz_inside(outcome.code, all) && fuzz_inside(outcome.text, all));
             FUZZ_CHECK(fuzz_inside(outcome.reply, all));
         }
@@ -43,9 +43,10 @@ static void check_again(struct session_table *table, const struct session *sessi
     const struct session *copy = session_find(&again, &id);
     FUZZ_CHECK(copy != NULL && copy->count == session->count && copy->floor == session->floor);
     for (uint32_t i = 0; i < copy->count; i++) {
-        const struct session_record *a = copy->records[i], *b = session->records[i];
+        const struct session_record *a = session_record_at(copy, i), *b = session_record_at(session, i);
         FUZZ_CHECK(a->n == b->n && a->print == b->print && a->ended == b->ended);
-        FUZZ_CHECK(pdr_bytes_equal(pdr_bytes(a->outcome, a->size), pdr_bytes(b->outcome, b->size)));
+        FUZZ_CHECK(
+            pdr_bytes_equal(pdr_bytes(session_record_bytes(a), a->size), pdr_bytes(session_record_bytes(b), b->size)));
     }
     session_rows_free(row);
     session_table_release(&again);

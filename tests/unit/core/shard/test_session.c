@@ -281,9 +281,9 @@ TEST(row_and_log_make_the_same_table)
         EXPECT_INT(a->floor, b->floor);
         REQUIRE(a->count == b->count);
         for (uint32_t i = 0; i < a->count; i++) {
-            EXPECT_INT(a->records[i]->n, b->records[i]->n);
-            EXPECT_INT(a->records[i]->ended, b->records[i]->ended);
-            EXPECT(i == 0 || a->records[i - 1]->n < a->records[i]->n);
+            EXPECT_INT(session_record_at(a, i)->n, session_record_at(b, i)->n);
+            EXPECT_INT(session_record_at(a, i)->ended, session_record_at(b, i)->ended);
+            EXPECT(i == 0 || session_record_at(a, i - 1)->n < session_record_at(a, i)->n);
         }
         session_table_release(&one);
         session_table_release(&two);

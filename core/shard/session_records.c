@@ -1,0 +1,163 @@
+/* core/shard/session_records.c: the records of one session in one shard. Those that are acknowledged go from the front,
+ * which costs what they are and not what is left; the first ones lie in the session itself. */
+#include "core/shard/session_records.h"
+
+#include "core/base/check.h"
+#include "core/base/mem.h"
+
+#define FAR_OVERHEAD 16u /* the heap's own */
+
+static size_t charge(const struct session_record *record)
+{
+    return sizeof *record + (record->size > SESSION_OUTCOME_NEAR ? record->size + FAR_OVERHEAD : 0);
+}
+
+static void end_record(struct session *session, struct session_record *record)
+{
+    session->bytes -= charge(record);
+    if (record->run != NULL) {
+        CHECK(list_empty(&record->run->waiting));
+        mem_free(record->run);
+    }
+    if (record->size > SESSION_OUTCOME_NEAR) {
+        mem_free(record->outcome.far);
+    }
+}
+
+void session_records_init(struct session *session)
+{
+    session->records = session->near;
+    session->capacity = SESSION_RECORDS_NEAR;
+    session->first = session->count = 0;
+}
+
+static void go_near_if_empty(struct session *session)
+{
+    if (session->count == 0) {
+        if (session->records != session->near) {
+            mem_free(session->records);
+        }
+        session_records_init(session);
+    }
+}
+
+void session_records_release(struct session *session)
+{
+    for (uint32_t i = 0; i < session->count; i++) {
+        end_record(session, session_record_at(session, i));
+    }
+    session->count = 0;
+    go_near_if_empty(session);
+}
+
+static uint32_t place_of(const struct session *session, uint64_t n)
+{
+    uint32_t low = 0, high = session->count;
+    if (high == 0 || session_record_at(session, high - 1)->n < n) {
+        return high; /* as a rule it is the newest */
+    }
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (session_record_at(session, middle)->n < n) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+struct session_record *session_record(const struct session *session, uint64_t n)
+{
+    uint32_t place = place_of(session, n);
+    struct session_record *record = place < session->count ? session_record_at(session, place) : NULL;
+    return record != NULL && record->n == n ? record : NULL;
+}
+
+static void grow(struct session *session)
+{
+    uint32_t capacity = session->capacity * 2;
+    struct session_record *records = mem_grow(NULL, capacity * sizeof *records);
+    memcpy(records, session_record_at(session, 0), session->count * sizeof *records);
+    if (session->records != session->near) {
+        mem_free(session->records);
+    }
+    session->records = records;
+    session->capacity = capacity;
+    session->first = 0;
+}
+
+/* One more fits at the end. What the front has given up is used again, once it is half of it all. */
+static void make_room(struct session *session)
+{
+    if (session->first + session->count < session->capacity) {
+        return;
+    }
+    if (session->first < session->capacity / 2) {
+        grow(session);
+    } else {
+        memmove(session->records, session_record_at(session, 0), session->count * sizeof *session->records);
+        session->first = 0;
+    }
+}
+
+struct session_record *session_records_get(struct session *session, uint64_t n, uint32_t print)
+{
+    uint32_t place = place_of(session, n);
+    if (place < session->count && session_record_at(session, place)->n == n) {
+        return session_record_at(session, place);
+    }
+    make_room(session);
+    struct session_record *at = session_record_at(session, place);
+    memmove(at + 1, at, (session->count - place) * sizeof *at);
+    session->count++;
+    *at = (struct session_record){.n = n, .print = print};
+    session->bytes += charge(at);
+    return at;
+}
+
+void session_records_set(struct session *session, struct session_record *record, struct pdr_bytes outcome)
+{
+    session->bytes -= charge(record);
+    if (record->size > SESSION_OUTCOME_NEAR) {
+        mem_free(record->outcome.far);
+    }
+    uint8_t *at = record->outcome.near;
+    if (outcome.size > SESSION_OUTCOME_NEAR) {
+        at = record->outcome.far = mem_grow(NULL, outcome.size);
+    }
+    if (outcome.size > 0) {
+        memcpy(at, outcome.data, outcome.size);
+    }
+    record->size = (uint32_t)outcome.size;
+    session->bytes += charge(record);
+}
+
+void session_records_remove(struct session *session, struct session_record *record)
+{
+    uint32_t place = (uint32_t)(record - session_record_at(session, 0));
+    end_record(session, record);
+    memmove(record, record + 1, (session->count - place - 1) * sizeof *record);
+    session->count--;
+    go_near_if_empty(session);
+}
+
+void session_records_drop_below(struct session *session, uint64_t floor)
+{
+    uint32_t below = 0;
+    while (below < session->count && session_record_at(session, below)->n < floor) {
+        below++;
+    }
+    uint32_t kept = below; /* those that stay move up to what is above */
+    for (uint32_t i = below; i-- > 0;) {
+        struct session_record *record = session_record_at(session, i);
+        if (record->run == NULL) {
+            end_record(session, record);
+        } else if (--kept != i) {
+            *session_record_at(session, kept) = *record;
+        }
+    }
+    session->first += kept;
+    session->count -= kept;
+    go_near_if_empty(session);
+}
