@@ -17,6 +17,7 @@ struct alarm_workload {
     struct workload base;
     int64_t token;
     bool is_set[SLOTS];     /* a set was answered, after any cancel that may have happened */
+    bool is_over;           /* in finish: no more faults */
     uint64_t late_since_ns; /* in finish: since when something is due and has not rung */
     bool hurry;             /* in finish: the wall clock went back, so what is set is far away */
     bool seen;              /* in finish: all has rung */
@@ -99,6 +100,10 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
 static bool finish(struct workload *w)
 {
     struct alarm_workload *own = (struct alarm_workload *)w;
+    if (!own->is_over) {
+        own->is_over = true;
+        own->late_since_ns = 0; /* what was late while nodes were down may have rung since */
+    }
     if (own->seen) {
         return true;
     }
