@@ -51,6 +51,8 @@
     X(TIMERS_MAX,              64,                  "timers",       "of one actor: overloaded")                        \
     X(TIMER_DAYS_MAX,          366,                 "days",         "delay and period of a timer: cut to that")        \
     X(REMINDERS_MAX,           1024,                "reminders",    "of one actor: overloaded")                        \
+    X(RESIDENT_REMINDERS_MAX,  8,                   "reminders",                                                       \
+      "that an actor keeps in memory; of one that has more they are read as they are needed")                         \
     X(EVENT_BYTES_MAX,         64u << 10,           "bytes",        "of one event: too_large")                         \
     X(TURN_EVENTS_MAX,         4096,                "events",       "of one turn: overloaded")                         \
     X(EVENTS_KEPT_MAX,         65536,               "events",       "that an actor keeps for who watches it later")    \

@@ -37,6 +37,8 @@
     X(40, reminder_stale,         "reminders.c, reminder_call_open: a hint is believed, whatever its row says")        \
     X(41, reminder_not_moved,     "reminders.c, reminder_call_ended: a reminder fires, and its row stays")             \
     X(42, reminder_scan_early,    "reminders.c, begin_scan: the scan does not wait for what the store lacks")          \
+    X(43, reminder_trimmed_early,  "activation.c, trim: reminders go before the store has them")                       \
+    X(44, reminder_no_tombstone,   "commit.c, merge: a cancelled reminder leaves no trace where the store is asked")   \
     X(60, backup_uncut,           "apply_step.c, core_apply_until: cores apply on while a backup is made")             \
     X(70, result_apart,           "turn.c, run_method: a session's result follows in an entry of its own (R81)")       \
     X(71, session_left_early,     "conn.c, closed: a session is left while its calls are still queued (R82)")          \

@@ -47,6 +47,7 @@ struct activation_extra *activation_extra(struct activation *a)
         list_init(&a->extra->timers);
         list_init(&a->extra->aside);
         list_init(&a->extra->node);
+        list_init(&a->extra->large);
     }
     return a->extra;
 }
@@ -109,6 +110,7 @@ void activation_free(struct activation *a)
     actor_timers_free(a);
     if (a->extra != NULL) {
         list_remove(&a->extra->node);
+        list_remove(&a->extra->large);
     }
     hash_remove(&core->activations, &a->by_address);
     list_remove(&a->node);
@@ -149,19 +151,63 @@ static uint64_t seen_by_all(const struct activation *a)
     return seq;
 }
 
-/* A large actor keeps in memory only what the store doesn't have; nor does one that is written without pause grow. */
+bool activation_is_large(const struct activation *a, enum keys_kind kind)
+{
+    const struct state *values = &a->values;
+    const struct core_limits *limits = &a->core->limits;
+    if (kind != KEYS_REMINDER) {
+        return values->bytes > limits->resident_state_max;
+    }
+    return state_count(values, kind) > limits->resident_reminders_max ||
+           (values->bytes > limits->resident_state_max && state_kind_bytes(values, kind) > limits->resident_state_max);
+}
+
+/* A large actor keeps in memory only what the store doesn't have; nor does one that is written without pause grow. What
+ * must stay until the store has it goes when it has: activation_applied. */
 static void trim(struct activation *a)
 {
+    static const enum keys_kind kinds[] = {KEYS_REMINDER, KEYS_USER};
     struct state *values = &a->values;
-    if (values->bytes <= a->core->limits.resident_state_max || !a->cls->logged) {
+    const struct core_limits *limits = &a->core->limits;
+    bool is_small = values->bytes <= limits->resident_state_max && values->count <= limits->resident_reminders_max;
+    if (is_small || !a->cls->logged) { /* nearly always */
         return;
     }
-    uint64_t seen_seq = seen_by_all(a);
-    if (values->removed_seq > seen_seq) {
-        return; /* deletions that left no tombstone: not before the store has them */
+    bool is_large = false;
+    for (int i = 0; i < 2; i++) {
+        if (!activation_is_large(a, kinds[i])) {
+            continue;
+        }
+        uint64_t seen_seq = MUTATION(43) && kinds[i] == KEYS_REMINDER ? UINT64_MAX : seen_by_all(a);
+        bool is_early = values->removed_seq > seen_seq; /* deletions left no tombstone: not before the store has them */
+        if (!is_early) {
+            state_drop_applied(values, kinds[i], seen_seq, keep_for_turns, a);
+        }
+        is_large |= activation_is_large(a, kinds[i]);
     }
-    state_drop_applied(values, seen_seq, keep_for_turns, a);
-    values->complete = false;
+    bool may_shrink = is_large && a->last_seq > a->shard->applied_seq; /* not so what is volatile, or events */
+    if (may_shrink && list_alone(&activation_extra(a)->large)) {
+        list_push_back(&a->core->large, &a->extra->large);
+    }
+}
+
+void activation_applied(struct core *core)
+{
+    struct list early, *node;
+    list_init(&early);
+    while ((node = list_pop(&core->large)) != NULL) {
+        struct activation *a = LIST_ITEM(node, struct activation_extra, large)->activation;
+        if (a->state != ACTIVATION_IDLE) {
+            continue; /* trimmed when it rests */
+        }
+        if (a->last_seq > a->shard->applied_seq) {
+            list_push_back(&early, node);
+            continue;
+        }
+        trim(a);
+        activation_account(a);
+    }
+    list_splice(&core->large, &early);
 }
 
 void activation_rest(struct activation *a)
@@ -200,6 +246,7 @@ void activation_reload(struct activation *a)
     a->doomed = false;
     a->activated = false;
     a->last_seq = 0;
+    a->reminder_count = 0;
     state_release(&a->values);
     activation_account(a);
     load(a);

@@ -26,6 +26,7 @@ struct activation_extra {
     uint32_t tells;       /* durable ones among the calls in the mailbox */
     struct list aside;    /* calls that may enter while a turn waits (aside.h); counted in the mailbox */
     struct list node;     /* core->asides */
+    struct list large;    /* core->large */
 };
 
 struct activation {
@@ -43,14 +44,15 @@ struct activation {
     uint32_t turns;
     uint32_t charged; /* bytes counted in core->memory_used */
     uint16_t mailbox_count;
+    uint16_t reminder_count; /* that it has, in memory or not, as of what is committed or on its way there */
     uint16_t address_size;
     uint8_t type_size;
     uint8_t state;
-    bool activated; /* its activate hook ran */
-    bool doomed;    /* rolled back: goes away as soon as its turn has ended */
-    bool passivating;
-    bool worked;    /* a fiber goes through its mailbox: turn_run_activation */
-    char address[]; /* and behind it the memory of its class: activation_memory */
+    bool activated : 1; /* its activate hook ran */
+    bool doomed : 1;    /* rolled back: goes away as soon as its turn has ended */
+    bool passivating : 1;
+    bool worked : 1; /* a fiber goes through its mailbox: turn_run_activation */
+    char address[];  /* and behind it the memory of its class: activation_memory */
 };
 
 /* Where the class's memory begins, from the activation's own first byte: aligned for whatever it has in it. */
@@ -82,6 +84,10 @@ void activation_account(struct activation *a);
 void activation_free(struct activation *a);
 /** May it be forgotten without losing anything? */
 bool activation_is_clean(const struct activation *a);
+/** Is there more of that kind in memory (KEYS_USER, KEYS_REMINDER) than an actor keeps whole? */
+bool activation_is_large(const struct activation *a, enum keys_kind kind);
+/** The store has more than before: those in core->large let go of it. */
+void activation_applied(struct core *core);
 /** Fails all calls in the mailbox. */
 void activation_fail_mailbox(struct activation *a, enum pdr_status status, const char *why);
 /** Passivates the idle ones: past idle_ms, or the longest idle while memory is short. */

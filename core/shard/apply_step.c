@@ -155,6 +155,7 @@ static void step_done(struct job *job)
     core->applying = false;
     core->step = NULL;
     note_applied(step);
+    activation_applied(core);
     step_discard(&step->job);
     answer_checkpoints(core);
     if (core->apply_soon) {
@@ -248,16 +249,17 @@ void apply_consider(struct core *core)
 static void overlay_effect(struct activation *a, const struct effect *effect, uint64_t seq)
 {
     struct state *values = &a->values;
+    enum keys_kind kind = (enum keys_kind)effect->space;
     bool deleted = effect_deletes(effect);
     if (effect_is_row(effect)) {
         return;
     }
-    if (deleted && values->complete) {
-        mem_free(state_remove(values, (enum keys_kind)effect->space, effect->key));
+    if (deleted && (kind == KEYS_REMINDER || values->complete)) { /* all reminders are here: loader.c sees to it */
+        mem_free(state_remove(values, kind, effect->key));
         values->removed_seq = seq;
         return;
     }
-    struct state_entry *entry = state_entry_new((enum keys_kind)effect->space, effect->key, effect->value, deleted);
+    struct state_entry *entry = state_entry_new(kind, effect->key, effect->value, deleted);
     CHECK(entry != NULL); /* without it this actor would answer with what is old */
     entry->seq = seq;
     mem_free(state_insert(values, entry));
@@ -294,10 +296,12 @@ static void overlay_submissions(struct activation *a, const struct list *submiss
 
 void apply_overlay(struct activation *a)
 {
+    CHECK(a->values.all_reminders);
     if (a->core->step != NULL) {
         overlay_submissions(a, &a->core->step->submissions);
     }
     overlay_submissions(a, &a->core->unapplied);
+    a->reminder_count = (uint16_t)state_count(&a->values, KEYS_REMINDER);
 }
 
 void core_checkpoint(struct core *core, uint64_t known, void (*done)(void *user, uint64_t position), void *user)

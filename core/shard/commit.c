@@ -128,16 +128,25 @@ static void open_epoch(struct submission *s, struct shard *shard)
     shard->epoch_open = true;
 }
 
-/* What was written becomes the actor's state, under the entry's seq. A large one is about to be trimmed: its deletions
- * leave tombstones, so that this need not wait until the store has them. What is replaced is kept for the turns that go
- * on and may have slices of it, that is all but `ended`. */
+/* A deletion leaves a tombstone where the store may be asked; and where there is too much, for that is about to be
+ * trimmed, and need not wait until the store has the deletion. */
+static bool leaves_none(const struct activation *a, const struct state_entry *deletion)
+{
+    enum keys_kind kind = deletion->kind == KEYS_REMINDER ? KEYS_REMINDER : KEYS_USER;
+    if (MUTATION(44) && kind == KEYS_REMINDER) {
+        return true;
+    }
+    return state_has_all(&a->values, kind) && (deletion->is_volatile || !activation_is_large(a, kind));
+}
+
+/* What was written becomes the actor's state, under the entry's seq. What is replaced is kept for the turns that go on
+ * and may have slices of it, that is all but `ended`. */
 static void merge(struct activation *a, struct state *writes, uint64_t seq, const struct turn *ended)
 {
     struct state *values = &a->values;
-    bool is_small = values->bytes <= a->core->limits.resident_state_max;
     for (uint32_t i = 0; i < writes->count; i++) {
         struct state_entry *entry = state_entry_at(writes, i), *old;
-        bool leaves_no_trace = entry->deleted && values->complete && (is_small || entry->is_volatile);
+        bool leaves_no_trace = entry->deleted && leaves_none(a, entry);
         entry->seq = entry->is_volatile ? 0 : seq;
         if (leaves_no_trace) {
             old = state_remove(values, entry->kind, entry_key(entry));
@@ -223,6 +232,8 @@ enum pdr_status commit_turn(struct turn *turn, bool final)
     uint64_t seq = add_entry(a->core, a->shard, activation_address(a), &turn->writes, &turn->rows, size);
     a->last_seq = seq;
     merge(a, &turn->writes, seq, ended);
+    a->reminder_count = (uint16_t)(a->reminder_count + turn->reminders_more);
+    turn->reminders_more = 0;
     reminders_note(a->core, a->shard, &turn->rows);
     rows_release(&turn->rows);
     return PDR_OK;

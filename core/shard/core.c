@@ -29,6 +29,7 @@ static void set_defaults(struct core_limits *l)
     DEFAULT(queued_max, 65536);
     DEFAULT(fibers_max, 10000);
     DEFAULT(resident_state_max, LIMIT_RESIDENT_BYTES_MAX);
+    DEFAULT(resident_reminders_max, LIMIT_RESIDENT_REMINDERS_MAX);
     DEFAULT(uncommitted_entries_max, LIMIT_UNCOMMITTED_ENTRIES_MAX);
     DEFAULT(uncommitted_bytes_max, LIMIT_UNCOMMITTED_BYTES_MAX);
     DEFAULT(unapplied_bytes_max, LIMIT_UNAPPLIED_BYTES_MAX);
@@ -73,7 +74,7 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     hash_init(&core->watched);
     struct list *const heads[] = {&core->lru,         &core->runnable, &core->ready,     &core->waiting,
                                   &core->jobs,        &core->asides,   &core->in_flight, &core->unapplied,
-                                  &core->checkpoints, &core->loading,  &core->cold};
+                                  &core->checkpoints, &core->loading,  &core->cold,      &core->large};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         list_init(heads[i]);
     }

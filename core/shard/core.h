@@ -33,6 +33,7 @@ struct core_limits {
     uint32_t queued_max;
     uint32_t fibers_max;
     uint32_t resident_state_max;      /* bytes of state an activation keeps whole */
+    uint32_t resident_reminders_max;  /* reminders that an activation keeps all of */
     uint32_t uncommitted_entries_max; /* R26, a shard */
     uint32_t uncommitted_bytes_max;   /* R26, a core */
     uint32_t unapplied_bytes_max;     /* a core; beyond it writes wait for the store: overloaded */
@@ -96,6 +97,7 @@ struct core {
     struct hash activations; /* by full address */
     struct hash watched;     /* watch.c: actors that somebody listens to */
     struct list lru;         /* idle ones, the longest idle first */
+    struct list large;       /* struct activation_extra: they let go of state when the store has it */
     uint64_t memory_used;    /* bytes: activations, their state, queued calls' heap */
     uint64_t gated_bytes;    /* results that wait for what they saw to be durable */
     uint32_t queued;         /* calls in mailboxes */

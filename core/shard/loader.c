@@ -1,6 +1,9 @@
 /* core/shard/loader.c: actors' state is read. First, on the core thread, from what the store has in memory (memtables,
  * filters, cached blocks): that never waits, and is all there is to do for new names and warm data. What would need the
- * disk is read by jobs on the work pool, many actors a job over one iterator. */
+ * disk is read by jobs on the work pool, many actors a job over one iterator.
+ *
+ * Of a state that is too large, and of reminders that are too many, nothing is kept: turns read them key by key. But
+ * the reminders are counted. */
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/shard/activation.h"
@@ -15,6 +18,8 @@ struct load_item {
     struct activation *activation;
     uint64_t applied_seq; /* of its shard when the reading began */
     struct state values;
+    uint32_t reminder_count;
+    bool is_behind; /* apply_overlay will need all reminders, however many */
     bool whole;
 };
 
@@ -22,16 +27,29 @@ struct load_job {
     struct core_job job;
     uint32_t count;
     uint32_t resident_max;
+    bool probes; /* on the core thread: gives up where there is much */
     enum pdr_status status;
     uint64_t begun_ns;
     struct load_item items[LOADS_A_JOB];
 };
 
 struct collect {
+    const struct load_job *load;
     struct load_item *item;
-    uint32_t resident_max;
     enum pdr_status status;
 };
+
+/* Is there room for this row, in what is kept of its kind? */
+static bool has_room(const struct collect *collect, enum keys_kind kind, size_t size)
+{
+    const struct load_item *item = collect->item;
+    const struct core_limits *limits = &collect->load->job.core->limits;
+    if (kind == KEYS_EVENT || (item->is_behind && kind == KEYS_REMINDER && !collect->load->probes)) {
+        return true;
+    }
+    return item->values.bytes + size <= collect->load->resident_max &&
+           (kind != KEYS_REMINDER || item->reminder_count <= limits->resident_reminders_max);
+}
 
 static bool collect_one(void *user, struct pdr_bytes key, struct pdr_bytes value)
 {
@@ -42,9 +60,14 @@ static bool collect_one(void *user, struct pdr_bytes key, struct pdr_bytes value
         collect->status = PDR_INTERNAL;
         return false;
     }
-    if (parts.kind == KEYS_USER && values->bytes + value.size > collect->resident_max) {
-        collect->item->whole = false;
-        return false;
+    collect->item->reminder_count += parts.kind == KEYS_REMINDER;
+    if (!state_has_all(values, parts.kind)) {
+        return true; /* a reminder, counted */
+    }
+    if (!has_room(collect, parts.kind, value.size)) {
+        state_drop_last(values, parts.kind); /* the last ones, for they come in order */
+        collect->item->whole = parts.kind == KEYS_REMINDER && !collect->load->probes;
+        return collect->item->whole;
     }
     struct state_entry *entry = state_entry_new(parts.kind, parts.user_key, value, false);
     if (entry == NULL) {
@@ -59,19 +82,16 @@ static enum pdr_status load_one(struct load_job *load, struct load_item *item, s
                                 struct store_cursor *cursor)
 {
     const struct activation *a = item->activation; /* its address and shard don't change while it loads */
-    struct collect collect = {item, load->resident_max, PDR_OK};
+    struct collect collect = {load, item, PDR_OK};
     uint8_t from[KEYS_STATE_SIZE_MAX], to[KEYS_STATE_SIZE_MAX];
     struct pdr_bytes address = activation_address(a);
     size_t from_size = keys_state_prefix(from, a->shard->id, a->shard->gen, address);
     size_t to_size = keys_state_end(to, a->shard->id, a->shard->gen, address);
     item->whole = true;
-    state_init(&item->values, false);
+    item->reminder_count = 0;
+    state_init(&item->values, true);
     enum pdr_status status =
         store->ops->cursor_scan(cursor, pdr_bytes(from, from_size), pdr_bytes(to, to_size), collect_one, &collect);
-    if (!item->whole) {
-        state_drop_user(&item->values); /* too large to be kept whole: read key by key instead */
-    }
-    item->values.complete = item->whole;
     return status != PDR_OK ? status : collect.status;
 }
 
@@ -90,18 +110,29 @@ static void load_run(struct job *job)
     store->ops->cursor_free(cursor);
 }
 
+static bool is_behind(const struct activation *a)
+{
+    return a->shard->applied_seq < a->shard->load_barrier;
+}
+
 /* After a roll-back the store may lack what is committed. While it takes writes, wait for it; while it does not, read
  * it all the same, and lay what is committed over it. */
 static bool must_wait(const struct activation *a)
 {
-    return a->shard->applied_seq < a->shard->load_barrier && a->core->failed_step == NULL;
+    return is_behind(a) && a->core->failed_step == NULL;
+}
+
+static void add_item(struct load_job *load, struct activation *a)
+{
+    load->items[load->count++] =
+        (struct load_item){.activation = a, .applied_seq = a->shard->applied_seq, .is_behind = is_behind(a)};
 }
 
 static void loaded(struct load_job *load, struct load_item *item)
 {
     struct activation *a = item->activation;
-    bool is_behind = item->applied_seq < a->shard->load_barrier;
-    if (is_behind && item->applied_seq != a->shard->applied_seq) {
+    bool is_old = item->applied_seq < a->shard->load_barrier;
+    if (is_old && (item->applied_seq != a->shard->applied_seq || !item->values.all_reminders)) {
         state_release(&item->values); /* a step came between: what was read may be of before, its records are gone */
         list_push_back(&a->core->loading, &a->node);
         return;
@@ -109,8 +140,9 @@ static void loaded(struct load_job *load, struct load_item *item)
     if (load->status == PDR_OK) {
         state_release(&a->values);
         a->values = item->values;
+        a->reminder_count = (uint16_t)(item->reminder_count < UINT16_MAX ? item->reminder_count : UINT16_MAX);
         state_init(&item->values, false);
-        if (is_behind) {
+        if (is_old) {
             apply_overlay(a);
         }
     } else {
@@ -159,9 +191,8 @@ static void load_done(struct job *job)
 static bool probe(struct activation *a, struct store_cursor *cursor, struct load_job *load)
 {
     struct load_item *item = &load->items[0];
-    item->activation = a;
-    item->applied_seq = a->shard->applied_seq;
-    load->count = 1;
+    load->count = 0;
+    add_item(load, a);
     load->status = load_one(load, item, a->core->world.store, cursor);
     if (load->status != PDR_OK || !item->whole) {
         state_release(&item->values);
@@ -183,7 +214,9 @@ void loader_probe(struct core *core)
         if (cursor == NULL && load == NULL) {
             cursor = store->ops->cursor_new_cached(store);
             load = mem_new(offsetof(struct load_job, items) + sizeof load->items[0]);
+            load->job.core = core;
             load->resident_max = PROBE_BYTES_MAX;
+            load->probes = true;
         }
         if (cursor == NULL || must_wait(a) || !probe(a, cursor, load)) {
             list_push_back(&core->cold, node);
@@ -206,8 +239,7 @@ static void submit_some(struct core *core, struct list *later)
         if (must_wait(a)) {
             list_push_back(later, node);
         } else {
-            load->items[load->count].applied_seq = a->shard->applied_seq;
-            load->items[load->count++].activation = a;
+            add_item(load, a);
         }
     }
     if (load->count == 0) {

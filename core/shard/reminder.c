@@ -94,13 +94,16 @@ bool reminder_due_parse(struct pdr_bytes key, int64_t *due_ms, struct pdr_bytes 
 
 /* In a turn. */
 
-static const struct state_entry *find(const struct turn *turn, struct pdr_bytes name)
+/* When the reminder of that name is due, as the turn sees it; PDR_NOT_FOUND if there is none. May read the store. */
+static enum pdr_status find(struct turn *turn, struct pdr_bytes name, int64_t *due_ms)
 {
-    const struct state_entry *entry = state_find(&turn->writes, KEYS_REMINDER, name);
-    if (entry == NULL) {
-        entry = state_find(&turn->activation->values, KEYS_REMINDER, name);
+    struct pdr_bytes value;
+    struct reminder reminder;
+    enum pdr_status status = turn_row(turn, KEYS_REMINDER, name, &value);
+    if (status == PDR_OK) {
+        *due_ms = reminder_decode(value, &reminder) == PDR_OK ? reminder.due_ms : REMINDER_NEVER;
     }
-    return entry == NULL || entry->deleted ? NULL : entry;
+    return status;
 }
 
 static void write_due(struct turn *turn, int64_t due_ms, struct pdr_bytes name, bool deleted)
@@ -114,38 +117,27 @@ static void write_due(struct turn *turn, int64_t due_ms, struct pdr_bytes name, 
     }
 }
 
-static bool replace(struct turn *turn, struct pdr_bytes name, const struct reminder *reminder)
+/* `old_due_ms`: of the one that goes; NULL: there is none. `reminder`: the one that comes, or NULL. */
+static enum pdr_status replace(struct turn *turn, struct pdr_bytes name, const int64_t *old_due_ms,
+                               const struct reminder *reminder)
 {
-    struct reminder old;
-    const struct state_entry *entry = find(turn, name);
-    int64_t old_due = entry != NULL && reminder_decode(entry_value(entry), &old) == PDR_OK ? old.due_ms : -1;
-    uint8_t *value = reminder != NULL ? turn_alloc(turn, reminder_size(reminder)) : NULL;
-    size_t size = 0;
-    if (reminder != NULL) {
-        if (value == NULL) {
-            return false;
-        }
+    size_t size = reminder != NULL ? reminder_size(reminder) : 0;
+    uint8_t *value = size > 0 ? turn_alloc(turn, size) : NULL;
+    if (value != NULL) {
         reminder_encode(value, reminder);
-        size = reminder_size(reminder);
-    } else if (entry == NULL) {
-        return true;
     }
-    if (!turn_write_kind(turn, KEYS_REMINDER, name, pdr_bytes(value, size), reminder == NULL)) {
-        return false;
+    if ((value == NULL && size > 0) ||
+        !turn_write_kind(turn, KEYS_REMINDER, name, pdr_bytes(value, size), reminder == NULL)) {
+        return turn_fail(turn, PDR_OVERLOADED, NULL, "the machine has no memory for this reminder");
     }
-    if (old_due >= 0) {
-        write_due(turn, old_due, name, true);
+    if (old_due_ms != NULL && *old_due_ms != REMINDER_NEVER) {
+        write_due(turn, *old_due_ms, name, true);
     }
     if (reminder != NULL) {
         write_due(turn, reminder->due_ms, name, false);
     }
-    return true;
-}
-
-static uint32_t count_of(const struct state *state)
-{
-    struct pdr_bytes least = pdr_bytes(NULL, 0);
-    return state_lower_bound(state, KEYS_EVENT, least, false) - state_lower_bound(state, KEYS_REMINDER, least, false);
+    turn->reminders_more += (reminder != NULL) - (old_due_ms != NULL);
+    return PDR_OK;
 }
 
 static enum pdr_status check(struct turn *turn, struct pdr_bytes name)
@@ -178,25 +170,29 @@ enum pdr_status turn_reminder_set(struct turn *turn, struct pdr_bytes name, cons
     if (status != PDR_OK) {
         return status;
     }
-    if (find(turn, name) == NULL && count_of(&turn->activation->values) + count_of(&turn->writes) >= REMINDERS_MAX) {
+    int64_t due_ms;
+    status = find(turn, name, &due_ms);
+    if (status != PDR_OK && status != PDR_NOT_FOUND) {
+        return status;
+    }
+    if (status == PDR_NOT_FOUND && turn->activation->reminder_count + turn->reminders_more >= (int)REMINDERS_MAX) {
         return turn_fail(turn, PDR_OVERLOADED, NULL, "an actor has at most %u reminders (limit reminders_max)",
                          REMINDERS_MAX);
     }
-    if (!replace(turn, name, reminder)) {
-        return turn_fail(turn, PDR_OVERLOADED, NULL, "the machine has no memory for this reminder");
-    }
-    return PDR_OK;
+    return replace(turn, name, status == PDR_OK ? &due_ms : NULL, reminder);
 }
 
 enum pdr_status turn_reminder_cancel(struct turn *turn, struct pdr_bytes name)
 {
+    int64_t due_ms;
     enum pdr_status status = check(turn, name);
-    if (status == PDR_OK && !replace(turn, name, NULL)) {
-        return turn_fail(turn, PDR_OVERLOADED, NULL, "the machine has no memory for this write");
+    if (status == PDR_OK && (status = find(turn, name, &due_ms)) == PDR_OK) {
+        return replace(turn, name, &due_ms, NULL);
     }
-    return status;
+    return status == PDR_NOT_FOUND ? PDR_OK : status;
 }
 
+/* The row is in memory: it was when the turn began (reminder_call_open), and nothing is trimmed while it is open. */
 void turn_reminder_fired(struct turn *turn, struct pdr_bytes name, int64_t due_ms)
 {
     struct reminder reminder;
@@ -205,7 +201,7 @@ void turn_reminder_fired(struct turn *turn, struct pdr_bytes name, int64_t due_m
         return; /* the method has set it anew, or cancelled it */
     }
     reminder.due_ms = reminder_next(&reminder, clock_wall_ms(turn->activation->core->world.clock));
-    CHECK(replace(turn, name, reminder.due_ms != REMINDER_NEVER ? &reminder : NULL));
+    CHECK(replace(turn, name, &due_ms, reminder.due_ms != REMINDER_NEVER ? &reminder : NULL) == PDR_OK);
 }
 
 bool reminder_find(const struct activation *a, struct pdr_bytes name, struct reminder *out)

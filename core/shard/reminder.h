@@ -44,7 +44,7 @@ enum pdr_status turn_reminder_cancel(struct turn *turn, struct pdr_bytes name);
  * method has changed it. */
 void turn_reminder_fired(struct turn *turn, struct pdr_bytes name, int64_t due_ms);
 
-/** The actor's reminder of that name, committed or not; false if there is none. */
+/** The actor's reminder of that name, committed or not; false if there is none in memory (turn_fetch). */
 bool reminder_find(const struct activation *a, struct pdr_bytes name, struct reminder *out);
 
 #endif

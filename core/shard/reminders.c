@@ -249,7 +249,8 @@ struct call *reminder_call_open(struct activation *a, struct call *call)
     struct core *core = a->core;
     struct reminder reminder;
     static const uint8_t no_args[] = {0x90};
-    if (!reminder_find(a, hint_name(hint), &reminder) || (reminder.due_ms != hint->due_ms && !MUTATION(40))) {
+    if (!turn_fetch(a, call, KEYS_REMINDER, hint_name(hint)) || !reminder_find(a, hint_name(hint), &reminder) ||
+        (reminder.due_ms != hint->due_ms && !MUTATION(40))) {
         call_finish(call);
         return NULL;
     }

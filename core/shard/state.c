@@ -1,11 +1,14 @@
 /* core/shard/state.c: a sorted array of entries; actors are small, and a large one keeps only what is hot. */
 #include "core/shard/state.h"
 
+#include "core/base/check.h"
 #include "core/base/mem.h"
+
+#define CAPACITY_MIN 4u
 
 void state_init(struct state *state, bool complete)
 {
-    *state = (struct state){.complete = complete};
+    *state = (struct state){.complete = complete, .all_reminders = complete};
 }
 
 void state_release(struct state *state)
@@ -51,6 +54,13 @@ static bool is_at(const struct state *state, uint32_t i, enum keys_kind kind, st
     return i < state->count && compare(state_entry_at(state, i), kind, key) == 0;
 }
 
+uint32_t state_count(const struct state *state, enum keys_kind kind)
+{
+    struct pdr_bytes least = pdr_bytes(NULL, 0);
+    return state_lower_bound(state, (enum keys_kind)(kind + 1), least, false) -
+           state_lower_bound(state, kind, least, false);
+}
+
 struct state_entry *state_find(const struct state *state, enum keys_kind kind, struct pdr_bytes key)
 {
     uint32_t i = state_lower_bound(state, kind, key, false);
@@ -77,6 +87,16 @@ static uint32_t size_of(const struct state_entry *entry)
     return entry->key_size + entry->value_size;
 }
 
+size_t state_kind_bytes(const struct state *state, enum keys_kind kind)
+{
+    size_t bytes = 0;
+    uint32_t i = state_lower_bound(state, kind, pdr_bytes(NULL, 0), false);
+    for (; i < state->count && state_entry_at(state, i)->kind == kind; i++) {
+        bytes += size_of(state_entry_at(state, i));
+    }
+    return bytes;
+}
+
 static void count(struct state *state, const struct state_entry *entry)
 {
     state->bytes += size_of(entry);
@@ -94,7 +114,7 @@ static void make_room(struct state *state)
 {
     if (state->capacity == 0 && state->count > 0) {
         struct state_entry *first = state->only;
-        state->capacity = 4;
+        state->capacity = CAPACITY_MIN;
         state->many = mem_new(state->capacity * sizeof *state->many);
         state->many[0] = first;
     } else if (state->capacity > 0 && state->count == state->capacity) {
@@ -134,14 +154,30 @@ struct state_entry *state_remove(struct state *state, enum keys_kind kind, struc
     return old;
 }
 
-void state_drop_applied(struct state *state, uint64_t applied_seq, void (*drop)(void *user, struct state_entry *entry),
-                        void *user)
+static void forget_all_of(struct state *state, enum keys_kind kind)
+{
+    CHECK(kind == KEYS_USER || kind == KEYS_REMINDER);
+    state->complete &= kind != KEYS_USER;
+    state->all_reminders &= kind != KEYS_REMINDER;
+}
+
+/* Of what was large once; a small array stays as it is. */
+static void give_room_back(struct state *state)
+{
+    if (state->capacity > 4 * CAPACITY_MIN && state->count <= state->capacity / 4) {
+        state->capacity = state->count < CAPACITY_MIN ? CAPACITY_MIN : state->count;
+        state->many = mem_grow(state->many, state->capacity * sizeof *state->many);
+    }
+}
+
+void state_drop_applied(struct state *state, enum keys_kind kind, uint64_t applied_seq,
+                        void (*drop)(void *user, struct state_entry *entry), void *user)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < state->count; i++) {
         struct state_entry *entry = state_entry_at(state, i);
         bool is_stored = entry->seq <= applied_seq && !entry->is_volatile;
-        if (is_stored && (entry->kind == KEYS_USER || entry->deleted)) {
+        if (is_stored && (entry->kind == kind || entry->deleted)) {
             discount(state, entry);
             drop(user, entry);
         } else {
@@ -149,14 +185,17 @@ void state_drop_applied(struct state *state, uint64_t applied_seq, void (*drop)(
         }
     }
     state->count = kept;
+    forget_all_of(state, kind);
+    give_room_back(state);
 }
 
-void state_drop_user(struct state *state)
+void state_drop_last(struct state *state, enum keys_kind kind)
 {
-    while (state->count > 0 && state_entry_at(state, state->count - 1)->kind == KEYS_USER) {
+    while (state->count > 0 && state_entry_at(state, state->count - 1)->kind == kind) {
         struct state_entry *entry = state_entry_at(state, --state->count);
         discount(state, entry);
         mem_free(entry);
     }
-    state->complete = false;
+    forget_all_of(state, kind);
+    give_room_back(state);
 }

@@ -327,6 +327,7 @@ static enum pdr_status end_failed(struct turn *turn, enum pdr_status status)
 {
     state_release(&turn->writes);
     state_init(&turn->writes, true);
+    turn->reminders_more = 0;
     rows_release(&turn->rows);
     free_calls(turn->activation->core, &turn->outbox);
     turn->outbox_count = 0;
@@ -431,6 +432,28 @@ void turn_run_call(struct activation *a, struct call *call, bool beside)
     a->core->budget -= (int)(call->reply.size / REPLY_BYTES_A_CALL); /* the tick ends before they fill the memory */
     answer(a, call, &turn);
     aside_turn_ended(a);
+}
+
+bool turn_fetch(struct activation *a, struct call *call, enum keys_kind kind, struct pdr_bytes key)
+{
+    struct turn turn;
+    struct pdr_bytes value;
+    if (state_has_all(&a->values, kind) || state_find(&a->values, kind, key) != NULL) {
+        return true;
+    }
+    turn_begin(&turn, a, TURN_ROW, call);
+    turn.reader = true;
+    enum pdr_status status = turn_row(&turn, kind, key, &value);
+    if (a->doomed) {
+        status = turn_fail(&turn, PDR_NO_SPACE, NULL, "the disk is full: what this call built on was undone");
+    }
+    bool is_there = status == PDR_OK || status == PDR_NOT_FOUND;
+    if (!is_there) {
+        fail_call(&turn, status);
+    }
+    turn_watch_end(&turn.watch, a, call->method);
+    turn_end(&turn);
+    return is_there;
 }
 
 /* Hooks. */

@@ -17,7 +17,8 @@
 #define PDR_TURN_TELLS_MAX ((uint32_t)LIMIT_TURN_TELLS_MAX)
 #define PDR_SLEEP_MS_MAX ((uint64_t)LIMIT_SLEEP_MS_MAX)
 
-enum turn_kind { TURN_CALL, TURN_ACTIVATE, TURN_PASSIVATE };
+/** TURN_ROW reads a row for a call before its own turn: turn_fetch. Only TURN_CALL lets others in. */
+enum turn_kind { TURN_CALL, TURN_ACTIVATE, TURN_PASSIVATE, TURN_ROW };
 
 struct turn_chunk; /* turn_memory.c */
 struct turn_held;
@@ -45,6 +46,7 @@ struct turn {
     bool cancelled;   /* it waits for nothing any more */
     struct state writes;
     struct rows rows;   /* of the shard, in the same entry */
+    int reminders_more; /* that the actor has, with what is in `writes`; may be negative */
     struct list outbox; /* tells, struct call */
     uint32_t outbox_count, outbox_bytes;
     struct list events; /* struct emission, where somebody listens */
@@ -113,6 +115,11 @@ const struct class_method *turn_find_method(const struct actor_class *cls, struc
 
 /* State. */
 enum pdr_status turn_get(struct turn *turn, struct pdr_bytes key, struct pdr_bytes *value);
+/** The actor's row of any kind, a KEYS_REMINDER for one; turn_get without its checks. */
+enum pdr_status turn_row(struct turn *turn, enum keys_kind kind, struct pdr_bytes key, struct pdr_bytes *value);
+/** On a fiber, for a call that is about to run: sees to it that the row is in memory, if there is one, and stays there
+ * until the activation rests. If it must be read, that is a turn of its own. False: why not is in the call. */
+bool turn_fetch(struct activation *a, struct call *call, enum keys_kind kind, struct pdr_bytes key);
 enum pdr_status turn_write(struct turn *turn, struct pdr_bytes key, struct pdr_bytes value, bool deleted);
 /** A row of the platform's about this actor, in the same entry; never volatile. False: the machine has no memory. */
 bool turn_write_kind(struct turn *turn, enum keys_kind kind, struct pdr_bytes key, struct pdr_bytes value,

@@ -110,6 +110,29 @@ static enum pdr_status fetch_wait(struct turn *turn, struct fetch *fetch)
     return turn_fail(turn, fetch->status, NULL, "reading the actor's state failed: %s", why);
 }
 
+/* One row on the core thread, if the store has it in memory: without waiting behind those who write to it. */
+static bool fetch_cached(struct turn *turn, struct fetch *fetch)
+{
+    struct store *store = turn->activation->core->world.store;
+    struct store_cursor *cursor = store->ops->cursor_new_cached(store);
+    uint8_t end[KEYS_STATE_SIZE_MAX + 1];
+    if (cursor == NULL) {
+        return false;
+    }
+    memcpy(end, fetch->from.data, fetch->from.size);
+    end[fetch->from.size] = 0; /* the least key after it */
+    fetch->status = PDR_OK;
+    state_init(&fetch->page, false);
+    enum pdr_status status =
+        store->ops->cursor_scan(cursor, fetch->from, pdr_bytes(end, fetch->from.size + 1), fetch_each, fetch);
+    store->ops->cursor_free(cursor);
+    if (status != PDR_OK || fetch->status != PDR_OK) {
+        state_release(&fetch->page);
+        return false;
+    }
+    return true;
+}
+
 /* Get, put, delete. */
 
 static enum pdr_status check_key(struct turn *turn, struct pdr_bytes key)
@@ -133,10 +156,11 @@ static enum pdr_status found(const struct state_entry *entry, struct pdr_bytes *
 /* A clean entry, kept so that the next read finds it; unless another turn wrote or read the key meanwhile. What was
  * written meanwhile is still there: it stays in memory as long as a turn is open that may have read the store before
  * it. */
-static enum pdr_status keep(struct turn *turn, struct fetch *fetch, struct pdr_bytes key, struct pdr_bytes *value)
+static enum pdr_status keep(struct turn *turn, struct fetch *fetch, enum keys_kind kind, struct pdr_bytes key,
+                            struct pdr_bytes *value)
 {
     struct state *values = &turn->activation->values;
-    const struct state_entry *newer = state_find(values, KEYS_USER, key);
+    const struct state_entry *newer = state_find(values, kind, key);
     if (newer != NULL && !MUTATION(23)) {
         state_release(&fetch->page);
         return found(newer, value);
@@ -154,18 +178,23 @@ static enum pdr_status keep(struct turn *turn, struct fetch *fetch, struct pdr_b
 
 enum pdr_status turn_get(struct turn *turn, struct pdr_bytes key, struct pdr_bytes *value)
 {
-    struct activation *a = turn->activation;
     if (check_key(turn, key) != PDR_OK) {
         return key.size == 0 ? PDR_INVALID : PDR_TOO_LARGE;
     }
-    const struct state_entry *entry = turn->writes.count > 0 ? state_find(&turn->writes, KEYS_USER, key) : NULL;
+    return turn_row(turn, KEYS_USER, key, value);
+}
+
+enum pdr_status turn_row(struct turn *turn, enum keys_kind kind, struct pdr_bytes key, struct pdr_bytes *value)
+{
+    struct activation *a = turn->activation;
+    const struct state_entry *entry = turn->writes.count > 0 ? state_find(&turn->writes, kind, key) : NULL;
     if (entry == NULL) {
-        entry = state_find(&a->values, KEYS_USER, key);
+        entry = state_find(&a->values, kind, key);
     }
     if (entry != NULL) {
         return found(entry, value);
     }
-    if (a->values.complete) {
+    if (state_has_all(&a->values, kind)) {
         return PDR_NOT_FOUND;
     }
     if (turn->kind == TURN_PASSIVATE) {
@@ -173,10 +202,11 @@ enum pdr_status turn_get(struct turn *turn, struct pdr_bytes key, struct pdr_byt
     }
     uint8_t from[KEYS_STATE_SIZE_MAX];
     struct fetch fetch;
-    fetch.from = pdr_bytes(from, keys_state(from, a->shard->id, a->shard->gen, activation_address(a), KEYS_USER, key));
+    fetch.from = pdr_bytes(from, keys_state(from, a->shard->id, a->shard->gen, activation_address(a), kind, key));
     fetch.to = pdr_bytes(NULL, 0);
-    enum pdr_status status = fetch_wait(turn, &fetch);
-    return status == PDR_OK ? keep(turn, &fetch, key, value) : status;
+    bool is_read = kind == KEYS_REMINDER && fetch_cached(turn, &fetch);
+    enum pdr_status status = is_read ? PDR_OK : fetch_wait(turn, &fetch);
+    return status == PDR_OK ? keep(turn, &fetch, kind, key, value) : status;
 }
 
 static uint32_t volatile_size(const struct state *state, struct pdr_bytes key)

@@ -229,4 +229,39 @@ TEST(what_is_refused)
     stop(&w);
 }
 
+static int64_t listed(struct world *w, const char *address)
+{
+    return pdr_value_count(pdr_value_get(ask(w, "_sys/node", "inspect", 0, "s", address).result, "reminders"));
+}
+
+/* More than stay in memory: each is found all the same, and they are counted, whether the actor was loaded or not. */
+TEST(many_are_read_as_they_are_needed)
+{
+    struct world w = {.options = {.types = types}};
+    begin(&w);
+    EXPECT(is_nil(ask(&w, "alarm/a", "many", 0, "ii", 1024, 3600000)));
+    EVENTUALLY(listed(&w, "alarm/a") == 1024);
+    for (int life = 0; life < 2; life++) {
+        EXPECT(is_code(ask(&w, "alarm/a", "set", 0, "sii", "r", 0, 0), "overloaded"));
+        EXPECT(is_nil(ask(&w, "alarm/a", "cancel", 0, "s", "none")));
+        EXPECT(is_code(ask(&w, "alarm/a", "set", 0, "sii", "r", 0, 0), "overloaded"));
+        EXPECT(is_nil(ask(&w, "alarm/a", "set", 0, "sii", "m7", 3600000, 0)));
+        EXPECT(is_nil(ask(&w, "alarm/a", "cancel", 0, "s", "m1000")));
+        EXPECT(is_nil(ask(&w, "alarm/a", "cancel", 0, "s", "m1000")));
+        EXPECT(is_nil(ask(&w, "alarm/a", "set", 0, "sii", "m1000", 3600000, 0)));
+        EXPECT(is_code(ask(&w, "alarm/a", "set", 0, "sii", "r", 0, 0), "overloaded"));
+        EVENTUALLY(listed(&w, "alarm/a") == 1024);
+        stop(&w);
+        start(&w);
+    }
+    EXPECT(is_nil(ask(&w, "alarm/a", "set", 0, "sii", "m500", 0, 0)));
+    EVENTUALLY(is_int(ask(&w, "alarm/a", "rang", 0, "s", "m500"), 1));
+    EXPECT(is_nil(ask(&w, "alarm/a", "set", 0, "sii", "r", 0, 0))); /* one has gone */
+    EVENTUALLY(is_int(ask(&w, "alarm/a", "rang", 0, "s", "r"), 1));
+    EXPECT(is_nil(ask(&w, "alarm/a", "cancel", 0, "s", "m501")));
+    EVENTUALLY(listed(&w, "alarm/a") == 1022);
+    EXPECT(is_int(ask(&w, "alarm/a", "rang", 0, "s", "m500"), 1));
+    stop(&w);
+}
+
 TEST_MAIN()

@@ -451,16 +451,15 @@ static int alarm_arm(pdr_turn *turn, int64_t slot, int64_t token, int64_t delay_
     char key[32];
     uint8_t room[32];
     pdr_writer args;
+    int64_t due_ms = pdr_wall_ms(turn) + delay_ms; /* once: the turn may wait for the disk, and the clock jump */
     pdr_writer_init(&args, room, sizeof room, sizeof room);
     pdr_write_array(&args, 2);
     pdr_write_int(&args, slot);
     pdr_write_int(&args, token);
-    int status = pdr_reminder_in(turn, slot_key(key, sizeof key, "slot", slot), (uint64_t)delay_ms, 0, "ring",
-                                 pdr_written(&args));
+    int status = pdr_reminder_at(turn, slot_key(key, sizeof key, "slot", slot), due_ms, 0, "ring", pdr_written(&args));
     status = status != PDR_OK ? status : pdr_put_int(turn, slot_key(key, sizeof key, "token", slot), token);
     status = status != PDR_OK ? status : pdr_put_int(turn, slot_key(key, sizeof key, "rung", slot), 0);
-    return status != PDR_OK ? status
-                            : pdr_put_int(turn, slot_key(key, sizeof key, "due", slot), pdr_wall_ms(turn) + delay_ms);
+    return status != PDR_OK ? status : pdr_put_int(turn, slot_key(key, sizeof key, "due", slot), due_ms);
 }
 
 /* set [slot, token, delay_ms]: a late copy of an old one does nothing. */

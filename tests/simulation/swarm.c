@@ -30,6 +30,7 @@ void swarm_draw_node(struct sim *sim, struct node_options *options, unsigned *co
     options->queued_max = (uint32_t)PICK(sim, 16, 64, 0);
     options->tells_max = (uint32_t)PICK(sim, 16, 64, 0);
     options->outbox_max = (uint32_t)PICK(sim, 64, 0);
+    options->resident_reminders_max = (uint32_t)PICK(sim, 1, 2, 0);
     options->connections_max = (uint32_t)PICK(sim, 24, 0);
     options->outstanding_max = (uint32_t)PICK(sim, 2, 8, 64, 0);
     options->fibers_max = (uint32_t)PICK(sim, 6, 16, 0);

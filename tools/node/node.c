@@ -377,6 +377,7 @@ static struct core_limits limits_of(const struct node_options *o, unsigned cores
         .queued_max = o->queued_max,
         .tells_max = o->tells_max,
         .outbox_max = o->outbox_max,
+        .resident_reminders_max = o->resident_reminders_max,
         .fibers_max = o->fibers_max,
         .slow_turn_ms = o->slow_turn_ms,
         .sessions_max = (o->sessions_max == 0 ? 100000 : o->sessions_max) / cores + 1,

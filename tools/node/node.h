@@ -48,6 +48,7 @@ struct node_options {
     uint32_t queued_max;                       /* calls that wait on one core; 0: 65,536 */
     uint32_t tells_max;                        /* durable tells that wait for one actor; 0: 16,384 */
     uint32_t outbox_max;                       /* ... that one shard keeps for another; 0: 16,384 */
+    uint32_t resident_reminders_max;           /* that an actor keeps all of in memory; 0: 8 */
     uint32_t connections_max;                  /* 0: 10,000 */
     uint32_t outstanding_max;                  /* unanswered calls of one connection before it is paused; 0: 4,096 */
     uint64_t unread_ms;                        /* how long a peer may take no byte of its answers; 0: 120,000 */

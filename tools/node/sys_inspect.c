@@ -427,7 +427,7 @@ static void discard(struct core_job *job)
 
 static bool is_in_memory(const struct activation *a)
 {
-    return a != NULL && a->state != ACTIVATION_LOADING && a->values.complete;
+    return a != NULL && a->state != ACTIVATION_LOADING && a->values.complete && a->values.all_reminders;
 }
 
 static void use_memory(struct inspected *actor)

@@ -83,11 +83,63 @@ TEST(drops_only_what_the_store_has)
     put(&s, "new", "3", 6);
     put(&s, "volatile", "4", 0);
     state_find(&s, KEYS_USER, pdr_str("volatile"))->is_volatile = true;
-    state_drop_applied(&s, 5, drop, NULL);
+    state_drop_applied(&s, KEYS_USER, 5, drop, NULL);
     EXPECT_INT(s.count, 2);
     EXPECT(state_find(&s, KEYS_USER, pdr_str("new")) != NULL);
     EXPECT(state_find(&s, KEYS_USER, pdr_str("volatile")) != NULL);
     EXPECT_INT(s.bytes, 3 + 1 + 8 + 1);
+    state_release(&s);
+}
+
+static void put_reminder(struct state *s, const char *name, uint64_t seq, bool deleted)
+{
+    struct state_entry *entry = state_entry_new(KEYS_REMINDER, pdr_str(name), pdr_str("row"), deleted);
+    entry->seq = seq;
+    EXPECT(state_insert(s, entry) == NULL);
+}
+
+TEST(reminders_are_dropped_apart)
+{
+    struct state s;
+    state_init(&s, true);
+    put(&s, "own", "1", 3);
+    put_reminder(&s, "stored", 5, false);
+    put_reminder(&s, "new", 6, false);
+    put_reminder(&s, "cancelled", 5, true);
+    EXPECT_INT(state_count(&s, KEYS_REMINDER), 3);
+    EXPECT_INT(state_count(&s, KEYS_EVENT), 0);
+    EXPECT_INT(state_count(&s, KEYS_USER), 1);
+    EXPECT_INT(state_kind_bytes(&s, KEYS_REMINDER), 6 + 3 + 9 + 3 * 3);
+    state_drop_applied(&s, KEYS_REMINDER, 5, drop, NULL);
+    EXPECT_INT(state_count(&s, KEYS_REMINDER), 1);
+    EXPECT(state_find(&s, KEYS_REMINDER, pdr_str("new")) != NULL);
+    EXPECT(!state_has_all(&s, KEYS_REMINDER) && state_has_all(&s, KEYS_EVENT) && state_has_all(&s, KEYS_USER));
+    EXPECT_INT(s.bytes, 3 + 3 + 3 + 1);
+    state_drop_last(&s, KEYS_USER);
+    EXPECT(!state_has_all(&s, KEYS_USER));
+    EXPECT_INT(s.count, 1);
+    state_release(&s);
+}
+
+TEST(gives_room_back)
+{
+    struct state s;
+    state_init(&s, true);
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "r%d", i);
+        put_reminder(&s, name, (uint64_t)i, false);
+    }
+    EXPECT_INT(s.capacity, 128);
+    state_drop_applied(&s, KEYS_REMINDER, 89, drop, NULL);
+    EXPECT_INT(s.count, 10);
+    EXPECT_INT(s.capacity, 10);
+    EXPECT(state_find(&s, KEYS_REMINDER, pdr_str("r90")) != NULL);
+    put_reminder(&s, "s", 100, false); /* and there is room again */
+    EXPECT_INT(s.count, 11);
+    state_drop_last(&s, KEYS_REMINDER);
+    EXPECT_INT(s.count, 0);
+    EXPECT_INT(s.capacity, 4);
     state_release(&s);
 }
 
