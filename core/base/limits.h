@@ -76,7 +76,7 @@
 #define LIMIT_CLUSTER_TABLE(X)                                                                                         \
     X(MEMBERS_MAX,             4096,                "nodes",        "that have not been removed: overloaded")          \
     X(MEMBERS_EVER_MAX,        65536,               "nodes",        "removed ones, too, which never come back")        \
-    X(GROUPS_MAX,              8192,                "groups",       "of shards, each pin being one: overloaded")        \
+    X(GROUPS_MAX,              8192,                "groups",       "of shards, each pin being one: overloaded")       \
     X(SHARDS_MAX,              65536,               "shards",       "of all groups: overloaded")                       \
     X(TYPES_MAX,               8192,                "types",        "of actors: overloaded")                           \
     X(COPIES_MAX,              8,                   "copies",       "of a shard, in sync or wanted: invalid")          \

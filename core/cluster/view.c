@@ -47,6 +47,15 @@ static bool is_of_another_cluster(const struct cluster_view *view, const struct 
     return info != NULL && entry->kind == ROW_INFO && !pdr_bytes_equal(info->cluster, entry->info.cluster);
 }
 
+/* What would lead look-ups out of the arrays. */
+static bool cannot_be(const struct entry *entry)
+{
+    if (entry->kind == ROW_GROUP) {
+        return entry->group.shards == 0 || entry->group.first > LIMIT_SHARDS_MAX - entry->group.shards;
+    }
+    return entry->kind == ROW_SHARD && entry->shard.shard >= LIMIT_SHARDS_MAX;
+}
+
 enum pdr_status cluster_view_put(struct cluster_view *view, struct pdr_bytes bytes, bool *changed, struct fault *fault)
 {
     struct cluster_row *row;
@@ -54,9 +63,8 @@ enum pdr_status cluster_view_put(struct cluster_view *view, struct pdr_bytes byt
     if (status != PDR_OK) {
         return status;
     }
-    if (is_of_another_cluster(view, &row->entry) ||
-        (row->entry.kind == ROW_SHARD && row->entry.shard.shard >= LIMIT_SHARDS_MAX)) {
-        *fault = (struct fault){NULL, "is a row of another cluster, or of a shard that cannot be"};
+    if (is_of_another_cluster(view, &row->entry) || cannot_be(&row->entry)) {
+        *fault = (struct fault){NULL, "is a row of another cluster, or of shards that cannot be"};
         cluster_row_free(row);
         return PDR_INVALID;
     }
