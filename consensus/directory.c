@@ -30,7 +30,7 @@ struct directory *directory_new(void)
 void directory_free(struct directory *d)
 {
     if (d != NULL) {
-        rows_release(&d->rows);
+        cluster_rows_release(&d->rows);
         mem_free(d->result.changed);
         mem_free(d);
     }
@@ -76,11 +76,11 @@ bool directory_hash_at(const struct directory *d, uint64_t index, uint64_t *hash
 
 /* Rows. */
 
-void put(struct directory *d, struct entry *entry)
+void directory_put(struct directory *d, struct entry *entry)
 {
     struct directory_result *result = &d->result;
     entry->changed = d->index;
-    struct cluster_row *row = cluster_row_new(entry), *old = rows_put(&d->rows, row);
+    struct cluster_row *row = cluster_row_new(entry), *old = cluster_rows_put(&d->rows, row);
     d->content += row->hash;
     if (old != NULL) {
         CHECK(old->entry.changed < d->index);
@@ -116,7 +116,7 @@ static void settle(struct directory *d)
 
 /* Commands. */
 
-enum directory_code refuse(struct directory *d, enum directory_code code, const char *format, ...)
+enum directory_code directory_refuse(struct directory *d, enum directory_code code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -127,7 +127,7 @@ enum directory_code refuse(struct directory *d, enum directory_code code, const 
 
 static enum directory_code read_command(struct directory *d, struct pdr_bytes bytes, struct command *command)
 {
-    const struct cluster_info *info = rows_info(&d->rows);
+    const struct cluster_info *info = cluster_rows_info(&d->rows);
     struct fault fault;
     uint32_t since = 0, format = info == NULL ? 0 : info->format;
     switch (command_read(bytes, format, command, &since, &fault)) {
@@ -135,14 +135,16 @@ static enum directory_code read_command(struct directory *d, struct pdr_bytes by
         d->result.command = command->kind;
         break;
     case PDR_UNAVAILABLE:
-        return refuse(d, DIRECTORY_NEWER, "the command needs format %u; the cluster has agreed on format %u", since,
-                      format);
+        return directory_refuse(d, DIRECTORY_NEWER, "the command needs format %u; the cluster has agreed on format %u",
+                                since, format);
     default:
         if (since > CLUSTER_FORMAT) {
-            return refuse(d, DIRECTORY_BEHIND, "this program knows format %u; the cluster has agreed on format %u",
-                          CLUSTER_FORMAT, format);
+            return directory_refuse(d, DIRECTORY_BEHIND,
+                                    "this program knows format %u; the cluster has agreed on format %u", CLUSTER_FORMAT,
+                                    format);
         }
-        return refuse(d, DIRECTORY_MALFORMED, "%s %s", fault.field == NULL ? "this" : fault.field, fault.what);
+        return directory_refuse(d, DIRECTORY_MALFORMED, "%s %s", fault.field == NULL ? "this" : fault.field,
+                                fault.what);
     }
     if (info == NULL && command->kind != COMMAND_FOUND) {
         return DIRECTORY_NO_CLUSTER;
@@ -155,7 +157,7 @@ static enum directory_code apply(struct directory *d, const struct command *comm
     switch (command->kind) {
 #define APPLY_CASE(number, since, NAME, name)                                                                          \
     case COMMAND_##NAME:                                                                                               \
-        return apply_##name(d, &command->name);
+        return directory_apply_##name(d, &command->name);
         COMMAND_TABLE(APPLY_CASE)
 #undef APPLY_CASE
     case COMMAND_KIND_COUNT:
@@ -168,12 +170,12 @@ static enum directory_code apply(struct directory *d, const struct command *comm
 static void answer_entry(struct directory *d, const struct command *command)
 {
     struct directory_result *result = &d->result;
-    const struct cluster_info *info = rows_info(&d->rows);
+    const struct cluster_info *info = cluster_rows_info(&d->rows);
     if (result->command == 0 || !command_is_cas(command->kind) || info == NULL ||
         command->cas.shard >= info->next_shard) {
         return;
     }
-    const struct cluster_shard *shard = rows_shard(&d->rows, command->cas.shard);
+    const struct cluster_shard *shard = cluster_rows_shard(&d->rows, command->cas.shard);
     result->has_shard = true;
     result->shard = shard != NULL ? *shard : (struct cluster_shard){.shard = command->cas.shard};
 }
@@ -210,7 +212,7 @@ uint64_t directory_raft_index(const struct directory *d)
     return d->raft_index;
 }
 
-const struct rows *directory_rows(const struct directory *d)
+const struct cluster_rows *directory_rows(const struct directory *d)
 {
     return &d->rows;
 }

@@ -90,7 +90,7 @@ const struct directory_result *directory_apply(struct directory *directory, uint
 uint64_t directory_index(const struct directory *directory);
 uint64_t directory_raft_index(const struct directory *directory);
 /** All rows, to be read. A row is valid until a command changes it. */
-const struct rows *directory_rows(const struct directory *directory);
+const struct cluster_rows *directory_rows(const struct directory *directory);
 /** Why the rows contradict each other (R2, a primary out of isr, a node that is not a member...), or NULL. O(rows). */
 const char *directory_fault(const struct directory *directory);
 

@@ -11,13 +11,13 @@ static enum directory_code check_copies(struct directory *d, uint8_t replicas, u
     if (replicas >= 1 && min_isr >= 1 && min_isr <= replicas) {
         return DIRECTORY_DONE;
     }
-    return refuse(d, DIRECTORY_BAD_VALUE, "replicas is 1 to %d, and min_isr 1 to replicas", LIMIT_COPIES_MAX);
+    return directory_refuse(d, DIRECTORY_BAD_VALUE, "replicas is 1 to %d, and min_isr 1 to replicas", LIMIT_COPIES_MAX);
 }
 
 static enum directory_code check_settings(struct directory *d, uint8_t replicas, uint8_t min_isr, uint8_t voters)
 {
     if (voters != 3 && voters != 5) {
-        return refuse(d, DIRECTORY_BAD_VALUE, "voters is 3 or 5");
+        return directory_refuse(d, DIRECTORY_BAD_VALUE, "voters is 3 or 5");
     }
     return check_copies(d, replicas, min_isr);
 }
@@ -26,16 +26,16 @@ static enum directory_code check_settings(struct directory *d, uint8_t replicas,
 
 static void put_info(struct directory *d, const struct cluster_info *info)
 {
-    put(d, &(struct entry){.kind = ROW_INFO, .info = *info});
+    directory_put(d, &(struct entry){.kind = ROW_INFO, .info = *info});
 }
 
-enum directory_code apply_found(struct directory *d, const struct command_found *command)
+enum directory_code directory_apply_found(struct directory *d, const struct command_found *command)
 {
-    if (rows_info(&d->rows) != NULL) {
+    if (cluster_rows_info(&d->rows) != NULL) {
         return DIRECTORY_FOUNDED;
     }
     if (command->cluster.size != CLUSTER_ID_SIZE || command->shards == 0) {
-        return refuse(d, DIRECTORY_BAD_VALUE, "a cluster has an id of %u bytes, and shards", CLUSTER_ID_SIZE);
+        return directory_refuse(d, DIRECTORY_BAD_VALUE, "a cluster has an id of %u bytes, and shards", CLUSTER_ID_SIZE);
     }
     enum directory_code code = check_settings(d, command->replicas, command->min_isr, command->voters);
     if (code != DIRECTORY_DONE) {
@@ -47,21 +47,21 @@ enum directory_code apply_found(struct directory *d, const struct command_found 
                                        .min_isr = command->min_isr,
                                        .voters = command->voters,
                                        .next_shard = command->shards});
-    put(d, &(struct entry){.kind = ROW_GROUP,
-                           .group = {.name = pdr_str(DIRECTORY_DEFAULT_GROUP),
-                                     .shards = command->shards,
-                                     .replicas = command->replicas,
-                                     .min_isr = command->min_isr}});
+    directory_put(d, &(struct entry){.kind = ROW_GROUP,
+                                     .group = {.name = pdr_str(DIRECTORY_DEFAULT_GROUP),
+                                               .shards = command->shards,
+                                               .replicas = command->replicas,
+                                               .min_isr = command->min_isr}});
     return DIRECTORY_DONE;
 }
 
-enum directory_code apply_settings(struct directory *d, const struct command_settings *command)
+enum directory_code directory_apply_settings(struct directory *d, const struct command_settings *command)
 {
     enum directory_code code = check_settings(d, command->replicas, command->min_isr, command->voters);
     if (code != DIRECTORY_DONE) {
         return code;
     }
-    struct cluster_info next = *rows_info(&d->rows);
+    struct cluster_info next = *cluster_rows_info(&d->rows);
     next.replicas = command->replicas;
     next.min_isr = command->min_isr;
     next.voters = command->voters;
@@ -70,21 +70,21 @@ enum directory_code apply_settings(struct directory *d, const struct command_set
     return DIRECTORY_DONE;
 }
 
-enum directory_code apply_format(struct directory *d, const struct command_format *command)
+enum directory_code directory_apply_format(struct directory *d, const struct command_format *command)
 {
-    const struct cluster_info *info = rows_info(&d->rows);
+    const struct cluster_info *info = cluster_rows_info(&d->rows);
     const struct row_list *members = &d->rows.of[ROW_MEMBER];
     if (command->format == info->format) {
         return DIRECTORY_ALREADY;
     }
     if (command->format < info->format || members->count == 0) {
-        return refuse(d, DIRECTORY_BAD_VALUE, "the format can only rise, and once there are members");
+        return directory_refuse(d, DIRECTORY_BAD_VALUE, "the format can only rise, and once there are members");
     }
     for (uint32_t i = 0; i < members->count; i++) {
         const struct cluster_member *member = &members->at[i]->entry.member;
         if (member->state != MEMBER_REMOVED && member->format < command->format) {
-            return refuse(d, DIRECTORY_OLD_FORMAT, "the program of node %.*s knows format %u only",
-                          (int)member->name.size, (const char *)member->name.data, member->format);
+            return directory_refuse(d, DIRECTORY_OLD_FORMAT, "the program of node %.*s knows format %u only",
+                                    (int)member->name.size, (const char *)member->name.data, member->format);
         }
     }
     struct cluster_info next = *info;
@@ -98,33 +98,35 @@ enum directory_code apply_format(struct directory *d, const struct command_forma
 /* Ids are given once, in order: those of two groups never overlap. */
 static enum directory_code put_group(struct directory *d, struct cluster_group *group)
 {
-    struct cluster_info next = *rows_info(&d->rows);
-    if (rows_group(&d->rows, group->name) != NULL) {
+    struct cluster_info next = *cluster_rows_info(&d->rows);
+    if (cluster_rows_group(&d->rows, group->name) != NULL) {
         return DIRECTORY_EXISTS;
     }
     if (d->rows.of[ROW_GROUP].count >= LIMIT_GROUPS_MAX) {
-        return refuse(d, DIRECTORY_LIMIT, "there are as many groups as there may be (limit groups_max)");
+        return directory_refuse(d, DIRECTORY_LIMIT, "there are as many groups as there may be (limit groups_max)");
     }
     if (group->shards > LIMIT_SHARDS_MAX - next.next_shard) {
-        return refuse(d, DIRECTORY_LIMIT, "there are %u shards, and may be %d (limit shards_max)", next.next_shard,
-                      LIMIT_SHARDS_MAX);
+        return directory_refuse(d, DIRECTORY_LIMIT, "there are %u shards, and may be %d (limit shards_max)",
+                                next.next_shard, LIMIT_SHARDS_MAX);
     }
     group->first = next.next_shard;
     next.next_shard += group->shards;
     put_info(d, &next);
-    put(d, &(struct entry){.kind = ROW_GROUP, .group = *group});
+    directory_put(d, &(struct entry){.kind = ROW_GROUP, .group = *group});
     return DIRECTORY_DONE;
 }
 
-enum directory_code apply_group(struct directory *d, const struct command_group *command)
+enum directory_code directory_apply_group(struct directory *d, const struct command_group *command)
 {
     struct cluster_group group = {.name = command->name,
                                   .shards = command->shards,
                                   .replicas = command->replicas,
                                   .min_isr = command->min_isr,
                                   .labels = command->labels};
-    if (command->shards == 0 || !is_plain_name(command->name) || !are_plain_labels(command->labels)) {
-        return refuse(d, DIRECTORY_BAD_VALUE, "a group has shards, and a name and labels of letters, digits, . _ -");
+    if (command->shards == 0 || !directory_is_plain_name(command->name) ||
+        !directory_are_plain_labels(command->labels)) {
+        return directory_refuse(d, DIRECTORY_BAD_VALUE,
+                                "a group has shards, and a name and labels of letters, digits, . _ -");
     }
     enum directory_code code = check_copies(d, command->replicas, command->min_isr);
     return code == DIRECTORY_DONE ? put_group(d, &group) : code;
@@ -134,19 +136,19 @@ static enum directory_code check_node(struct directory *d, uint64_t node)
 {
     enum directory_code code = DIRECTORY_DONE;
     if (node != 0) {
-        living(d, node, &code);
+        directory_living(d, node, &code);
     }
     return code;
 }
 
-enum directory_code apply_regroup(struct directory *d, const struct command_regroup *command)
+enum directory_code directory_apply_regroup(struct directory *d, const struct command_regroup *command)
 {
-    const struct cluster_group *group = rows_group(&d->rows, command->name);
+    const struct cluster_group *group = cluster_rows_group(&d->rows, command->name);
     if (group == NULL) {
         return DIRECTORY_NO_GROUP;
     }
-    if (!are_plain_labels(command->labels)) {
-        return refuse(d, DIRECTORY_BAD_VALUE, "labels are of letters, digits, . _ -");
+    if (!directory_are_plain_labels(command->labels)) {
+        return directory_refuse(d, DIRECTORY_BAD_VALUE, "labels are of letters, digits, . _ -");
     }
     enum directory_code code = check_copies(d, command->replicas, command->min_isr);
     if (code == DIRECTORY_DONE) {
@@ -160,13 +162,13 @@ enum directory_code apply_regroup(struct directory *d, const struct command_regr
     next.min_isr = command->min_isr;
     next.labels = command->labels;
     next.node = command->node;
-    put(d, &(struct entry){.kind = ROW_GROUP, .group = next});
+    directory_put(d, &(struct entry){.kind = ROW_GROUP, .group = next});
     return DIRECTORY_DONE;
 }
 
-enum directory_code apply_pin(struct directory *d, const struct command_pin *command)
+enum directory_code directory_apply_pin(struct directory *d, const struct command_pin *command)
 {
-    const struct cluster_info *info = rows_info(&d->rows);
+    const struct cluster_info *info = cluster_rows_info(&d->rows);
     char name[CLUSTER_GROUP_NAME_MAX + 1];
     struct pdr_ref ref;
     int size = snprintf(name, sizeof name, "%.*s/%.*s", (int)command->type.size, (const char *)command->type.data,
@@ -179,9 +181,10 @@ enum directory_code apply_pin(struct directory *d, const struct command_pin *com
                                   .node = command->node,
                                   .pin_type = command->type,
                                   .pin_tag = command->tag};
-    if (!is_type(command->type) || pdr_ref_parse(group.name, &ref, NULL) != PDR_OK ||
-        !pdr_bytes_equal(ref.key, command->tag) || !are_plain_labels(command->labels)) {
-        return refuse(d, DIRECTORY_BAD_VALUE, "a pin has a type, a tag and labels, and one of them cannot be");
+    if (!directory_is_type(command->type) || pdr_ref_parse(group.name, &ref, NULL) != PDR_OK ||
+        !pdr_bytes_equal(ref.key, command->tag) || !directory_are_plain_labels(command->labels)) {
+        return directory_refuse(d, DIRECTORY_BAD_VALUE,
+                                "a pin has a type, a tag and labels, and one of them cannot be");
     }
     enum directory_code code = check_node(d, command->node);
     return code == DIRECTORY_DONE ? put_group(d, &group) : code;
@@ -189,7 +192,7 @@ enum directory_code apply_pin(struct directory *d, const struct command_pin *com
 
 /* Types. */
 
-bool is_type(struct pdr_bytes type)
+bool directory_is_type(struct pdr_bytes type)
 {
     char text[PDR_TYPE_SIZE_MAX + 3];
     struct pdr_ref ref;
@@ -201,12 +204,12 @@ bool is_type(struct pdr_bytes type)
 }
 
 /* Its actors have their state in the shards of the group, so a type stays where it is. */
-enum directory_code apply_type(struct directory *d, const struct command_type *command)
+enum directory_code directory_apply_type(struct directory *d, const struct command_type *command)
 {
-    const struct cluster_type *type = rows_type(&d->rows, command->type);
-    const struct cluster_group *group = rows_group(&d->rows, command->group);
-    if (!is_type(command->type)) {
-        return refuse(d, DIRECTORY_BAD_VALUE, "a type has characters it may not have");
+    const struct cluster_type *type = cluster_rows_type(&d->rows, command->type);
+    const struct cluster_group *group = cluster_rows_group(&d->rows, command->group);
+    if (!directory_is_type(command->type)) {
+        return directory_refuse(d, DIRECTORY_BAD_VALUE, "a type has characters it may not have");
     }
     if (group == NULL || group->pin_type.size > 0) {
         return DIRECTORY_NO_GROUP;
@@ -214,12 +217,12 @@ enum directory_code apply_type(struct directory *d, const struct command_type *c
     if (type != NULL) {
         return pdr_bytes_equal(type->group, command->group)
                    ? DIRECTORY_ALREADY
-                   : refuse(d, DIRECTORY_EXISTS, "the type is in group %.*s, where its actors are",
-                            (int)type->group.size, (const char *)type->group.data);
+                   : directory_refuse(d, DIRECTORY_EXISTS, "the type is in group %.*s, where its actors are",
+                                      (int)type->group.size, (const char *)type->group.data);
     }
     if (d->rows.of[ROW_TYPE].count >= LIMIT_TYPES_MAX) {
-        return refuse(d, DIRECTORY_LIMIT, "there are as many types as there may be (limit types_max)");
+        return directory_refuse(d, DIRECTORY_LIMIT, "there are as many types as there may be (limit types_max)");
     }
-    put(d, &(struct entry){.kind = ROW_TYPE, .type = {command->type, command->group}});
+    directory_put(d, &(struct entry){.kind = ROW_TYPE, .type = {command->type, command->group}});
     return DIRECTORY_DONE;
 }

@@ -5,10 +5,10 @@
 #include "consensus/directory_parts.h"
 #include "core/base/mem.h"
 
-static const char *fault_of_shard(const struct rows *rows, const struct cluster_shard *shard)
+static const char *fault_of_shard(const struct cluster_rows *rows, const struct cluster_shard *shard)
 {
-    const struct cluster_member *primary = rows_member(rows, shard->primary);
-    if (shard->shard >= rows_info(rows)->next_shard) {
+    const struct cluster_member *primary = cluster_rows_member(rows, shard->primary);
+    if (shard->shard >= cluster_rows_info(rows)->next_shard) {
         return "a shard is in no group";
     }
     if (shard->min_isr == 0 || shard->isr.count < shard->min_isr) {
@@ -23,7 +23,7 @@ static const char *fault_of_shard(const struct rows *rows, const struct cluster_
     }
     for (uint32_t i = 0; i < shard->isr.count; i++) {
         const struct copy *copy = &shard->isr.at[i];
-        const struct cluster_member *member = rows_member(rows, copy->node);
+        const struct cluster_member *member = cluster_rows_member(rows, copy->node);
         if (member == NULL || member->state == MEMBER_REMOVED) {
             return "a copy is on a node that is not a member";
         }
@@ -37,7 +37,7 @@ static const char *fault_of_shard(const struct rows *rows, const struct cluster_
         }
     }
     for (uint32_t i = 0; i < shard->targets.count; i++) {
-        const struct cluster_member *member = rows_member(rows, shard->targets.at[i]);
+        const struct cluster_member *member = cluster_rows_member(rows, shard->targets.at[i]);
         if (member == NULL || member->state == MEMBER_REMOVED) {
             return "a target is not a member";
         }
@@ -61,7 +61,7 @@ static bool has_twins(struct pdr_bytes *texts, uint32_t count)
     return false;
 }
 
-static const char *fault_of_members(const struct rows *rows)
+static const char *fault_of_members(const struct cluster_rows *rows)
 {
     const struct row_list *members = &rows->of[ROW_MEMBER];
     struct pdr_bytes *names = mem_new((members->count + 1) * sizeof *names);
@@ -92,7 +92,7 @@ static int compare_firsts(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static const char *fault_of_groups(const struct rows *rows)
+static const char *fault_of_groups(const struct cluster_rows *rows)
 {
     const struct row_list *list = &rows->of[ROW_GROUP];
     const struct cluster_group **groups = mem_new((list->count + 1) * sizeof *groups);
@@ -105,18 +105,18 @@ static const char *fault_of_groups(const struct rows *rows)
         next += groups[i]->shards;
     }
     mem_free(groups);
-    return next == rows_info(rows)->next_shard ? NULL : "the groups' shards overlap, or some are in no group";
+    return next == cluster_rows_info(rows)->next_shard ? NULL : "the groups' shards overlap, or some are in no group";
 }
 
-static const char *fault_of_types(const struct rows *rows)
+static const char *fault_of_types(const struct cluster_rows *rows)
 {
     for (uint32_t i = 0; i < rows->of[ROW_TYPE].count; i++) {
-        if (rows_group(rows, rows->of[ROW_TYPE].at[i]->entry.type.group) == NULL) {
+        if (cluster_rows_group(rows, rows->of[ROW_TYPE].at[i]->entry.type.group) == NULL) {
             return "a type is in a group that there is not";
         }
     }
     for (uint32_t i = 0; i < rows->of[ROW_HOSTS].count; i++) {
-        if (rows_member(rows, rows->of[ROW_HOSTS].at[i]->entry.hosts.node) == NULL) {
+        if (cluster_rows_member(rows, rows->of[ROW_HOSTS].at[i]->entry.hosts.node) == NULL) {
             return "types are on a node that is not a member";
         }
     }
@@ -125,8 +125,8 @@ static const char *fault_of_types(const struct rows *rows)
 
 const char *directory_fault(const struct directory *d)
 {
-    const struct rows *rows = &d->rows;
-    const struct cluster_info *info = rows_info(rows);
+    const struct cluster_rows *rows = &d->rows;
+    const struct cluster_info *info = cluster_rows_info(rows);
     if (info == NULL) {
         for (uint32_t kind = 0; kind < ROW_KIND_COUNT; kind++) {
             if (rows->of[kind].count > 0) {

@@ -65,7 +65,7 @@ bool directory_feed(const struct directory *d, uint64_t since, size_t bytes_max,
 
 bool directory_row(const struct directory *d, const struct entry *probe, pdr_writer *writer)
 {
-    const struct cluster_row *row = rows_find(&d->rows, probe);
+    const struct cluster_row *row = cluster_rows_find(&d->rows, probe);
     if (row != NULL) {
         pdr_write_raw(writer, row->bytes, row->size);
     }

@@ -13,7 +13,7 @@ static bool is_plain(uint8_t c)
            c == '-';
 }
 
-bool is_plain_name(struct pdr_bytes text)
+bool directory_is_plain_name(struct pdr_bytes text)
 {
     const uint8_t *at = text.data;
     for (size_t i = 0; i < text.size; i++) {
@@ -24,12 +24,12 @@ bool is_plain_name(struct pdr_bytes text)
     return text.size > 0 && text.size <= LIMIT_LABEL_BYTES_MAX;
 }
 
-bool are_plain_labels(struct pairs labels)
+bool directory_are_plain_labels(struct pairs labels)
 {
     struct pdr_bytes rest = pairs_items(labels);
     struct pair pair;
     while (pairs_next(&rest, &pair)) {
-        if (!is_plain_name(pair.key) || !is_plain_name(pair.value)) {
+        if (!directory_is_plain_name(pair.key) || !directory_is_plain_name(pair.value)) {
             return false;
         }
     }
@@ -52,16 +52,16 @@ static bool is_address(struct pdr_bytes text)
 
 static enum directory_code refuse_removed(struct directory *d, uint64_t node)
 {
-    return refuse(d, DIRECTORY_REMOVED,
-                  "node %016" PRIx64 " was removed and cannot come back; with an empty data directory it is a new node",
-                  node);
+    return directory_refuse(
+        d, DIRECTORY_REMOVED,
+        "node %016" PRIx64 " was removed and cannot come back; with an empty data directory it is a new node", node);
 }
 
-const struct cluster_member *living(struct directory *d, uint64_t node, enum directory_code *code)
+const struct cluster_member *directory_living(struct directory *d, uint64_t node, enum directory_code *code)
 {
-    const struct cluster_member *member = rows_member(&d->rows, node);
+    const struct cluster_member *member = cluster_rows_member(&d->rows, node);
     if (member == NULL) {
-        *code = refuse(d, DIRECTORY_NO_MEMBER, "there is no node %016" PRIx64, node);
+        *code = directory_refuse(d, DIRECTORY_NO_MEMBER, "there is no node %016" PRIx64, node);
         return NULL;
     }
     if (member->state == MEMBER_REMOVED) {
@@ -74,7 +74,7 @@ const struct cluster_member *living(struct directory *d, uint64_t node, enum dir
 static void put_member(struct directory *d, const struct cluster_member *member)
 {
     struct entry entry = {.kind = ROW_MEMBER, .member = *member};
-    put(d, &entry);
+    directory_put(d, &entry);
 }
 
 /* Registering. */
@@ -90,10 +90,11 @@ static enum directory_code check_process(struct directory *d, const struct comma
         return DIRECTORY_ALREADY; /* its first registration was answered, and the answer did not come */
     }
     if (command->incarnation != last + 1) {
-        return refuse(d, DIRECTORY_INCARNATION,
-                      "node %016" PRIx64 " comes as incarnation %" PRIu64 ", and %" PRIu64 " was the last: its disk is "
-                      "older than what it has acknowledged; all its copies are lost",
-                      command->node, command->incarnation, last);
+        return directory_refuse(d, DIRECTORY_INCARNATION,
+                                "node %016" PRIx64 " comes as incarnation %" PRIu64 ", and %" PRIu64
+                                " was the last: its disk is "
+                                "older than what it has acknowledged; all its copies are lost",
+                                command->node, command->incarnation, last);
     }
     return DIRECTORY_DONE;
 }
@@ -111,30 +112,31 @@ static enum directory_code check_taken(struct directory *d, const struct command
         bool same_name = pdr_bytes_equal(other->name, command->name);
         if (same_name || pdr_bytes_equal(other->address, command->address)) {
             struct pdr_bytes what = same_name ? command->name : command->address;
-            return refuse(d, DIRECTORY_TAKEN, "%s %.*s is that of node %016" PRIx64 "; remove that node first",
-                          same_name ? "the name" : "the address", (int)(what.size < 64 ? what.size : 64),
-                          (const char *)what.data, other->node);
+            return directory_refuse(d, DIRECTORY_TAKEN,
+                                    "%s %.*s is that of node %016" PRIx64 "; remove that node first",
+                                    same_name ? "the name" : "the address", (int)(what.size < 64 ? what.size : 64),
+                                    (const char *)what.data, other->node);
         }
     }
-    bool is_new = rows_member(&d->rows, command->node) == NULL;
+    bool is_new = cluster_rows_member(&d->rows, command->node) == NULL;
     if (count >= LIMIT_MEMBERS_MAX || (is_new && members->count >= LIMIT_MEMBERS_EVER_MAX)) {
-        return refuse(d, DIRECTORY_LIMIT, "the cluster has as many nodes as it may have (limit members_max)");
+        return directory_refuse(d, DIRECTORY_LIMIT, "the cluster has as many nodes as it may have (limit members_max)");
     }
     return DIRECTORY_DONE;
 }
 
-enum directory_code apply_register_(struct directory *d, const struct command_register_ *command)
+enum directory_code directory_apply_register_(struct directory *d, const struct command_register_ *command)
 {
-    const struct cluster_member *old = rows_member(&d->rows, command->node);
-    uint32_t format = rows_info(&d->rows)->format;
-    if (command->node == 0 || command->boot == 0 || !is_plain_name(command->name) || !is_address(command->address) ||
-        !are_plain_labels(command->labels)) {
-        return refuse(d, DIRECTORY_BAD_VALUE,
-                      "an id of 0, or a name, address or label with characters it may not have");
+    const struct cluster_member *old = cluster_rows_member(&d->rows, command->node);
+    uint32_t format = cluster_rows_info(&d->rows)->format;
+    if (command->node == 0 || command->boot == 0 || !directory_is_plain_name(command->name) ||
+        !is_address(command->address) || !directory_are_plain_labels(command->labels)) {
+        return directory_refuse(d, DIRECTORY_BAD_VALUE,
+                                "an id of 0, or a name, address or label with characters it may not have");
     }
     if (command->format < format) {
-        return refuse(d, DIRECTORY_OLD_FORMAT, "the cluster is at format %u, and the node's program knows %u", format,
-                      command->format);
+        return directory_refuse(d, DIRECTORY_OLD_FORMAT, "the cluster is at format %u, and the node's program knows %u",
+                                format, command->format);
     }
     enum directory_code code = check_process(d, command, old);
     if (code == DIRECTORY_DONE) {
@@ -155,7 +157,7 @@ enum directory_code apply_register_(struct directory *d, const struct command_re
                                            .format = command->format,
                                            .registered = d->index});
     if (command->forgot) {
-        lose_all_copies(d, command->node);
+        directory_lose_all_copies(d, command->node);
     }
     return DIRECTORY_DONE;
 }
@@ -168,14 +170,14 @@ static enum directory_code check_incarnation(struct directory *d, const struct c
     if (member->incarnation == incarnation) {
         return DIRECTORY_DONE;
     }
-    return refuse(d, DIRECTORY_INCARNATION, "node %016" PRIx64 " is at incarnation %" PRIu64 ", not %" PRIu64,
-                  member->node, member->incarnation, incarnation);
+    return directory_refuse(d, DIRECTORY_INCARNATION, "node %016" PRIx64 " is at incarnation %" PRIu64 ", not %" PRIu64,
+                            member->node, member->incarnation, incarnation);
 }
 
-enum directory_code apply_alive(struct directory *d, const struct command_alive *command)
+enum directory_code directory_apply_alive(struct directory *d, const struct command_alive *command)
 {
     enum directory_code code;
-    const struct cluster_member *member = living(d, command->node, &code);
+    const struct cluster_member *member = directory_living(d, command->node, &code);
     if (member == NULL) {
         return code;
     }
@@ -192,10 +194,10 @@ enum directory_code apply_alive(struct directory *d, const struct command_alive 
     return DIRECTORY_DONE;
 }
 
-enum directory_code apply_drain(struct directory *d, const struct command_drain *command)
+enum directory_code directory_apply_drain(struct directory *d, const struct command_drain *command)
 {
     enum directory_code code;
-    const struct cluster_member *member = living(d, command->node, &code);
+    const struct cluster_member *member = directory_living(d, command->node, &code);
     if (member == NULL) {
         return code;
     }
@@ -208,10 +210,10 @@ enum directory_code apply_drain(struct directory *d, const struct command_drain 
     return DIRECTORY_DONE;
 }
 
-enum directory_code apply_role(struct directory *d, const struct command_role *command)
+enum directory_code directory_apply_role(struct directory *d, const struct command_role *command)
 {
     enum directory_code code;
-    const struct cluster_member *member = living(d, command->node, &code);
+    const struct cluster_member *member = directory_living(d, command->node, &code);
     if (member == NULL) {
         return code;
     }
@@ -236,22 +238,23 @@ static bool is_pinned_to(const struct directory *d, uint64_t node)
 }
 
 /* Its copies, its vote and its pins must be gone before, so that nothing ever names a node that is not there. */
-enum directory_code apply_expel(struct directory *d, const struct command_expel *command)
+enum directory_code directory_apply_expel(struct directory *d, const struct command_expel *command)
 {
     enum directory_code code;
-    const struct cluster_member *member = living(d, command->node, &code);
+    const struct cluster_member *member = directory_living(d, command->node, &code);
     if (member == NULL) {
         return code;
     }
-    uint32_t shards = shards_with(d, command->node);
+    uint32_t shards = directory_shards_with(d, command->node);
     if (shards > 0) {
-        return refuse(d, DIRECTORY_IN_USE, "%u shards have a copy on the node; drain it first", shards);
+        return directory_refuse(d, DIRECTORY_IN_USE, "%u shards have a copy on the node; drain it first", shards);
     }
     if (member->role != ROLE_SPARE) {
-        return refuse(d, DIRECTORY_IN_USE, "the node has a part in the directory's own group; take that first");
+        return directory_refuse(d, DIRECTORY_IN_USE,
+                                "the node has a part in the directory's own group; take that first");
     }
     if (is_pinned_to(d, command->node)) {
-        return refuse(d, DIRECTORY_IN_USE, "actors are pinned to the node; pin them elsewhere first");
+        return directory_refuse(d, DIRECTORY_IN_USE, "actors are pinned to the node; pin them elsewhere first");
     }
     struct cluster_member next = *member;
     next.state = MEMBER_REMOVED;
@@ -259,16 +262,16 @@ enum directory_code apply_expel(struct directory *d, const struct command_expel 
     next.address = pdr_bytes(NULL, 0);
     next.labels = (struct pairs){{NULL, 0}};
     put_member(d, &next);
-    if (rows_hosts(&d->rows, command->node) != NULL) {
-        put(d, &(struct entry){.kind = ROW_HOSTS, .hosts = {.node = command->node}});
+    if (cluster_rows_hosts(&d->rows, command->node) != NULL) {
+        directory_put(d, &(struct entry){.kind = ROW_HOSTS, .hosts = {.node = command->node}});
     }
     return DIRECTORY_DONE;
 }
 
-enum directory_code apply_publish(struct directory *d, const struct command_publish *command)
+enum directory_code directory_apply_publish(struct directory *d, const struct command_publish *command)
 {
     enum directory_code code;
-    const struct cluster_member *member = living(d, command->node, &code);
+    const struct cluster_member *member = directory_living(d, command->node, &code);
     struct pdr_bytes rest = pairs_items(command->types);
     struct pair pair;
     uint32_t fresh = 0;
@@ -280,19 +283,19 @@ enum directory_code apply_publish(struct directory *d, const struct command_publ
         return code;
     }
     while (pairs_next(&rest, &pair)) {
-        if (!is_type(pair.key)) {
-            return refuse(d, DIRECTORY_BAD_VALUE, "a type has characters it may not have");
+        if (!directory_is_type(pair.key)) {
+            return directory_refuse(d, DIRECTORY_BAD_VALUE, "a type has characters it may not have");
         }
-        fresh += rows_type(&d->rows, pair.key) == NULL;
+        fresh += cluster_rows_type(&d->rows, pair.key) == NULL;
     }
     if (d->rows.of[ROW_TYPE].count + fresh > LIMIT_TYPES_MAX) {
-        return refuse(d, DIRECTORY_LIMIT, "there are as many types as there may be (limit types_max)");
+        return directory_refuse(d, DIRECTORY_LIMIT, "there are as many types as there may be (limit types_max)");
     }
-    put(d, &(struct entry){.kind = ROW_HOSTS, .hosts = {.node = command->node, .types = command->types}});
+    directory_put(d, &(struct entry){.kind = ROW_HOSTS, .hosts = {.node = command->node, .types = command->types}});
     rest = pairs_items(command->types);
     while (pairs_next(&rest, &pair)) {
-        if (rows_type(&d->rows, pair.key) == NULL) {
-            put(d, &(struct entry){.kind = ROW_TYPE, .type = {pair.key, pdr_str(DIRECTORY_DEFAULT_GROUP)}});
+        if (cluster_rows_type(&d->rows, pair.key) == NULL) {
+            directory_put(d, &(struct entry){.kind = ROW_TYPE, .type = {pair.key, pdr_str(DIRECTORY_DEFAULT_GROUP)}});
         }
     }
     return DIRECTORY_DONE;

@@ -8,15 +8,16 @@
 /* Copies the entry that the command is about, if it is still the one that its proposer saw. */
 static enum directory_code begin(struct directory *d, uint32_t id, uint64_t cv, struct cluster_shard *out)
 {
-    const struct cluster_shard *shard = rows_shard(&d->rows, id);
-    if (id >= rows_info(&d->rows)->next_shard) {
-        return refuse(d, DIRECTORY_NO_SHARD, "there is no shard %u", id);
+    const struct cluster_shard *shard = cluster_rows_shard(&d->rows, id);
+    if (id >= cluster_rows_info(&d->rows)->next_shard) {
+        return directory_refuse(d, DIRECTORY_NO_SHARD, "there is no shard %u", id);
     }
     if (shard == NULL) {
         return DIRECTORY_EMPTY;
     }
     if (shard->cv != cv && !MUTATION(102)) {
-        return refuse(d, DIRECTORY_CV, "the entry of shard %u is at cv %" PRIu64 ", not %" PRIu64, id, shard->cv, cv);
+        return directory_refuse(d, DIRECTORY_CV, "the entry of shard %u is at cv %" PRIu64 ", not %" PRIu64, id,
+                                shard->cv, cv);
     }
     *out = *shard;
     return DIRECTORY_DONE;
@@ -25,7 +26,7 @@ static enum directory_code begin(struct directory *d, uint32_t id, uint64_t cv, 
 static enum directory_code finish(struct directory *d, struct cluster_shard *shard)
 {
     shard->cv++;
-    put(d, &(struct entry){.kind = ROW_SHARD, .shard = *shard});
+    directory_put(d, &(struct entry){.kind = ROW_SHARD, .shard = *shard});
     return DIRECTORY_DONE;
 }
 
@@ -37,14 +38,14 @@ static void drop_copy(struct cluster_shard *shard, uint64_t rid)
 
 static enum directory_code refuse_min_isr(struct directory *d, const struct cluster_shard *shard)
 {
-    return refuse(d, DIRECTORY_MIN_ISR, "%u copies are in sync, and min_isr is %u: add one first", shard->isr.count,
-                  shard->min_isr);
+    return directory_refuse(d, DIRECTORY_MIN_ISR, "%u copies are in sync, and min_isr is %u: add one first",
+                            shard->isr.count, shard->min_isr);
 }
 
 static enum directory_code check_alive(struct directory *d, uint64_t node)
 {
     enum directory_code code = DIRECTORY_DONE;
-    const struct cluster_member *member = living(d, node, &code);
+    const struct cluster_member *member = directory_living(d, node, &code);
     return member != NULL && member->state != MEMBER_UP ? DIRECTORY_NOT_ALIVE : code;
 }
 
@@ -52,15 +53,15 @@ static enum directory_code check_targets(struct directory *d, const struct ids *
 {
     enum directory_code code = DIRECTORY_DONE;
     if (targets->count == 0) {
-        return refuse(d, DIRECTORY_BAD_VALUE, "a shard has targets");
+        return directory_refuse(d, DIRECTORY_BAD_VALUE, "a shard has targets");
     }
     for (uint32_t i = 0; i < targets->count && code == DIRECTORY_DONE; i++) {
         for (uint32_t other = 0; other < i; other++) {
             if (targets->at[other] == targets->at[i]) {
-                return refuse(d, DIRECTORY_BAD_VALUE, "a node is a target twice");
+                return directory_refuse(d, DIRECTORY_BAD_VALUE, "a node is a target twice");
             }
         }
-        living(d, targets->at[i], &code);
+        directory_living(d, targets->at[i], &code);
     }
     return code;
 }
@@ -73,18 +74,18 @@ static enum directory_code check_first_copies(struct directory *d, const struct 
     for (uint32_t i = 0; i < isr->count && code == DIRECTORY_DONE; i++) {
         for (uint32_t other = 0; other < i; other++) {
             if (isr->at[other].node == isr->at[i].node || isr->at[other].rid == isr->at[i].rid) {
-                return refuse(d, DIRECTORY_BAD_VALUE, "two copies have the same node, or the same name");
+                return directory_refuse(d, DIRECTORY_BAD_VALUE, "two copies have the same node, or the same name");
             }
         }
         if (isr->at[i].rid == 0) {
-            return refuse(d, DIRECTORY_BAD_VALUE, "a copy has no name");
+            return directory_refuse(d, DIRECTORY_BAD_VALUE, "a copy has no name");
         }
-        living(d, isr->at[i].node, &code);
+        directory_living(d, isr->at[i].node, &code);
     }
     return code;
 }
 
-enum directory_code apply_assign(struct directory *d, const struct command_assign *command)
+enum directory_code directory_apply_assign(struct directory *d, const struct command_assign *command)
 {
     struct cluster_shard shard;
     enum directory_code code = begin(d, command->shard, command->cv, &shard);
@@ -93,14 +94,15 @@ enum directory_code apply_assign(struct directory *d, const struct command_assig
         return DIRECTORY_ASSIGNED;
     }
     if (code == DIRECTORY_EMPTY && command->cv != 0) {
-        code = refuse(d, DIRECTORY_CV, "the entry of shard %u is at cv 0, not %" PRIu64, command->shard, command->cv);
+        code = directory_refuse(d, DIRECTORY_CV, "the entry of shard %u is at cv 0, not %" PRIu64, command->shard,
+                                command->cv);
     }
     if (code != DIRECTORY_EMPTY) {
         return code;
     }
     if (command->min_isr == 0 || command->min_isr > command->isr.count) {
-        return refuse(d, DIRECTORY_MIN_ISR, "%u copies are in sync, and min_isr would be %u", command->isr.count,
-                      command->min_isr);
+        return directory_refuse(d, DIRECTORY_MIN_ISR, "%u copies are in sync, and min_isr would be %u",
+                                command->isr.count, command->min_isr);
     }
     if (!copies_have(&command->isr, command->primary)) {
         return DIRECTORY_NOT_IN_SYNC;
@@ -119,7 +121,7 @@ enum directory_code apply_assign(struct directory *d, const struct command_assig
                                    .lineage = 1,
                                    .epoch = 1,
                                    .primary = command->primary,
-                                   .incarnation = rows_member(&d->rows, command->primary)->incarnation,
+                                   .incarnation = cluster_rows_member(&d->rows, command->primary)->incarnation,
                                    .min_isr = command->min_isr,
                                    .isr = command->isr,
                                    .targets = command->targets};
@@ -144,7 +146,7 @@ static enum directory_code check_successor(struct directory *d, const struct clu
 /* R11, R12: the process that was promoted is gone, or has been without a lease since a time that it knows itself. */
 static bool lease_is_over(const struct directory *d, const struct cluster_shard *shard)
 {
-    const struct cluster_member *old = rows_member(&d->rows, shard->primary);
+    const struct cluster_member *old = cluster_rows_member(&d->rows, shard->primary);
     return old->state != MEMBER_UP || old->incarnation > shard->incarnation;
 }
 
@@ -153,17 +155,18 @@ static enum directory_code check_lease(struct directory *d, const struct cluster
     if (lease_is_over(d, shard) || MUTATION(105)) {
         return DIRECTORY_DONE;
     }
-    return refuse(d, DIRECTORY_LEASE, "the lease of the primary, node %016" PRIx64 ", is not over", shard->primary);
+    return directory_refuse(d, DIRECTORY_LEASE, "the lease of the primary, node %016" PRIx64 ", is not over",
+                            shard->primary);
 }
 
 static void begin_epoch(const struct directory *d, struct cluster_shard *shard, uint64_t node)
 {
     shard->epoch++;
     shard->primary = node;
-    shard->incarnation = rows_member(&d->rows, node)->incarnation;
+    shard->incarnation = cluster_rows_member(&d->rows, node)->incarnation;
 }
 
-enum directory_code apply_promote(struct directory *d, const struct command_promote *command)
+enum directory_code directory_apply_promote(struct directory *d, const struct command_promote *command)
 {
     struct cluster_shard shard;
     enum directory_code code = begin(d, command->shard, command->cv, &shard);
@@ -184,7 +187,7 @@ enum directory_code apply_promote(struct directory *d, const struct command_prom
     return finish(d, &shard);
 }
 
-enum directory_code apply_transfer(struct directory *d, const struct command_transfer *command)
+enum directory_code directory_apply_transfer(struct directory *d, const struct command_transfer *command)
 {
     struct cluster_shard shard;
     enum directory_code code = begin(d, command->shard, command->cv, &shard);
@@ -202,12 +205,12 @@ enum directory_code apply_transfer(struct directory *d, const struct command_tra
 }
 
 /* R46. The data may be older than what was acknowledged, so it is another lineage. Two that serve reads it is not. */
-enum directory_code apply_force(struct directory *d, const struct command_force *command)
+enum directory_code directory_apply_force(struct directory *d, const struct command_force *command)
 {
     struct cluster_shard shard;
     enum directory_code code = begin(d, command->shard, command->cv, &shard);
     if (code == DIRECTORY_DONE && command->rid == 0) {
-        code = refuse(d, DIRECTORY_BAD_VALUE, "a copy has no name");
+        code = directory_refuse(d, DIRECTORY_BAD_VALUE, "a copy has no name");
     }
     if (code == DIRECTORY_DONE && ids_have(&shard.lost, command->rid)) {
         code = DIRECTORY_COPY_LOST;
@@ -232,7 +235,7 @@ enum directory_code apply_force(struct directory *d, const struct command_force 
 
 /* The others. */
 
-enum directory_code apply_add(struct directory *d, const struct command_add *command)
+enum directory_code directory_apply_add(struct directory *d, const struct command_add *command)
 {
     struct cluster_shard shard;
     enum directory_code code = begin(d, command->shard, command->cv, &shard);
@@ -255,13 +258,13 @@ enum directory_code apply_add(struct directory *d, const struct command_add *com
     if (old != NULL) {
         drop_copy(&shard, old->rid); /* R46: a new copy of the node's in place of one that is lost */
     } else if (shard.isr.count == LIMIT_COPIES_MAX) {
-        return refuse(d, DIRECTORY_LIMIT, "the shard has as many copies as it may have (limit copies_max)");
+        return directory_refuse(d, DIRECTORY_LIMIT, "the shard has as many copies as it may have (limit copies_max)");
     }
     copies_add(&shard.isr, (struct copy){command->node, command->rid});
     return finish(d, &shard);
 }
 
-enum directory_code apply_remove(struct directory *d, const struct command_remove *command)
+enum directory_code directory_apply_remove(struct directory *d, const struct command_remove *command)
 {
     struct cluster_shard shard;
     enum directory_code code = begin(d, command->shard, command->cv, &shard);
@@ -273,7 +276,7 @@ enum directory_code apply_remove(struct directory *d, const struct command_remov
         return DIRECTORY_NOT_IN_SYNC;
     }
     if (copy->node == shard.primary) {
-        return refuse(d, DIRECTORY_PRIMARY, "the copy is the primary's; transfer the shard first");
+        return directory_refuse(d, DIRECTORY_PRIMARY, "the copy is the primary's; transfer the shard first");
     }
     if (shard.isr.count <= shard.min_isr && !MUTATION(101)) {
         return refuse_min_isr(d, &shard);
@@ -282,14 +285,14 @@ enum directory_code apply_remove(struct directory *d, const struct command_remov
     return finish(d, &shard);
 }
 
-enum directory_code apply_touch(struct directory *d, const struct command_touch *command)
+enum directory_code directory_apply_touch(struct directory *d, const struct command_touch *command)
 {
     struct cluster_shard shard;
     enum directory_code code = begin(d, command->shard, command->cv, &shard);
     return code == DIRECTORY_DONE ? finish(d, &shard) : code;
 }
 
-enum directory_code apply_targets(struct directory *d, const struct command_targets *command)
+enum directory_code directory_apply_targets(struct directory *d, const struct command_targets *command)
 {
     struct cluster_shard shard;
     enum directory_code code = begin(d, command->shard, command->cv, &shard);
@@ -303,7 +306,7 @@ enum directory_code apply_targets(struct directory *d, const struct command_targ
     return finish(d, &shard);
 }
 
-enum directory_code apply_min_isr(struct directory *d, const struct command_min_isr *command)
+enum directory_code directory_apply_min_isr(struct directory *d, const struct command_min_isr *command)
 {
     struct cluster_shard shard;
     enum directory_code code = begin(d, command->shard, command->cv, &shard);
@@ -311,13 +314,14 @@ enum directory_code apply_min_isr(struct directory *d, const struct command_min_
         return code;
     }
     if (command->min_isr == 0 || command->min_isr > shard.isr.count) {
-        return refuse(d, DIRECTORY_MIN_ISR, "min_isr is 1 to %u, the copies that are in sync", shard.isr.count);
+        return directory_refuse(d, DIRECTORY_MIN_ISR, "min_isr is 1 to %u, the copies that are in sync",
+                                shard.isr.count);
     }
     shard.min_isr = command->min_isr;
     return finish(d, &shard);
 }
 
-enum directory_code apply_lost(struct directory *d, const struct command_lost *command)
+enum directory_code directory_apply_lost(struct directory *d, const struct command_lost *command)
 {
     struct cluster_shard shard;
     enum directory_code code = begin(d, command->shard, command->cv, &shard);
@@ -336,7 +340,7 @@ enum directory_code apply_lost(struct directory *d, const struct command_lost *c
 
 /* All shards of a node. */
 
-void lose_all_copies(struct directory *d, uint64_t node)
+void directory_lose_all_copies(struct directory *d, uint64_t node)
 {
     const struct row_list *shards = &d->rows.of[ROW_SHARD];
     for (uint32_t i = 0; i < shards->count; i++) {
@@ -349,7 +353,7 @@ void lose_all_copies(struct directory *d, uint64_t node)
     }
 }
 
-uint32_t shards_with(const struct directory *d, uint64_t node)
+uint32_t directory_shards_with(const struct directory *d, uint64_t node)
 {
     const struct row_list *shards = &d->rows.of[ROW_SHARD];
     uint32_t count = 0;

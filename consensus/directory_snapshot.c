@@ -28,7 +28,7 @@ static uint32_t row_count(const struct directory *d)
 void directory_snapshot(const struct directory *d, pdr_writer *writer)
 {
     size_t begin = writer->size;
-    const struct cluster_info *info = rows_info(&d->rows);
+    const struct cluster_info *info = cluster_rows_info(&d->rows);
     uint8_t sum[SUM_SIZE];
     pdr_write_array(writer, HEAD_FIELDS);
     pdr_write_cstr(writer, NAME);
@@ -97,7 +97,7 @@ static bool read_rows(struct directory *d, struct pdr_bytes bytes, uint64_t coun
             *why = "the snapshot has rows out of order";
             return false;
         }
-        rows_put(&d->rows, row);
+        cluster_rows_put(&d->rows, row);
         d->content += row->hash;
         last = row;
     }

@@ -33,7 +33,7 @@ static struct pdr_bytes take_text(struct block *block, struct pdr_bytes text)
     return pdr_bytes(at, text.size);
 }
 
-static const struct cluster_group *default_group(const struct rows *rows)
+static const struct cluster_group *default_group(const struct cluster_rows *rows)
 {
     const struct row_list *groups = &rows->of[ROW_GROUP];
     for (uint32_t i = 0; i < groups->count; i++) {
@@ -53,7 +53,7 @@ static int compare_places(const void *a, const void *b)
     return order != 0 ? order : pdr_bytes_compare(x->tag, y->tag);
 }
 
-static uint32_t list_nodes(const struct rows *rows, struct cluster_node *nodes, struct block *block)
+static uint32_t list_nodes(const struct cluster_rows *rows, struct cluster_node *nodes, struct block *block)
 {
     const struct row_list *members = &rows->of[ROW_MEMBER];
     uint32_t count = 0;
@@ -76,7 +76,7 @@ static uint32_t list_nodes(const struct rows *rows, struct cluster_node *nodes, 
     return count;
 }
 
-static uint32_t list_places(const struct rows *rows, struct cluster_place *places, struct block *block)
+static uint32_t list_places(const struct cluster_rows *rows, struct cluster_place *places, struct block *block)
 {
     const struct row_list *groups = &rows->of[ROW_GROUP], *types = &rows->of[ROW_TYPE];
     uint32_t count = 0;
@@ -92,7 +92,7 @@ static uint32_t list_places(const struct rows *rows, struct cluster_place *place
     }
     for (uint32_t i = 0; i < types->count; i++) {
         const struct cluster_type *type = &types->at[i]->entry.type;
-        const struct cluster_group *group = rows_group(rows, type->group);
+        const struct cluster_group *group = cluster_rows_group(rows, type->group);
         if (group != NULL && group->first != DEFAULT_FIRST) { /* a group whose row has not come yet: soon */
             struct pdr_bytes name = take_text(block, type->type);
             if (places != NULL) {
@@ -106,7 +106,7 @@ static uint32_t list_places(const struct rows *rows, struct cluster_place *place
 
 struct cluster_map *cluster_map_new(const struct cluster_view *view, uint64_t self, uint32_t cores)
 {
-    const struct rows *rows = &view->rows;
+    const struct cluster_rows *rows = &view->rows;
     const struct cluster_group *group = default_group(rows);
     struct block texts = {NULL, 0}, arrays = {NULL, sizeof(struct cluster_map)};
     CHECK(self != 0 && cores > 0);

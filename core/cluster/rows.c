@@ -5,7 +5,7 @@
 
 #define CAPACITY_MIN 16u
 
-void rows_release(struct rows *rows)
+void cluster_rows_release(struct cluster_rows *rows)
 {
     for (uint32_t kind = 0; kind < ROW_KIND_COUNT; kind++) {
         struct row_list *list = &rows->of[kind];
@@ -40,14 +40,14 @@ static bool is_at(const struct row_list *list, uint32_t place, const struct entr
     return place < list->count && entry_compare(&list->at[place]->entry, probe) == 0;
 }
 
-struct cluster_row *rows_find(const struct rows *rows, const struct entry *probe)
+struct cluster_row *cluster_rows_find(const struct cluster_rows *rows, const struct entry *probe)
 {
     const struct row_list *list = &rows->of[probe->kind];
     uint32_t place = place_of(list, probe);
     return is_at(list, place, probe) ? list->at[place] : NULL;
 }
 
-struct cluster_row *rows_put(struct rows *rows, struct cluster_row *row)
+struct cluster_row *cluster_rows_put(struct cluster_rows *rows, struct cluster_row *row)
 {
     struct row_list *list = &rows->of[row->entry.kind];
     uint32_t place = place_of(list, &row->entry);
@@ -67,43 +67,43 @@ struct cluster_row *rows_put(struct rows *rows, struct cluster_row *row)
     return NULL;
 }
 
-static const struct entry *find(const struct rows *rows, const struct entry *probe)
+static const struct entry *find(const struct cluster_rows *rows, const struct entry *probe)
 {
-    const struct cluster_row *row = rows_find(rows, probe);
+    const struct cluster_row *row = cluster_rows_find(rows, probe);
     return row == NULL ? NULL : &row->entry;
 }
 
-const struct cluster_info *rows_info(const struct rows *rows)
+const struct cluster_info *cluster_rows_info(const struct cluster_rows *rows)
 {
     const struct entry *entry = find(rows, &(struct entry){.kind = ROW_INFO});
     return entry == NULL ? NULL : &entry->info;
 }
 
-const struct cluster_member *rows_member(const struct rows *rows, uint64_t node)
+const struct cluster_member *cluster_rows_member(const struct cluster_rows *rows, uint64_t node)
 {
     const struct entry *entry = find(rows, &(struct entry){.kind = ROW_MEMBER, .member = {.node = node}});
     return entry == NULL ? NULL : &entry->member;
 }
 
-const struct cluster_group *rows_group(const struct rows *rows, struct pdr_bytes name)
+const struct cluster_group *cluster_rows_group(const struct cluster_rows *rows, struct pdr_bytes name)
 {
     const struct entry *entry = find(rows, &(struct entry){.kind = ROW_GROUP, .group = {.name = name}});
     return entry == NULL ? NULL : &entry->group;
 }
 
-const struct cluster_shard *rows_shard(const struct rows *rows, uint32_t shard)
+const struct cluster_shard *cluster_rows_shard(const struct cluster_rows *rows, uint32_t shard)
 {
     const struct entry *entry = find(rows, &(struct entry){.kind = ROW_SHARD, .shard = {.shard = shard}});
     return entry == NULL ? NULL : &entry->shard;
 }
 
-const struct cluster_type *rows_type(const struct rows *rows, struct pdr_bytes type)
+const struct cluster_type *cluster_rows_type(const struct cluster_rows *rows, struct pdr_bytes type)
 {
     const struct entry *entry = find(rows, &(struct entry){.kind = ROW_TYPE, .type = {.type = type}});
     return entry == NULL ? NULL : &entry->type;
 }
 
-const struct cluster_hosts *rows_hosts(const struct rows *rows, uint64_t node)
+const struct cluster_hosts *cluster_rows_hosts(const struct cluster_rows *rows, uint64_t node)
 {
     const struct entry *entry = find(rows, &(struct entry){.kind = ROW_HOSTS, .hosts = {.node = node}});
     return entry == NULL ? NULL : &entry->hosts;

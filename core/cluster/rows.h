@@ -12,24 +12,24 @@ struct row_list {
 };
 
 /** Zero-initialise. The rows belong to it. */
-struct rows {
+struct cluster_rows {
     struct row_list of[ROW_KIND_COUNT];
 };
 
 /** Frees the rows too. */
-void rows_release(struct rows *rows);
+void cluster_rows_release(struct cluster_rows *rows);
 
 /** The row with the key of `probe`; NULL if there is none. */
-struct cluster_row *rows_find(const struct rows *rows, const struct entry *probe);
+struct cluster_row *cluster_rows_find(const struct cluster_rows *rows, const struct entry *probe);
 /** Takes `row`; hands back the one it replaces, which is the caller's now, or NULL. */
-struct cluster_row *rows_put(struct rows *rows, struct cluster_row *row);
+struct cluster_row *cluster_rows_put(struct cluster_rows *rows, struct cluster_row *row);
 
 /** NULL: not known. For a shard: never assigned. */
-const struct cluster_info *rows_info(const struct rows *rows);
-const struct cluster_member *rows_member(const struct rows *rows, uint64_t node);
-const struct cluster_group *rows_group(const struct rows *rows, struct pdr_bytes name);
-const struct cluster_shard *rows_shard(const struct rows *rows, uint32_t shard);
-const struct cluster_type *rows_type(const struct rows *rows, struct pdr_bytes type);
-const struct cluster_hosts *rows_hosts(const struct rows *rows, uint64_t node);
+const struct cluster_info *cluster_rows_info(const struct cluster_rows *rows);
+const struct cluster_member *cluster_rows_member(const struct cluster_rows *rows, uint64_t node);
+const struct cluster_group *cluster_rows_group(const struct cluster_rows *rows, struct pdr_bytes name);
+const struct cluster_shard *cluster_rows_shard(const struct cluster_rows *rows, uint32_t shard);
+const struct cluster_type *cluster_rows_type(const struct cluster_rows *rows, struct pdr_bytes type);
+const struct cluster_hosts *cluster_rows_hosts(const struct cluster_rows *rows, uint64_t node);
 
 #endif

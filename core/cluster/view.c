@@ -10,7 +10,7 @@ void cluster_view_init(struct cluster_view *view)
 
 void cluster_view_release(struct cluster_view *view)
 {
-    rows_release(&view->rows);
+    cluster_rows_release(&view->rows);
     mem_free(view->owners);
 }
 
@@ -43,7 +43,7 @@ static void note(struct cluster_view *view, const struct entry *entry)
 
 static bool is_of_another_cluster(const struct cluster_view *view, const struct entry *entry)
 {
-    const struct cluster_info *info = rows_info(&view->rows);
+    const struct cluster_info *info = cluster_rows_info(&view->rows);
     return info != NULL && entry->kind == ROW_INFO && !pdr_bytes_equal(info->cluster, entry->info.cluster);
 }
 
@@ -68,12 +68,12 @@ enum pdr_status cluster_view_put(struct cluster_view *view, struct pdr_bytes byt
         cluster_row_free(row);
         return PDR_INVALID;
     }
-    const struct cluster_row *known = rows_find(&view->rows, &row->entry);
+    const struct cluster_row *known = cluster_rows_find(&view->rows, &row->entry);
     if (known != NULL && !entry_is_newer(&row->entry, &known->entry)) {
         cluster_row_free(row);
         return PDR_OK;
     }
-    struct cluster_row *old = rows_put(&view->rows, row);
+    struct cluster_row *old = cluster_rows_put(&view->rows, row);
     cluster_row_free(old);
     note(view, &row->entry);
     *changed = true;

@@ -11,7 +11,7 @@
 #define CLUSTER_PAGE_FIELDS 4u
 
 struct cluster_view {
-    struct rows rows;
+    struct cluster_rows rows;
     uint64_t index;               /* every change up to here is known; what a lease is held against (R13) */
     uint64_t cursor;              /* ask for changes after this next; above `index` between pages of one answer */
     struct cluster_owner *owners; /* by shard */

@@ -1,5 +1,5 @@
-/* tests/bench/directory_scale.c: a directory of 1,000 nodes and 16,384 shards of three copies: the size of its snapshot,
- * the time to make, restore and apply, and what of it goes to nodes when one dies. */
+/* tests/bench/directory_scale.c: a directory of 1,000 nodes and 16,384 shards of three copies: the size of its
+ * snapshot, the time to make, restore and apply, and what of it goes to nodes when one dies. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -81,7 +81,7 @@ static void assign_all(struct directory *directory, const uint64_t *nodes, struc
 static unsigned touch_all(struct directory *directory)
 {
     for (uint32_t shard = 0; shard < SHARDS; shard++) {
-        uint64_t cv = rows_shard(directory_rows(directory), shard)->cv;
+        uint64_t cv = cluster_rows_shard(directory_rows(directory), shard)->cv;
         apply(directory, &(struct command){.kind = COMMAND_TOUCH, .touch = {shard, cv}});
     }
     return SHARDS;
@@ -93,7 +93,7 @@ static unsigned kill_one(struct directory *directory, uint64_t node)
     unsigned changes = 1;
     apply(directory, &(struct command){.kind = COMMAND_ALIVE, .alive = {node, 1, false}});
     for (uint32_t id = 0; id < SHARDS; id++) {
-        const struct cluster_shard *shard = rows_shard(directory_rows(directory), id);
+        const struct cluster_shard *shard = cluster_rows_shard(directory_rows(directory), id);
         if (shard->primary == node) {
             apply(directory,
                   &(struct command){.kind = COMMAND_PROMOTE, .promote = {id, shard->cv, shard->isr.at[1].node}});

@@ -133,11 +133,11 @@ static bool same_shard(const struct cluster_shard *a, const struct cluster_shard
            same_list(&a->targets, &b->targets) && same_list(&a->lost, &b->lost);
 }
 
-static const char *check_shards(struct checker *checker, const struct rows *rows, const struct command *command,
+static const char *check_shards(struct checker *checker, const struct cluster_rows *rows, const struct command *command,
                                 const struct directory_result *result)
 {
     for (uint32_t id = 0; id < CHECKER_SHARDS; id++) {
-        const struct cluster_shard *now = rows_shard(rows, id), empty = {.shard = id};
+        const struct cluster_shard *now = cluster_rows_shard(rows, id), empty = {.shard = id};
         struct cluster_shard *was = &checker->shards[id];
         now = now == NULL ? &empty : now;
         was->shard = id;
@@ -161,7 +161,8 @@ static const char *check_shards(struct checker *checker, const struct rows *rows
 
 /* Members. */
 
-static const char *check_members(const struct checker *checker, const struct rows *rows, const struct command *command)
+static const char *check_members(const struct checker *checker, const struct cluster_rows *rows,
+                                 const struct command *command)
 {
     const struct row_list *members = &rows->of[ROW_MEMBER];
     for (uint32_t i = 0; i < members->count; i++) {
@@ -187,11 +188,11 @@ static const char *check_members(const struct checker *checker, const struct row
     return NULL;
 }
 
-static const char *note_members(struct checker *checker, const struct rows *rows)
+static const char *note_members(struct checker *checker, const struct cluster_rows *rows)
 {
     const struct row_list *members = &rows->of[ROW_MEMBER];
     for (uint32_t i = 0; i < checker->node_count; i++) {
-        const struct cluster_member *m = rows_member(rows, checker->nodes[i].node);
+        const struct cluster_member *m = cluster_rows_member(rows, checker->nodes[i].node);
         if (m == NULL || (checker->nodes[i].removed && m->state != MEMBER_REMOVED)) {
             return "a tombstone is gone, or a removed node is back";
         }
@@ -214,7 +215,7 @@ static const char *check_changed_rows(const struct directory *directory, const s
     for (uint32_t i = 0; i < result->changed_count; i++) {
         const struct cluster_row *row = result->changed[i];
         if (row->entry.changed != directory_index(directory) ||
-            rows_find(directory_rows(directory), &row->entry) != row) {
+            cluster_rows_find(directory_rows(directory), &row->entry) != row) {
             return "a row is said to have changed, and has not";
         }
         if (i > 0 && entry_compare(&result->changed[i - 1]->entry, &row->entry) >= 0) {
@@ -227,8 +228,8 @@ static const char *check_changed_rows(const struct directory *directory, const s
 const char *checker_step(struct checker *checker, const struct directory *directory, const struct command *command,
                          const struct directory_result *result)
 {
-    const struct rows *rows = directory_rows(directory);
-    const struct cluster_info *info = rows_info(rows);
+    const struct cluster_rows *rows = directory_rows(directory);
+    const struct cluster_info *info = cluster_rows_info(rows);
     bool same = directory_hash(directory) == checker->hash;
     if (same != (result->changed_count == 0) || (result->code != DIRECTORY_DONE && !same)) {
         return "the hash moved without a change, or did not move with one";

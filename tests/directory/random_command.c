@@ -60,10 +60,10 @@ static struct pairs some_labels(struct random_source *source)
 
 /* Nodes. */
 
-static struct command a_registration(struct random_source *source, const struct rows *rows)
+static struct command a_registration(struct random_source *source, const struct cluster_rows *rows)
 {
     uint64_t k = below(source, RANDOM_NODES), node = random_node_id(k);
-    const struct cluster_member *member = rows_member(rows, node);
+    const struct cluster_member *member = cluster_rows_member(rows, node);
     uint64_t last = member == NULL ? 0 : member->incarnation;
     bool again = member != NULL && !mostly(source); /* its answer did not come */
     return (struct command){
@@ -80,13 +80,13 @@ static struct command a_registration(struct random_source *source, const struct 
                       .forgot = rng_chance(&source->rng, 10)}};
 }
 
-static uint64_t its_incarnation(struct random_source *source, const struct rows *rows, uint64_t node)
+static uint64_t its_incarnation(struct random_source *source, const struct cluster_rows *rows, uint64_t node)
 {
-    const struct cluster_member *member = rows_member(rows, node);
+    const struct cluster_member *member = cluster_rows_member(rows, node);
     return member != NULL && mostly(source) ? member->incarnation : below(source, 4);
 }
 
-static struct command about_a_node(struct random_source *source, const struct rows *rows)
+static struct command about_a_node(struct random_source *source, const struct cluster_rows *rows)
 {
     uint64_t node = any_node(source), incarnation = its_incarnation(source, rows, node);
     switch (below(source, 8)) {
@@ -211,9 +211,9 @@ static struct command about_a_shard(struct random_source *source, const struct c
     }
 }
 
-struct command random_command(struct random_source *source, const struct rows *rows)
+struct command random_command(struct random_source *source, const struct cluster_rows *rows)
 {
-    const struct cluster_info *info = rows_info(rows);
+    const struct cluster_info *info = cluster_rows_info(rows);
     if (info == NULL || rng_chance(&source->rng, 1)) {
         memset(source->room, 7, CLUSTER_ID_SIZE);
         return (struct command){.kind = mostly(source) ? COMMAND_FOUND : COMMAND_FORMAT,
@@ -230,7 +230,7 @@ struct command random_command(struct random_source *source, const struct rows *r
         return about_groups(source);
     }
     uint32_t id = (uint32_t)below(source, info->next_shard + (below(source, 20) == 0));
-    const struct cluster_shard *shard = rows_shard(rows, id);
+    const struct cluster_shard *shard = cluster_rows_shard(rows, id);
     if (shard == NULL && !rng_chance(&source->rng, 5)) {
         return an_assignment(source, id);
     }

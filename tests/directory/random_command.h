@@ -20,6 +20,6 @@ void random_source_release(struct random_source *source);
 /** Of the k-th node that there may be. */
 uint64_t random_node_id(uint64_t k);
 /** The next command for a directory with these rows; its slices are valid until the next one is made. */
-struct command random_command(struct random_source *source, const struct rows *rows);
+struct command random_command(struct random_source *source, const struct cluster_rows *rows);
 
 #endif

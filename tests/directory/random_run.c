@@ -52,11 +52,11 @@ static const char *check_snapshot(struct run *run)
 /* R13: what the view says it knows, it knows. */
 static const char *check_view(const struct run *run)
 {
-    const struct rows *rows = directory_rows(run->directory);
+    const struct cluster_rows *rows = directory_rows(run->directory);
     for (uint32_t kind = 0; kind < ROW_KIND_COUNT; kind++) {
         for (uint32_t i = 0; i < rows->of[kind].count; i++) {
             const struct cluster_row *row = rows->of[kind].at[i];
-            const struct cluster_row *known = rows_find(&run->view.rows, &row->entry);
+            const struct cluster_row *known = cluster_rows_find(&run->view.rows, &row->entry);
             bool same = known != NULL && pdr_bytes_equal(cluster_row_bytes(row), cluster_row_bytes(known));
             if (row->entry.changed <= run->view.index && !same) {
                 return "a node says that it knows a change, and does not (R13)";
@@ -72,10 +72,10 @@ static const char *check_view(const struct run *run)
 static const char *check_map(const struct run *run)
 {
     struct cluster_map *map = cluster_map_new(&run->view, random_node_id(0), 4);
-    const struct rows *rows = &run->view.rows;
+    const struct cluster_rows *rows = &run->view.rows;
     const char *fault = NULL;
     for (uint32_t id = 0; id < map->owner_count; id++) {
-        const struct cluster_shard *shard = rows_shard(rows, id);
+        const struct cluster_shard *shard = cluster_rows_shard(rows, id);
         const struct cluster_owner *owner = cluster_map_owner(map, id);
         if (owner->node != (shard == NULL ? 0 : shard->primary) || owner->cv != (shard == NULL ? 0 : shard->cv)) {
             fault = "the map has another owner than the rows";

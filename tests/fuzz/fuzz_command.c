@@ -43,7 +43,7 @@ static struct directory *small_cluster(void)
         (struct command){
             .kind = COMMAND_ASSIGN,
             .assign = {.primary = 1, .isr = {3, {{1, 1}, {2, 2}, {3, 3}}}, .targets = {3, {1, 2, 3}}, .min_isr = 2}});
-    FUZZ_CHECK(rows_shard(directory_rows(directory), 0) != NULL);
+    FUZZ_CHECK(cluster_rows_shard(directory_rows(directory), 0) != NULL);
     return directory;
 }
 
