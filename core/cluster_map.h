@@ -31,7 +31,7 @@ struct cluster_place {
 };
 
 struct cluster_map {
-    uint64_t version;     /* dir_index */
+    uint64_t version;     /* dir_index up to which it has all; single rows may be newer, and say so by cv */
     uint32_t shard_count; /* of the default placement group, whose shards come first */
     uint32_t cores;       /* of this node */
     uint64_t self;        /* this node; 0: it is alone, and owns every shard */

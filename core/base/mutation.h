@@ -2,7 +2,8 @@
  *
  * Each row is a mistake one could make. Where the code does it right it asks MUTATION(n), which is a constant 0 and
  * costs nothing, except in the program pdr-sim-mutated: there `--mutation n` turns it into the mistake, and the
- * simulator must notice. Take a row away only together with the code it is about. */
+ * simulator must notice. (100 to 105 are tests/directory's, whose program is directory-mutated.) Take a row away only
+ * together with the code it is about. */
 #ifndef CORE_BASE_MUTATION_H
 #define CORE_BASE_MUTATION_H
 

@@ -23,6 +23,21 @@ static void *content(struct entry *entry)
     return &entry->info; /* all members of a union begin where it does */
 }
 
+const char *cluster_member_state(const struct cluster_member *member)
+{
+    if (member->state == MEMBER_REMOVED) {
+        return "removed";
+    }
+    return member->state == MEMBER_DOWN ? "down" : member->draining ? "draining" : "up";
+}
+
+struct pdr_bytes cluster_member_zone(const struct cluster_member *member)
+{
+    struct pdr_bytes zone = {NULL, 0};
+    pairs_get(member->labels, pdr_str("zone"), &zone);
+    return zone;
+}
+
 static int order(uint64_t a, uint64_t b)
 {
     return a < b ? -1 : a > b;

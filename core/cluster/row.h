@@ -132,6 +132,11 @@ struct cluster_row {
     uint8_t bytes[];
 };
 
+/** "up", "down", "draining" or "removed", as a person is told; static. */
+const char *cluster_member_state(const struct cluster_member *member);
+/** The label "zone"; empty if it has none. */
+struct pdr_bytes cluster_member_zone(const struct cluster_member *member);
+
 /** By kind, then by key: < 0, 0, > 0. */
 int entry_compare(const struct entry *a, const struct entry *b);
 /** Whether `a` replaces `b`, of the same key: shards by cv, all others by `changed`. */
