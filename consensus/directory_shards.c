@@ -9,6 +9,7 @@
 static enum directory_code begin(struct directory *d, uint32_t id, uint64_t cv, struct cluster_shard *out)
 {
     const struct cluster_shard *shard = cluster_rows_shard(&d->rows, id);
+    *out = (struct cluster_shard){.shard = id};
     if (id >= cluster_rows_info(&d->rows)->next_shard) {
         return directory_refuse(d, DIRECTORY_NO_SHARD, "there is no shard %u", id);
     }

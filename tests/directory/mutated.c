@@ -18,7 +18,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: directory-mutated MUTATION\n");
         return 2;
     }
-    mutation_chosen = atoi(argv[1]);
+    mutation_chosen = (int)strtol(argv[1], NULL, 10);
     for (uint64_t seed = 1; seed <= RUNS; seed++) {
         uint32_t step;
         const char *fault = random_run(seed, STEPS, &stats, &step);
