@@ -142,7 +142,11 @@ static bool restore(struct directory *d, struct pdr_bytes bytes, const char **wh
     if (!read_rows(d, bytes, head.rows, why)) {
         return false;
     }
+    const struct cluster_info *info = cluster_rows_info(&d->rows);
     *why = directory_fault(d);
+    if (*why == NULL && head.format != (info == NULL ? 0 : info->format)) {
+        *why = "the snapshot says two formats";
+    }
     if (*why != NULL) {
         return false;
     }
