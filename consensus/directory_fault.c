@@ -96,16 +96,17 @@ static const char *fault_of_groups(const struct cluster_rows *rows)
 {
     const struct row_list *list = &rows->of[ROW_GROUP];
     const struct cluster_group **groups = mem_new((list->count + 1) * sizeof *groups);
-    uint32_t next = 0;
-    for (uint32_t i = 0; i < list->count; i++) {
-        groups[i] = &list->at[i]->entry.group;
+    uint32_t next = 0, i = 0;
+    for (uint32_t k = 0; k < list->count; k++) {
+        groups[k] = &list->at[k]->entry.group;
     }
     qsort(groups, list->count, sizeof *groups, compare_firsts);
-    for (uint32_t i = 0; i < list->count && groups[i]->first == next && groups[i]->shards > 0; i++) {
-        next += groups[i]->shards;
+    while (i < list->count && groups[i]->first == next && groups[i]->shards > 0) {
+        next += groups[i++]->shards;
     }
     mem_free(groups);
-    return next == cluster_rows_info(rows)->next_shard ? NULL : "the groups' shards overlap, or some are in no group";
+    bool fits = i == list->count && next == cluster_rows_info(rows)->next_shard;
+    return fits ? NULL : "the groups' shards overlap, or some are in no group";
 }
 
 static const char *fault_of_types(const struct cluster_rows *rows)

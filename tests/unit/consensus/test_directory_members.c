@@ -155,6 +155,41 @@ TEST(a_node_leaves_when_nothing_names_it_and_never_comes_back)
     directory_free(d);
 }
 
+/* Its types go with it. */
+TEST(a_removed_node_has_no_types)
+{
+    struct directory *d = small_directory();
+    pdr_writer types = {0};
+    struct pairs one = one_pair(&types, "counter", "1");
+    tell(d, registration(5, 1));
+    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_PUBLISH, .publish = {5, 1, one}}), DONE);
+    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_EXPEL, .expel = {5}}), DONE);
+    EXPECT_INT(pairs_count(cluster_rows_hosts(directory_rows(d), 5)->types), 0);
+    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_PUBLISH, .publish = {5, 1, one}}), REMOVED);
+    pdr_writer_release(&types);
+    directory_free(d);
+}
+
+TEST(members_are_bounded)
+{
+    struct directory *d = small_directory();
+    char name[16];
+    for (uint64_t node = 5; node <= LIMIT_MEMBERS_MAX + 1; node++) {
+        struct command command = registration(node, 1);
+        snprintf(name, sizeof name, "m%u", (unsigned)node);
+        command.register_.name = command.register_.address = pdr_str(name);
+        const struct directory_result *result = tell(d, command);
+        if (node <= LIMIT_MEMBERS_MAX) {
+            REQUIRE(result->code == DIRECTORY_DONE);
+        } else {
+            EXPECT_CODE(result, LIMIT);
+            EXPECT(result->status == PDR_OVERLOADED && strstr(result->text, "(limit members_max)") != NULL);
+        }
+    }
+    EXPECT_CODE(tell(d, registration(1, 2)), DONE); /* who is in may come back */
+    directory_free(d);
+}
+
 TEST(types_are_published_by_a_process)
 {
     struct directory *d = small_directory();

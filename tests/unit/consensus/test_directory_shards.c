@@ -124,6 +124,24 @@ TEST(add_takes_targets_that_are_alive)
     directory_free(d);
 }
 
+TEST(copies_are_bounded)
+{
+    struct directory *d = small_directory();
+    struct ids targets = {0};
+    for (uint64_t node = 5; node <= LIMIT_COPIES_MAX + 1; node++) {
+        EXPECT_CODE(tell(d, registration(node, 1)), DONE);
+    }
+    for (uint64_t node = 2; node <= LIMIT_COPIES_MAX + 1; node++) {
+        ids_add(&targets, node);
+    }
+    EXPECT_CODE(CAS(TARGETS, targets, 0, 1, targets), DONE);
+    for (uint64_t node = 4; node <= LIMIT_COPIES_MAX; node++) {
+        EXPECT_CODE(CAS(ADD, add, 0, shard_of(d, 0)->cv, node, 10 + node), DONE);
+    }
+    EXPECT_CODE(CAS(ADD, add, 0, shard_of(d, 0)->cv, LIMIT_COPIES_MAX + 1, 99), LIMIT);
+    directory_free(d);
+}
+
 /* R46: a node whose disk was wiped comes back with a new copy, also where nothing can be removed. */
 TEST(a_new_copy_takes_the_place_of_a_lost_one)
 {
