@@ -74,7 +74,21 @@
     X(PS_AT_ONCE,              4,                   "calls",        "of `ps` under way: overloaded")                   \
     X(BACKUPS,                 1,                   "backups",      "under way: overloaded")
 
-#define LIMIT_TABLE(X) LIMIT_WIRE_TABLE(X) LIMIT_ACTOR_TABLE(X) LIMIT_NODE_TABLE(X)
+/* Of a cluster: what its directory holds, and each node in memory. */
+#define LIMIT_CLUSTER_TABLE(X)                                                                                         \
+    X(MEMBERS_MAX,             4096,                "nodes",        "that have not been removed: overloaded")          \
+    X(MEMBERS_EVER_MAX,        65536,               "nodes",        "removed ones, too, which never come back")        \
+    X(GROUPS_MAX,              8192,                "groups",       "of shards, each pin being one: overloaded")       \
+    X(SHARDS_MAX,              65536,               "shards",       "of all groups: overloaded")                       \
+    X(TYPES_MAX,               8192,                "types",        "of actors: overloaded")                           \
+    X(COPIES_MAX,              8,                   "copies",       "of a shard, in sync or wanted: invalid")          \
+    X(LABELS_MAX,              32,                  "labels",       "of a node, of a group: invalid")                  \
+    X(LABEL_BYTES_MAX,         63,                  "bytes",        "name of a node or a group, half of a label")      \
+    X(ADDRESS_BYTES_MAX,       261,                 "bytes",        "HOST:PORT of a node: invalid")                    \
+    X(HOSTED_TYPES_MAX,        1024,                "types",        "that a node says it has: invalid")                \
+    X(COMMAND_BYTES_MAX,       256u << 10,          "bytes",        "a command to the directory: too_large")
+
+#define LIMIT_TABLE(X) LIMIT_WIRE_TABLE(X) LIMIT_ACTOR_TABLE(X) LIMIT_NODE_TABLE(X) LIMIT_CLUSTER_TABLE(X)
 /* clang-format on */
 
 enum limit {

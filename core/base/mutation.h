@@ -2,7 +2,8 @@
  *
  * Each row is a mistake one could make. Where the code does it right it asks MUTATION(n), which is a constant 0 and
  * costs nothing, except in the program pdr-sim-mutated: there `--mutation n` turns it into the mistake, and the
- * simulator must notice. Take a row away only together with the code it is about. */
+ * simulator must notice. (100 to 105 are tests/directory's, whose program is directory-mutated.) Take a row away only
+ * together with the code it is about. */
 #ifndef CORE_BASE_MUTATION_H
 #define CORE_BASE_MUTATION_H
 
@@ -48,7 +49,13 @@
     X(31, tell_row_alone,         "tells_run.c, last_entry_over: that a tell has run is an entry of its own (R88)")    \
     X(32, tell_number_unchecked,  "tells_in.c, accept_sent: a tell that was taken is taken again (R88)")               \
     X(33, pending_forgotten,      "tells_start.c: tells that were accepted and have not run are not found at start")   \
-    X(80, full_log_refuses,       "segments.c, start_create: a full log refuses, though some of it will go (R74)")
+    X(80, full_log_refuses,       "segments.c, start_create: a full log refuses, though some of it will go (R74)")     \
+    X(100, promote_out_of_sync,   "directory_shards.c, check_successor: one is promoted that is not in isr (R40)")     \
+    X(101, isr_below_min,         "directory_shards.c, apply_remove: the set shrinks below min_isr (R2)")              \
+    X(102, cv_unchecked,          "directory_shards.c, begin: a command counts that was about an older entry (R1)")    \
+    X(103, lost_promoted,         "directory_shards.c, check_successor: a lost copy is promoted (R47)")                \
+    X(104, tombstone_revived,     "directory_members.c, check_process: a removed node comes back")                     \
+    X(105, lease_ignored,         "directory_shards.c, check_lease: fail-over while the old lease may last (R40)")
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */

@@ -537,7 +537,8 @@ enum pdr_status node_open(const struct node_world *world, const struct node_opti
     }
     recovery_free(recovery);
     recovery = NULL;
-    node->router = (struct router){{1, CLUSTER_SHARDS, world->cores}, node->cores, node->control, node->system};
+    node->router =
+        (struct router){cluster_map_alone(CLUSTER_SHARDS, world->cores), node->cores, node->control, node->system};
     sys_node_init(node);
     int host_size = (int)(strrchr(options->listen, ':') - options->listen); /* listen took it, so there is one */
     snprintf(node->address, sizeof node->address, "%.*s:%u", host_size, options->listen, (unsigned)node_port(node));

@@ -164,6 +164,8 @@ static void print_limits(void)
     LIMIT_ACTOR_TABLE(LIMIT_LINE)
     printf("\n## Of a node\n%s", columns);
     LIMIT_NODE_TABLE(LIMIT_LINE)
+    printf("\n## Of a cluster\n%s", columns);
+    LIMIT_CLUSTER_TABLE(LIMIT_LINE)
 #undef LIMIT_LINE
     printf(
         "\nWhat an actor keeps on disk has no bound of its own, only each of its keys and values: how large it is "
