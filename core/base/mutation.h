@@ -46,7 +46,15 @@
     X(31, tell_row_alone,         "tells_run.c, last_entry_over: that a tell has run is an entry of its own (R88)")    \
     X(32, tell_number_unchecked,  "tells_in.c, accept_sent: a tell that was taken is taken again (R88)")               \
     X(33, pending_forgotten,      "tells_start.c: tells that were accepted and have not run are not found at start")   \
-    X(80, full_log_refuses,       "segments.c, start_create: a full log refuses, though some of it will go (R74)")
+    X(80, full_log_refuses,       "segments.c, start_create: a full log refuses, though some of it will go (R74)")     \
+    X(110, lease_no_drift,        "lease_*.c: both sides take clocks for exact (R10, R11)")                            \
+    X(111, lease_from_arrival,    "lease_holder.c: a lease counts from when the grant arrived (R10)")                  \
+    X(112, lease_hasty_leader,    "lease_grantor.c: a new leader does not wait for what others granted (R5)")          \
+    X(113, lease_numbers_again,   "lease_holder.c: a process takes grants to the one before it for its own (R12)")     \
+    X(114, lease_index_ignored,   "lease_holder.c: a lease is used before the feed is applied so far (R13)")           \
+    X(115, lease_while_taken,     "lease_grantor.c: a node that is taken from is granted a lease (R5)")                \
+    X(116, lease_jump_believed,   "lease_grantor.c: a tick counts as much as the clock says (R11)")                    \
+    X(117, lease_round_before,    "lease_grantor.c: a round that began before a renewal serves it (R4)")
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */
