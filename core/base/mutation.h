@@ -55,7 +55,15 @@
     X(102, cv_unchecked,          "directory_shards.c, begin: a command counts that was about an older entry (R1)")    \
     X(103, lost_promoted,         "directory_shards.c, check_successor: a lost copy is promoted (R47)")                \
     X(104, tombstone_revived,     "directory_members.c, check_process: a removed node comes back")                     \
-    X(105, lease_ignored,         "directory_shards.c, check_lease: fail-over while the old lease may last (R40)")
+    X(105, lease_ignored,         "directory_shards.c, check_lease: fail-over while the old lease may last (R40)")     \
+    X(110, lease_no_drift,        "lease_*.c: both sides take clocks for exact (R10, R11)")                            \
+    X(111, lease_from_arrival,    "lease_holder.c: a lease counts from when the grant arrived (R10)")                  \
+    X(112, lease_hasty_leader,    "lease_grantor.c: a new leader does not wait for what others granted (R5)")          \
+    X(113, lease_numbers_again,   "lease_holder.c: a process takes grants to the one before it for its own (R12)")     \
+    X(114, lease_index_ignored,   "lease_holder.c: a lease is used before the feed is applied so far (R13)")           \
+    X(115, lease_while_taken,     "lease_grantor.c: a node that is taken from is granted a lease (R5)")                \
+    X(116, lease_jump_believed,   "lease_grantor.c: a tick counts as much as the clock says (R11)")                    \
+    X(117, lease_round_before,    "lease_grantor.c: a round that began before a renewal serves it (R4)")
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */
