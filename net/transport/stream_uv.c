@@ -5,6 +5,7 @@
  *
  * Closing with linger: when all is sent we say so (shutdown), then read and throw away until the peer has closed too. A
  * socket that is closed with unread bytes in it is reset, and the reset overtakes what the peer has yet to read. */
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -158,6 +159,26 @@ struct stream *stream_uv_adopt(struct transport *t, intptr_t pending, const stru
     struct stream_uv *s = stream_uv_new(t, handler, user);
     stream_uv_start(s, (int)pending);
     return &s->stream;
+}
+
+static void closed_for_nobody(void *user, const char *why) {}
+
+/* The descriptor goes on under another number: libuv closes the one it has. */
+intptr_t stream_uv_detach(struct stream *stream)
+{
+    static const struct stream_handler nobody = {.closed = closed_for_nobody};
+    struct stream_uv *s = self(stream);
+    CHECK(s->state == STREAM_OPEN && stream_uv_unsent(stream) == 0);
+    int fd;
+    if (uv_fileno((uv_handle_t *)&s->tcp, &fd) != 0) {
+        return -1;
+    }
+    fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0) {
+        s->handler = &nobody;
+        stream_uv_break(s, "");
+    }
+    return fd;
 }
 
 /* Writing. */

@@ -34,6 +34,10 @@ struct transport_ops {
     uint16_t (*listener_port)(struct listener *listener);
     struct stream *(*adopt)(struct transport *t, intptr_t pending, const struct stream_handler *handler, void *user);
     void (*discard)(struct transport *t, intptr_t pending); /* closes a connection that nobody will adopt */
+    /** Undoes adopt, for who looked at the first bytes and found them another's: the stream is gone, no callback fires
+     * any more, and what it returns is pending again; what was received is the caller's to pass on. For an adopted
+     * stream that is open, nothing unsent; from inside `received` too. -1, and nothing has changed: no descriptors. */
+    intptr_t (*detach)(struct stream *stream);
     /** Begins to connect; opened or closed fires later. NULL with *why for a malformed address or no descriptors. */
     struct stream *(*connect)(struct transport *t, const char *address, const struct stream_handler *handler,
                               void *user, const char **why);

@@ -43,6 +43,7 @@ static const struct transport_ops ops = {
     .listener_port = listener_uv_port,
     .adopt = stream_uv_adopt,
     .discard = discard,
+    .detach = stream_uv_detach,
     .connect = connect_uv,
     .write = stream_uv_write,
     .unsent = stream_uv_unsent,

@@ -77,6 +77,7 @@ struct stream_uv *stream_uv_new(struct transport *t, const struct stream_handler
 void stream_uv_start(struct stream_uv *stream, int fd);
 /** The link is broken: `closed` will fire with that static text. Nothing if it closes already. */
 void stream_uv_break(struct stream_uv *stream, const char *why);
+intptr_t stream_uv_detach(struct stream *stream);
 struct stream *stream_uv_adopt(struct transport *t, intptr_t pending, const struct stream_handler *handler, void *user);
 void stream_uv_write(struct stream *stream, struct pdr_bytes data);
 uint64_t stream_uv_unsent(const struct stream *stream);

@@ -152,6 +152,14 @@ TEST(adopt_elsewhere)
 {
     with_world(transport_suite_adopt_elsewhere);
 }
+TEST(detach)
+{
+    with_world(transport_suite_detach);
+}
+TEST(detach_inside)
+{
+    with_world(transport_suite_detach_inside);
+}
 TEST(discarded)
 {
     with_world(transport_suite_discarded);

@@ -20,8 +20,12 @@ struct end {
     size_t got_when_closed;
     char why[256];
     bool echoes, pauses, closes;
+    struct transport *moves_to; /* with the first piece it receives */
+    bool moved;
     unsigned pieces;
 };
+
+static void move_end(struct end *e, struct transport *to);
 
 static void on_opened(void *user)
 {
@@ -37,6 +41,10 @@ static void on_received(void *user, struct pdr_bytes data)
     EXPECT(e->closed == 0);
     pdr_write_raw(&e->got, data.data, data.size);
     e->pieces++;
+    if (e->moves_to != NULL && !e->moved) {
+        e->moved = true;
+        move_end(e, e->moves_to);
+    }
     if (e->echoes) {
         e->transport->ops->write(e->stream, data);
     }
@@ -469,6 +477,47 @@ void transport_suite_adopt_elsewhere(struct transport_world *world)
     REQUIRE(world->run(world, are_open, &p, SOON_MS));
     end_write(&p.client, pdr_str("hello"));
     EXPECT(wait_for(world, &p.client, 5));
+    pair_close(&p);
+}
+
+/* `e` goes on as a stream of `to`. */
+static void move_end(struct end *e, struct transport *to)
+{
+    intptr_t pending = e->transport->ops->detach(e->stream);
+    REQUIRE(pending != -1);
+    e->transport = to;
+    e->stream = to->ops->adopt(to, pending, &handler, e);
+    REQUIRE(e->stream != NULL);
+}
+
+void transport_suite_detach(struct transport_world *world)
+{
+    struct pair p;
+    pair_open(&p, world);
+    end_write(&p.client, pdr_str("hello"));
+    REQUIRE(wait_for(world, &p.server, 5));
+    move_end(&p.server, world->server_other);
+    p.server.echoes = true;
+    end_write(&p.client, pdr_str("there"));
+    EXPECT(wait_for(world, &p.client, 5));
+    EXPECT(pdr_bytes_equal(pdr_written(&p.server.got), pdr_str("hellothere")));
+    EXPECT_INT(p.server.closed, 0);
+    pair_close(&p);
+}
+
+void transport_suite_detach_inside(struct transport_world *world)
+{
+    struct pair p;
+    struct pdr_bytes sent = make_bytes(BIG, 17);
+    pair_open(&p, world);
+    p.server.moves_to = world->server;
+    end_write(&p.client, sent);
+    EXPECT(wait_for(world, &p.server, sent.size));
+    EXPECT(pdr_bytes_equal(pdr_written(&p.server.got), sent));
+    EXPECT(p.server.moved && p.server.closed == 0);
+    end_close(world, &p.client);
+    EXPECT(world->run(world, is_closed, &p.server, SOON_MS));
+    drop_bytes(sent);
     pair_close(&p);
 }
 

@@ -38,6 +38,8 @@ struct transport_world {
     X(malformed)       /* addresses that are none are refused with a sentence, at once */                              \
     X(close_early)     /* closing before it is opened */                                                               \
     X(adopt_elsewhere) /* accepted by one loop, adopted by another */                                                  \
+    X(detach)          /* a stream is taken back, and goes on under another loop with what it had not read */          \
+    X(detach_inside)   /* from inside received, to be adopted there and then */                                        \
     X(discarded)       /* what nobody adopts is closed */                                                              \
     X(unlisten)        /* nobody is accepted any more; who is connected stays so */                                    \
     X(two_listeners)   /* one address cannot be listened to twice */                                                   \

@@ -418,6 +418,18 @@ static void stream_close(struct stream *stream, uint64_t linger_ms)
     end_ready(end);
 }
 
+static intptr_t stream_detach(struct stream *stream)
+{
+    struct end *end = end_of(stream);
+    CHECK(end->state == END_OPEN && end->side == 1 && end_out(end)->kept.size == 0);
+    sim_source_forget(&end->source);
+    end->state = END_PENDING;
+    end->paused = false;
+    end->tell_drained = false;
+    end->loop = NULL;
+    return (intptr_t)end->connection->id;
+}
+
 static void stream_peer_name(const struct stream *stream, char *text, unsigned long size)
 {
     const struct end *end = (const struct end *)stream;
@@ -553,6 +565,7 @@ static const struct transport_ops sim_transport_ops = {
     .unlisten = unlisten,
     .listener_port = listener_port,
     .adopt = adopt,
+    .detach = stream_detach,
     .discard = discard,
     .connect = connect_to,
     .write = stream_write,

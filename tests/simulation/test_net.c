@@ -175,6 +175,16 @@ TEST(adopt_elsewhere)
     run_case(transport_suite_adopt_elsewhere);
 }
 
+TEST(detach)
+{
+    run_case(transport_suite_detach);
+}
+
+TEST(detach_inside)
+{
+    run_case(transport_suite_detach_inside);
+}
+
 TEST(discarded)
 {
     run_case(transport_suite_discarded);
