@@ -4,6 +4,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv>=1.44)
 find_package(msgpack REQUIRED) # msgpack-c 4
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3.0) # OpenSSL
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 find_path(ROCKSDB_INCLUDE rocksdb/c.h REQUIRED)
 find_library(ROCKSDB_LIBRARY rocksdb REQUIRED)

@@ -37,6 +37,14 @@
     X(UNREAD_CORE_BYTES_MAX,   256u << 20,          "bytes",                                                           \
       "unread on all connections of a core: beyond, those with more than their share are treated as above")
 
+/* Of links between nodes; their queue and times are in struct peers_limits. */
+#define LIMIT_PEER_TABLE(X)                                                                                            \
+    X(PEER_FRAME_BYTES_MAX,    20u << 20,           "bytes",        "one frame between nodes; a longer one ends it")   \
+    X(PEER_HELLO_BYTES_MAX,    1024,                "bytes",        "a frame of a node before its proof; it is closed")\
+    X(PEER_CORES_MAX,          1024,                "cores",        "of another node: it is refused")                  \
+    X(PEER_ARRIVING_MAX,       64,                  "connections",                                                     \
+      "to a core that have not proved the secret yet: the oldest is closed")
+
 /* Of one actor, and of one turn of it. */
 #define LIMIT_ACTOR_TABLE(X)                                                                                           \
     X(KEY_BYTES_MAX,           1024,                "bytes",        "a key of an actor's state: too_large")            \
@@ -88,7 +96,8 @@
     X(HOSTED_TYPES_MAX,        1024,                "types",        "that a node says it has: invalid")                \
     X(COMMAND_BYTES_MAX,       256u << 10,          "bytes",        "a command to the directory: too_large")
 
-#define LIMIT_TABLE(X) LIMIT_WIRE_TABLE(X) LIMIT_ACTOR_TABLE(X) LIMIT_NODE_TABLE(X) LIMIT_CLUSTER_TABLE(X)
+#define LIMIT_TABLE(X)                                                                                                 \
+    LIMIT_WIRE_TABLE(X) LIMIT_PEER_TABLE(X) LIMIT_ACTOR_TABLE(X) LIMIT_NODE_TABLE(X) LIMIT_CLUSTER_TABLE(X)
 /* clang-format on */
 
 enum limit {

@@ -63,7 +63,12 @@
     X(114, lease_index_ignored,   "lease_holder.c: a lease is used before the feed is applied so far (R13)")           \
     X(115, lease_while_taken,     "lease_grantor.c: a node that is taken from is granted a lease (R5)")                \
     X(116, lease_jump_believed,   "lease_grantor.c: a tick counts as much as the clock says (R11)")                    \
-    X(117, lease_round_before,    "lease_grantor.c: a round that began before a renewal serves it (R4)")
+    X(117, lease_round_before,    "lease_grantor.c: a round that began before a renewal serves it (R4)")               \
+    X(120, peer_proof_unchecked,  "handshake.c, check_proof: any proof will do")                                       \
+    X(121, peer_proof_reflected,  "handshake.c, prove: both sides prove the same, so one can send back the other's")   \
+    X(122, peer_tag_unchecked,    "peer_conn.c, is_genuine: a frame's tag is not looked at")                           \
+    X(123, peer_life_ignored,     "peers.c, send: what was meant for a life that is over goes to the next")            \
+    X(124, peer_nonce_repeated,   "handshake.c, handshake_answer: who answers draws no nonce of its own")
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */

@@ -8,6 +8,7 @@
 #include "core/base/mutation.h"
 #include "core/shard/core.h"
 #include "net/conn/watches.h"
+#include "net/wire/peer_frame.h"
 
 #define LINGER_MS 2000u
 #define KEEP_BUFFER_MAX (256u << 10)
@@ -136,10 +137,30 @@ static void keep_rest(struct conn *conn, struct pdr_bytes bytes, size_t done)
     }
 }
 
+/* Another node's connection leaves us, with what it has said so far. False: it is a client's. */
+static bool leave_to_peers(struct conn *conn, struct pdr_bytes first)
+{
+    struct conns *conns = conn->conns;
+    conn->begun = true;
+    if (*(const uint8_t *)first.data != PEER_MAGIC || conns->peers.enter == NULL) {
+        return false;
+    }
+    intptr_t pending = conns->transport->ops->detach(conn->stream);
+    if (pending == -1) {
+        return false; /* garbage, then: the peer will try again, and there may be descriptors */
+    }
+    conns->stats.peers++;
+    conns->streams--;
+    conn->stream = NULL;
+    conn_free(conn);
+    conns->peers.enter(conns->peers.user, pending, first);
+    return true;
+}
+
 static void received(void *user, struct pdr_bytes data)
 {
     struct conn *conn = user;
-    if (conn->state != CONN_OPEN) {
+    if (conn->state != CONN_OPEN || (!conn->begun && leave_to_peers(conn, data))) {
         return;
     }
     if (conn->in.size > 0) {

@@ -34,6 +34,7 @@ struct conn_identity {
     X(closed,        "connections_closed",      "connections that have ended, whoever ended them")                     \
     X(cut,           "connections_cut",         "connections ended since their peers did not read (--unread)")         \
     X(garbage,       "garbage",                 "connections closed for bytes that are no msgpack-RPC")                \
+    X(peers,         "connections_of_peers",    "connections that other nodes made, handed on to their links")          \
     X(requests,      "requests",                "frames that ask for an answer")                                       \
     X(notifications, "notifications",           "frames that ask for none")                                            \
     X(refused,       "requests_refused",        "frames, and connections over their limit, that never became a call")
@@ -43,6 +44,13 @@ struct conn_stats {
 #define CONN_STATS_MEMBER(field, metric, text) uint64_t field;
     CONN_COUNTERS(CONN_STATS_MEMBER)
 #undef CONN_STATS_MEMBER
+};
+
+/** Takes connections that other nodes made: net/peer. */
+struct conn_peer_door {
+    /** `pending` is for any transport of the node to adopt; `first` is borrowed, and what was read of it. */
+    void (*enter)(void *user, intptr_t pending, struct pdr_bytes first);
+    void *user;
 };
 
 /** All connections of one core. */
@@ -64,6 +72,7 @@ struct conns {
     bool closing;
     void (*closed)(void *user);
     void *closed_user;
+    struct conn_peer_door peers; /* set after conns_init; without it a peer's first byte is garbage as any */
 };
 
 enum conn_state {
@@ -81,6 +90,7 @@ struct conn {
     struct stream *stream;
     enum conn_state state;
     bool paused;
+    bool begun; /* its first byte has come, and is no peer's */
     uint32_t outstanding;
     struct list watches; /* watches.c */
     uint32_t watch_count;

@@ -160,6 +160,8 @@ static void print_limits(void)
 #define LIMIT_LINE(name, value, unit, text) print_limit(#name, (unsigned long long)(value), unit, text);
     printf("\n## Of a connection\n%s", columns);
     LIMIT_WIRE_TABLE(LIMIT_LINE)
+    printf("\n## Of a link between nodes\n%s", columns);
+    LIMIT_PEER_TABLE(LIMIT_LINE)
     printf("\n## Of an actor, and of a turn\n%s", columns);
     LIMIT_ACTOR_TABLE(LIMIT_LINE)
     printf("\n## Of a node\n%s", columns);

@@ -1,0 +1,484 @@
+/* net/peer/peer_conn.c: one connection between nodes. */
+#include "net/peer/peer_conn.h"
+
+#include "core/base/check.h"
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/base/mutation.h"
+#include "net/peer/peer_link.h"
+
+#define LINGER_MS 1000u
+#define KEEP_BUFFER_MAX (256u << 10)
+
+static const struct peer_frame_shape stranger = {.payload_max = LIMIT_PEER_HELLO_BYTES_MAX, .has_tag = false};
+static const struct peer_frame_shape proved = {.payload_max = LIMIT_PEER_FRAME_BYTES_MAX, .has_tag = true};
+
+static const struct transport_ops *ops_of(const struct peer_conn *conn)
+{
+    return conn->peers->world.transport->ops;
+}
+
+static uint64_t now_of(const struct peer_conn *conn)
+{
+    return loop_now_ns(conn->peers->world.loop);
+}
+
+/* Came in, and nobody knows yet who it is. */
+static bool is_arriving(const struct peer_conn *conn)
+{
+    return conn->state == PEER_CONN_SHAKING && !conn->shake.dials;
+}
+
+static void mark_dirty(struct peer_conn *conn)
+{
+    if (list_alone(&conn->dirty_node)) {
+        list_push_back(&conn->peers->dirty, &conn->dirty_node);
+    }
+}
+
+/* Beginning and end. */
+
+static void patience_over(struct timer *timer);
+
+static struct peer_conn *conn_new(struct peers_net *peers, enum peer_conn_state state)
+{
+    struct peer_conn *conn = mem_new(sizeof *conn);
+    conn->peers = peers;
+    conn->state = state;
+    conn->received_ns = now_of(conn);
+    list_init(&conn->dirty_node);
+    pdr_writer_init(&conn->in, NULL, 0, 0);
+    pdr_writer_init(&conn->out, NULL, 0, 0);
+    timer_init(&conn->patience, patience_over);
+    timer_set(peers->world.wheel, &conn->patience, conn->received_ns + peers->limits.handshake_ms * NS_PER_MS);
+    list_push_back(&peers->conns, &conn->node);
+    return conn;
+}
+
+/* What a connection needs no longer once it is UP, or ENDING. */
+static void end_handshake(struct peer_conn *conn)
+{
+    conn->peers->arriving -= is_arriving(conn);
+    timer_cancel(conn->peers->world.wheel, &conn->patience);
+    handshake_release(&conn->shake);
+}
+
+void peer_conn_free(struct peer_conn *conn)
+{
+    end_handshake(conn);
+    list_remove(&conn->node);
+    list_remove(&conn->dirty_node);
+    seal_free(conn->sends);
+    seal_free(conn->receives);
+    pdr_writer_release(&conn->in);
+    pdr_writer_release(&conn->out);
+    mem_free(conn);
+}
+
+static void encode(struct peer_conn *conn, unsigned kind, struct pdr_bytes payload)
+{
+    pdr_writer *out = &conn->out;
+    size_t begin = out->size;
+    peer_frame_encode(out, kind, payload);
+    if (conn->sends != NULL && !out->failed) {
+        uint8_t tag[PEER_TAG_SIZE];
+        seal_next(conn->sends, pdr_bytes(out->data + begin, out->size - begin), tag);
+        pdr_write_raw(out, tag, sizeof tag);
+    }
+}
+
+static void write_out(struct peer_conn *conn)
+{
+    pdr_writer *out = &conn->out;
+    if (out->size > 0) {
+        conn->written += out->size;
+        conn->peers->stats.bytes_sent += out->size;
+        ops_of(conn)->write(conn->stream, pdr_written(out));
+        pdr_writer_clear(out);
+    }
+    if (out->capacity > KEEP_BUFFER_MAX) {
+        pdr_writer_release(out);
+        pdr_writer_init(out, NULL, 0, 0);
+    }
+}
+
+static void end(struct peer_conn *conn, uint64_t linger_ms)
+{
+    end_handshake(conn);
+    conn->state = PEER_CONN_ENDING;
+    conn->link = NULL;
+    list_remove(&conn->dirty_node);
+    ops_of(conn)->close(conn->stream, linger_ms);
+}
+
+void peer_conn_cut(struct peer_conn *conn)
+{
+    if (conn->state != PEER_CONN_ENDING) {
+        end(conn, 0);
+    }
+}
+
+void peer_conn_refuse(struct peer_conn *conn, enum peer_refusal refusal, const char *sentence)
+{
+    uint8_t room[LIMIT_PEER_HELLO_BYTES_MAX];
+    pdr_writer payload;
+    if (conn->state == PEER_CONN_ENDING) {
+        return;
+    }
+    if (conn->state == PEER_CONN_CONNECTING || conn->out.failed) {
+        end(conn, 0);
+        return;
+    }
+    pdr_writer_init(&payload, room, sizeof room, sizeof room);
+    peer_refusal_encode(&payload, refusal, sentence);
+    encode(conn, PEER_FRAME_REFUSE, pdr_written(&payload));
+    pdr_writer_release(&payload);
+    write_out(conn);
+    end(conn, LINGER_MS);
+}
+
+/* Of our own accord: the log tells, the peer is told, the link goes on without it. */
+static void give_up(struct peer_conn *conn, enum peer_refusal refusal, const char *why)
+{
+    struct peer_link *link = conn->link;
+    char name[64];
+    ops_of(conn)->peer_name(conn->stream, name, sizeof name);
+    LOG_WARN("peer.refused", "peer=%s code=%s; %s", name, peer_refusal_code(refusal), why);
+    conn->peers->stats.refused++;
+    peer_conn_refuse(conn, refusal, why);
+    if (link != NULL) {
+        peer_link_lost(link, why);
+    }
+}
+
+static void patience_over(struct timer *timer)
+{
+    struct peer_conn *conn = LIST_ITEM(timer, struct peer_conn, patience);
+    struct peer_link *link = conn->link;
+    if (conn->state == PEER_CONN_SHAKING) {
+        give_up(conn, PEER_REFUSAL_SILENT, "it did not prove that it belongs to the cluster in time");
+        return;
+    }
+    peer_conn_cut(conn);
+    peer_link_lost(link, "it could not be connected to in time");
+}
+
+/* Frames. */
+
+static bool is_genuine(struct peer_conn *conn, const struct peer_frame *frame)
+{
+    uint8_t tag[PEER_TAG_SIZE];
+    if (conn->receives == NULL) {
+        return true; /* the handshake sees for itself */
+    }
+    seal_next(conn->receives, frame->sealed, tag);
+    return secret_equal(tag, frame->tag, sizeof tag) || MUTATION(122);
+}
+
+static void come_up(struct peer_conn *conn)
+{
+    struct peer_link *link = peer_link_admit(conn->peers, &conn->shake);
+    if (link == NULL) {
+        give_up(conn, conn->shake.refusal, conn->shake.why);
+        return;
+    }
+    CHECK(!conn->shake.dials || conn->link == link);
+    if (!conn->shake.dials) {
+        handshake_finish(&conn->shake, &conn->out);
+        mark_dirty(conn);
+    }
+    handshake_seals(&conn->shake, &conn->sends, &conn->receives);
+    end_handshake(conn);
+    conn->state = PEER_CONN_UP;
+    peer_link_up(link, conn);
+}
+
+static void shake_hands(struct peer_conn *conn, const struct peer_frame *frame)
+{
+    switch (handshake_take(&conn->shake, frame, &conn->out)) {
+    case HANDSHAKE_MORE:
+        mark_dirty(conn);
+        break;
+    case HANDSHAKE_DONE:
+        come_up(conn);
+        break;
+    case HANDSHAKE_REFUSED:
+        give_up(conn, conn->shake.refusal, conn->shake.why);
+        break;
+    }
+}
+
+static void take_refusal(struct peer_conn *conn, const struct peer_frame *frame)
+{
+    struct peer_link *link = conn->link;
+    char text[HANDSHAKE_WHY_SIZE], name[64];
+    peer_refusal_text(frame->payload, text, sizeof text);
+    ops_of(conn)->peer_name(conn->stream, name, sizeof name);
+    LOG_WARN("peer.refused_by", "peer=%s; it says: %s", name, text);
+    conn->peers->stats.refused_by++;
+    peer_conn_cut(conn);
+    if (link != NULL) {
+        peer_link_lost(link, text);
+    }
+}
+
+static void take_frame(struct peer_conn *conn, const struct peer_frame *frame)
+{
+    if (!is_genuine(conn, frame)) {
+        give_up(conn, PEER_REFUSAL_FORGED, "a frame does not bear the tag of the node that proved itself here");
+    } else if (frame->kind == PEER_FRAME_REFUSE) {
+        take_refusal(conn, frame);
+    } else if (conn->state == PEER_CONN_SHAKING) {
+        shake_hands(conn, frame);
+    } else if (frame->kind >= PEER_FRAME_CARRIED) {
+        peer_link_received(conn->link, frame->kind - PEER_FRAME_CARRIED, frame->payload);
+    } else if (frame->kind != PEER_FRAME_ALIVE) {
+        give_up(conn, PEER_REFUSAL_GARBAGE, "a handshake may not begin again");
+    }
+}
+
+/* Until more bytes are needed, or the connection is held or ends. Returns how many were used. */
+static size_t take_frames(struct peer_conn *conn, struct pdr_bytes bytes)
+{
+    size_t done = 0;
+    while ((conn->state == PEER_CONN_SHAKING || conn->state == PEER_CONN_UP) && !conn->held && done < bytes.size) {
+        struct peer_frame frame;
+        size_t used;
+        const char *why;
+        enum pdr_status status = peer_frame_decode(pdr_bytes((const uint8_t *)bytes.data + done, bytes.size - done),
+                                                   conn->state == PEER_CONN_UP ? &proved : &stranger, &frame, &used,
+                                                   &why);
+        if (status != PDR_OK) {
+            give_up(conn, PEER_REFUSAL_GARBAGE, why);
+            break;
+        }
+        if (used == 0) {
+            break;
+        }
+        done += used;
+        take_frame(conn, &frame);
+    }
+    return done;
+}
+
+static void keep_rest(struct peer_conn *conn, struct pdr_bytes bytes, size_t done)
+{
+    pdr_writer *in = &conn->in;
+    if (bytes.data == in->data) {
+        memmove(in->data, in->data + done, in->size - done);
+        in->size -= done;
+    } else if (done < bytes.size) {
+        pdr_write_raw(in, (const uint8_t *)bytes.data + done, bytes.size - done);
+    }
+    if (in->size == 0 && in->capacity > KEEP_BUFFER_MAX) {
+        pdr_writer_release(in);
+        pdr_writer_init(in, NULL, 0, 0);
+    }
+}
+
+/* The link it is for ends at another core: the connection goes there, before anything was answered. */
+static bool leave_elsewhere(struct peer_conn *conn, struct pdr_bytes bytes)
+{
+    struct peers_net *peers = conn->peers;
+    struct peer_frame frame;
+    struct peer_hello hello;
+    size_t used;
+    const char *why;
+    if (conn->shake.dials || conn->shake.state != HANDSHAKE_WANTS_HELLO || peers->world.elsewhere == NULL ||
+        peer_frame_decode(bytes, &stranger, &frame, &used, &why) != PDR_OK || used == 0 ||
+        peer_hello_parse(frame.payload, &hello, &why) != PDR_OK) {
+        return false;
+    }
+    uint32_t core = hello.core == PEER_CORE_CONTROL ? PEER_CORE_CONTROL : hello.core % peers->self.cores;
+    intptr_t pending = core != peers->self.core ? ops_of(conn)->detach(conn->stream) : -1;
+    if (pending == -1) {
+        return false;
+    }
+    peers->world.elsewhere(peers->world.elsewhere_user, core, pending, bytes);
+    peer_conn_free(conn);
+    return true;
+}
+
+static void take(struct peer_conn *conn, struct pdr_bytes data)
+{
+    if (conn->in.size > 0) {
+        pdr_write_raw(&conn->in, data.data, data.size);
+        data = pdr_written(&conn->in);
+    }
+    if (conn->state == PEER_CONN_SHAKING && leave_elsewhere(conn, data)) {
+        return;
+    }
+    keep_rest(conn, data, take_frames(conn, data));
+    if (conn->in.failed && conn->state != PEER_CONN_ENDING) {
+        give_up(conn, PEER_REFUSAL_STOPPING, "the node has no memory for this frame");
+    }
+}
+
+/* What the stream tells. */
+
+static void opened(void *user)
+{
+    struct peer_conn *conn = user;
+    if (conn->state == PEER_CONN_CONNECTING) {
+        conn->state = PEER_CONN_SHAKING;
+        mark_dirty(conn);
+    }
+}
+
+static void received(void *user, struct pdr_bytes data)
+{
+    struct peer_conn *conn = user;
+    if (conn->state == PEER_CONN_ENDING) {
+        return;
+    }
+    conn->received_ns = now_of(conn);
+    conn->peers->stats.bytes_received += data.size;
+    take(conn, data);
+}
+
+static void drained(void *user)
+{
+    struct peer_conn *conn = user;
+    if (conn->link != NULL && conn->state == PEER_CONN_UP) {
+        peer_link_drained(conn->link);
+    }
+}
+
+static void closed(void *user, const char *why)
+{
+    struct peer_conn *conn = user;
+    struct peers_net *peers = conn->peers;
+    struct peer_link *link = conn->link;
+    peer_conn_free(conn);
+    if (link != NULL) {
+        peer_link_lost(link, why);
+    }
+    if (peers->closing && list_empty(&peers->conns) && peers->closed != NULL) {
+        void (*done)(void *) = peers->closed;
+        peers->closed = NULL;
+        done(peers->closed_user);
+    }
+}
+
+static const struct stream_handler handler = {opened, received, drained, closed};
+
+static void draw_nonce(const struct peers_net *peers, uint8_t nonce[PEER_NONCE_SIZE])
+{
+    peers->world.entropy(peers->world.entropy_user, nonce, PEER_NONCE_SIZE);
+}
+
+struct peer_conn *peer_conn_dial(struct peer_link *link, const char **why)
+{
+    struct peers_net *peers = link->peer->peers;
+    struct transport *transport = peers->world.transport;
+    uint8_t nonce[PEER_NONCE_SIZE];
+    struct peer_conn *conn = conn_new(peers, PEER_CONN_CONNECTING);
+    conn->link = link;
+    conn->stream = transport->ops->connect(transport, link->peer->address, &handler, conn, why);
+    if (conn->stream == NULL) {
+        peer_conn_free(conn);
+        return NULL;
+    }
+    draw_nonce(peers, nonce);
+    handshake_dial(&conn->shake, &peers->self, link->peer->id, link->core, nonce, &conn->out);
+    return conn;
+}
+
+/* So that strangers who say nothing cannot keep nodes out: whoever has had the most time makes room. */
+static void make_room(struct peers_net *peers)
+{
+    for (struct list *node = peers->conns.next; node != &peers->conns; node = node->next) {
+        struct peer_conn *conn = LIST_ITEM(node, struct peer_conn, node);
+        if (is_arriving(conn)) {
+            peers->stats.refused++;
+            peer_conn_cut(conn);
+            return;
+        }
+    }
+}
+
+void peer_conn_adopt(struct peers_net *peers, intptr_t pending, struct pdr_bytes first)
+{
+    struct transport *transport = peers->world.transport;
+    uint8_t nonce[PEER_NONCE_SIZE];
+    if (peers->arriving >= LIMIT_PEER_ARRIVING_MAX) {
+        make_room(peers);
+    }
+    struct peer_conn *conn = conn_new(peers, PEER_CONN_SHAKING);
+    peers->arriving++;
+    draw_nonce(peers, nonce);
+    handshake_answer(&conn->shake, &peers->self, nonce);
+    conn->stream = transport->ops->adopt(transport, pending, &handler, conn);
+    if (conn->stream == NULL) {
+        peer_conn_free(conn);
+        return;
+    }
+    peers->stats.adopted++;
+    if (first.size > 0) {
+        received(conn, first);
+    }
+}
+
+/* Sending, and back-pressure. */
+
+void peer_conn_send(struct peer_conn *conn, unsigned kind, struct pdr_bytes payload)
+{
+    CHECK(conn->state == PEER_CONN_UP);
+    encode(conn, kind, payload);
+    mark_dirty(conn);
+}
+
+uint64_t peer_conn_unsent(const struct peer_conn *conn)
+{
+    return conn->out.size + ops_of(conn)->unsent(conn->stream);
+}
+
+void peer_conn_hold(struct peer_conn *conn, bool held)
+{
+    if (conn->held == held) {
+        return;
+    }
+    conn->held = held;
+    if (held && !conn->paused) {
+        conn->paused = true;
+        ops_of(conn)->pause(conn->stream);
+    } else if (!held) {
+        conn->received_ns = now_of(conn);
+        mark_dirty(conn); /* what lies here is taken at the end of the tick, not inside of who lets go */
+    }
+}
+
+static void go_on(struct peer_conn *conn)
+{
+    struct pdr_bytes rest = pdr_written(&conn->in);
+    if (rest.size > 0) {
+        keep_rest(conn, rest, take_frames(conn, rest));
+    }
+    if (!conn->held && conn->state == PEER_CONN_UP) {
+        conn->paused = false;
+        ops_of(conn)->resume(conn->stream);
+    }
+}
+
+void peer_conn_flush(struct peer_conn *conn)
+{
+    struct peer_link *link = conn->link;
+    if (conn->out.failed) {
+        peer_conn_cut(conn);
+        if (link != NULL) {
+            peer_link_lost(link, "the node has no memory for what it sends");
+        }
+        return;
+    }
+    if (conn->state == PEER_CONN_CONNECTING) {
+        return;
+    }
+    write_out(conn);
+    if (conn->state == PEER_CONN_UP) {
+        peer_link_flushed(link);
+    }
+    if (conn->paused && !conn->held && conn->state == PEER_CONN_UP) {
+        go_on(conn);
+    }
+}
