@@ -42,7 +42,7 @@
     X(PEER_FRAME_BYTES_MAX,    20u << 20,           "bytes",        "one frame between nodes; a longer one ends it")   \
     X(PEER_HELLO_BYTES_MAX,    1024,                "bytes",        "a frame of a node before its proof; it is closed")\
     X(PEER_CORES_MAX,          1024,                "cores",        "of another node: it is refused")                  \
-    X(PEER_ARRIVING_MAX,       64,                  "connections",                                                     \
+    X(PEER_STRANGERS_MAX,      64,                  "connections",                                                     \
       "to a core that have not proved the secret yet: the oldest is closed")
 
 /* Of one actor, and of one turn of it. */

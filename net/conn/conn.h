@@ -34,7 +34,7 @@ struct conn_identity {
     X(closed,        "connections_closed",      "connections that have ended, whoever ended them")                     \
     X(cut,           "connections_cut",         "connections ended since their peers did not read (--unread)")         \
     X(garbage,       "garbage",                 "connections closed for bytes that are no msgpack-RPC")                \
-    X(peers,         "connections_of_peers",    "connections that other nodes made, handed on to their links")          \
+    X(peers,         "connections_of_peers",    "connections that other nodes made, handed on")                        \
     X(requests,      "requests",                "frames that ask for an answer")                                       \
     X(notifications, "notifications",           "frames that ask for none")                                            \
     X(refused,       "requests_refused",        "frames, and connections over their limit, that never became a call")

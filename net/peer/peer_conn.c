@@ -24,12 +24,6 @@ static uint64_t now_of(const struct peer_conn *conn)
     return loop_now_ns(conn->peers->world.loop);
 }
 
-/* Came in, and nobody knows yet who it is. */
-static bool is_arriving(const struct peer_conn *conn)
-{
-    return conn->state == PEER_CONN_SHAKING && !conn->shake.dials;
-}
-
 static void mark_dirty(struct peer_conn *conn)
 {
     if (list_alone(&conn->dirty_node)) {
@@ -59,14 +53,20 @@ static struct peer_conn *conn_new(struct peers_net *peers, enum peer_conn_state 
 /* What a connection needs no longer once it is UP, or ENDING. */
 static void end_handshake(struct peer_conn *conn)
 {
-    conn->peers->arriving -= is_arriving(conn);
     timer_cancel(conn->peers->world.wheel, &conn->patience);
     handshake_release(&conn->shake);
+}
+
+static void leave_strangers(struct peer_conn *conn)
+{
+    conn->peers->strangers -= conn->is_stranger;
+    conn->is_stranger = false;
 }
 
 void peer_conn_free(struct peer_conn *conn)
 {
     end_handshake(conn);
+    leave_strangers(conn);
     list_remove(&conn->node);
     list_remove(&conn->dirty_node);
     seal_free(conn->sends);
@@ -190,6 +190,7 @@ static void come_up(struct peer_conn *conn)
     }
     handshake_seals(&conn->shake, &conn->sends, &conn->receives);
     end_handshake(conn);
+    leave_strangers(conn);
     conn->state = PEER_CONN_UP;
     peer_link_up(link, conn);
 }
@@ -390,7 +391,7 @@ static void make_room(struct peers_net *peers)
 {
     for (struct list *node = peers->conns.next; node != &peers->conns; node = node->next) {
         struct peer_conn *conn = LIST_ITEM(node, struct peer_conn, node);
-        if (is_arriving(conn)) {
+        if (conn->is_stranger && conn->state == PEER_CONN_SHAKING) {
             peers->stats.refused++;
             peer_conn_cut(conn);
             return;
@@ -402,11 +403,17 @@ void peer_conn_adopt(struct peers_net *peers, intptr_t pending, struct pdr_bytes
 {
     struct transport *transport = peers->world.transport;
     uint8_t nonce[PEER_NONCE_SIZE];
-    if (peers->arriving >= LIMIT_PEER_ARRIVING_MAX) {
+    if (peers->strangers >= LIMIT_PEER_STRANGERS_MAX) {
         make_room(peers);
     }
+    if (peers->strangers >= LIMIT_PEER_STRANGERS_MAX * 2) { /* others are being told why they are refused */
+        transport->ops->discard(transport, pending);
+        peers->stats.refused++;
+        return;
+    }
     struct peer_conn *conn = conn_new(peers, PEER_CONN_SHAKING);
-    peers->arriving++;
+    conn->is_stranger = true;
+    peers->strangers++;
     draw_nonce(peers, nonce);
     handshake_answer(&conn->shake, &peers->self, nonce);
     conn->stream = transport->ops->adopt(transport, pending, &handler, conn);

@@ -20,8 +20,9 @@ struct peer_conn {
     struct peer_link *link; /* that dialed it, or that it is the life of; NULL: it came in, or is ending */
     struct stream *stream;
     enum peer_conn_state state;
-    bool held;   /* its owner wants nothing of it for now ... */
-    bool paused; /* ... so it is not read; what was read already lies in `in` */
+    bool is_stranger; /* it came in, and has proved nothing */
+    bool held;        /* its owner wants nothing of it for now ... */
+    bool paused;      /* ... so it is not read; what was read already lies in `in` */
     struct handshake shake;
     struct seal *sends, *receives; /* UP */
     struct timer patience;         /* until it is UP */

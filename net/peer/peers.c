@@ -119,7 +119,7 @@ static struct peer_link *find(const struct peers_net *peers, uint64_t node, uint
 {
     const struct peer_node *peer = peer_node_find(peers, node);
     struct peer_link *own = peer != NULL ? peer_link_find(peer, peers->self.core) : NULL;
-    if (peer == NULL || life == 0 || (own != NULL && own->life == life) || MUTATION(123)) {
+    if (peer == NULL || life == 0 || (own != NULL && own->life == life)) {
         return own != NULL && own->life != 0 ? own : NULL;
     }
     for (struct list *at = peer->links.next; at != &peer->links; at = at->next) {
@@ -144,7 +144,7 @@ static enum pdr_status send(struct peers *peers, uint64_t node, uint64_t life, e
     if (frame.size > LIMIT_PEER_FRAME_BYTES_MAX) {
         return PDR_TOO_LARGE;
     }
-    struct peer_link *link = find(self(peers), node, life);
+    struct peer_link *link = find(self(peers), node, MUTATION(123) ? 0 : life);
     return link != NULL ? peer_link_send(link, kind, frame) : PDR_UNAVAILABLE;
 }
 

@@ -5,10 +5,10 @@
  * noticed yet that the old one is dead: the newest that has proved itself counts.
  *
  * Link k of a pair runs between core k modulo the one's cores and core k modulo the other's; there are as many as the
- * larger node has cores. So each core has a link of its own number to every node, sends on that, and nodes with equal
+ * larger node has cores. So each core has a link of its own number to every node, and sends on that; nodes with equal
  * numbers of cores meet core by core. Control threads (PEER_CORE_CONTROL) have one link between them.
  *
- * peer_conn is a connection and its handshake, peer_link what outlives it: whom to reach, when to try again, the life. */
+ * peer_conn is a connection and its handshake, peer_link what outlives it: whom to reach, when to try, the life. */
 #ifndef NET_PEER_PEERS_H
 #define NET_PEER_PEERS_H
 
@@ -31,8 +31,8 @@ struct peers_world {
     /** Nonces: secret_entropy, or the simulator's. */
     void (*entropy)(void *user, void *out, size_t size);
     void *entropy_user;
-    /** A connection for another core of this node, below `cores` or PEER_CORE_CONTROL: to be given to peers_adopt there,
-     * with `first`, which is borrowed. NULL: such are refused. */
+    /** A connection for another core of this node, below `cores` or PEER_CORE_CONTROL: to be given to peers_adopt
+     * there, with `first`, which is borrowed. NULL: such are refused. */
     void (*elsewhere)(void *user, uint32_t core, intptr_t pending, struct pdr_bytes first);
     void *elsewhere_user;
 };
@@ -61,7 +61,7 @@ struct peer_member {
 #define PEER_COUNTERS(X)                                                                                               \
     X(dialed,        "peer_dialed",             "attempts to connect to another node")                                 \
     X(adopted,       "peer_adopted",            "connections of other nodes, or of who says so")                       \
-    X(up,            "peer_lives",              "links that came up: both sides proved the cluster's secret")           \
+    X(up,            "peer_lives",              "links that came up: both sides proved the secret")                    \
     X(gone,          "peer_lost",               "links that were up and have ended")                                   \
     X(refused,       "peer_refused",            "connections that this node refused, or ended for what was said")      \
     X(refused_by,    "peer_refused_by",         "connections that the other node refused")                             \
@@ -96,7 +96,7 @@ struct peers_net {
     struct list nodes;   /* the same, in the order they became members */
     struct list conns;   /* every connection that has a stream */
     struct list dirty;   /* those with something to write at the end of the tick */
-    uint32_t arriving;   /* those that came in and have proved nothing yet */
+    uint32_t strangers;  /* those that came in and have proved nothing, closing ones included */
     uint64_t lives;      /* the last one's number */
     unsigned calling;    /* handlers that are running */
     bool closing;
@@ -110,7 +110,7 @@ struct peers_net *peers_new(const struct peers_world *world, const struct peers_
 /** All other nodes, replacing what was told before; copied. Links to nodes that are not there any more end; a node that
  * is there with a later incarnation has to prove itself again. Not from inside of a handler. */
 void peers_members(struct peers_net *peers, const struct peer_member *members, size_t count);
-/** A connection that began with PEER_MAGIC, and what was read of it: from conn.c's door, or another core's elsewhere. */
+/** A connection that began with PEER_MAGIC, and what was read of it: from conn.c's door, or `elsewhere`. */
 void peers_adopt(struct peers_net *peers, intptr_t pending, struct pdr_bytes first);
 /** End of a tick: what was sent is written. `user` is the struct peers_net. */
 void peers_flush(void *user);

@@ -33,7 +33,7 @@ void secret_wipe(void *data, size_t size);
 /** Bytes that nobody can foretell, from the operating system: fills peers_world.entropy. Any thread. */
 void secret_entropy(void *user, void *out, size_t size);
 
-/** One direction of one connection. `key` has SECRET_PROOF_SIZE bytes, and serves this seal alone: numbers start at 0. */
+/** One direction of one connection. `key` has SECRET_PROOF_SIZE bytes, and serves this seal alone. */
 struct seal *seal_new(const uint8_t *key);
 void seal_free(struct seal *seal);
 /** The tag (PEER_TAG_SIZE bytes) of the next frame: its number is counted here, from 0. */
