@@ -403,13 +403,13 @@ void peer_conn_adopt(struct peers_net *peers, intptr_t pending, struct pdr_bytes
 {
     struct transport *transport = peers->world.transport;
     uint8_t nonce[PEER_NONCE_SIZE];
-    if (peers->strangers >= LIMIT_PEER_STRANGERS_MAX) {
-        make_room(peers);
-    }
-    if (peers->strangers >= LIMIT_PEER_STRANGERS_MAX * 2) { /* others are being told why they are refused */
+    if (peers->strangers >= LIMIT_PEER_STRANGERS_MAX * 2) { /* the others are being told why they are refused */
         transport->ops->discard(transport, pending);
         peers->stats.refused++;
         return;
+    }
+    if (peers->strangers >= LIMIT_PEER_STRANGERS_MAX) {
+        make_room(peers);
     }
     struct peer_conn *conn = conn_new(peers, PEER_CONN_SHAKING);
     conn->is_stranger = true;

@@ -88,6 +88,9 @@ static void vanish(struct sim_net *net, struct sim_connection *c, unsigned side)
 {
     pipe_tear(&c->pipes[side]);
     c->pipes[side].ended = true;
+    if (c->ends[1].state == END_CONNECTING) {
+        c->ends[1].state = END_GONE; /* the knock is lost with it */
+    }
     sim_cancel(net->sim, &c->keepalive); /* the other side's power went before */
     c->keepalive = (struct sim_event){.fire = noticed, .name = "net.keepalive", .subject = c->id};
     sim_after(net->sim, &c->keepalive, sim_draw(net->sim, KEEPALIVE_NS_MAX));
