@@ -42,7 +42,8 @@ static void check_frame(const struct result *r, struct pdr_bytes input, const st
 }
 
 /* What the first bytes say, the whole says too. */
-static void check_cuts(const uint8_t *data, size_t size, const struct peer_frame_shape *shape, const struct result *whole)
+static void check_cuts(const uint8_t *data, size_t size, const struct peer_frame_shape *shape,
+                       const struct result *whole)
 {
     for (size_t cut = 0; cut < size; cut += size / CUTS_MAX + 1) {
         uint8_t *piece = fuzz_copy(data, cut);
