@@ -10,9 +10,12 @@
 
 #define LINGER_MS 1000u
 #define KEEP_BUFFER_MAX (256u << 10)
+#define BATCH_BYTES (64u << 10) /* a batch ends with the frame that makes it so long: none waits for much behind it */
+#define NO_BATCH SIZE_MAX
 
-static const struct peer_frame_shape stranger = {.payload_max = LIMIT_PEER_HELLO_BYTES_MAX, .has_tag = false};
-static const struct peer_frame_shape proved = {.payload_max = LIMIT_PEER_FRAME_BYTES_MAX, .has_tag = true};
+static const struct peer_frame_shape stranger = {.payload_max = LIMIT_PEER_HELLO_BYTES_MAX};
+static const struct peer_frame_shape proved = {
+    .payload_max = LIMIT_PEER_FRAME_BYTES_MAX + BATCH_BYTES + PEER_BATCH_HEADER_SIZE, .is_batch = true};
 
 static const struct transport_ops *ops_of(const struct peer_conn *conn)
 {
@@ -41,6 +44,7 @@ static struct peer_conn *conn_new(struct peers_net *peers, enum peer_conn_state 
     conn->peers = peers;
     conn->state = state;
     conn->received_ns = now_of(conn);
+    conn->batch = NO_BATCH;
     list_init(&conn->dirty_node);
     pdr_writer_init(&conn->in, NULL, 0, 0);
     pdr_writer_init(&conn->out, NULL, 0, 0);
@@ -76,21 +80,42 @@ void peer_conn_free(struct peer_conn *conn)
     mem_free(conn);
 }
 
-static void encode(struct peer_conn *conn, unsigned kind, struct pdr_bytes payload)
+/* What is said in a tick becomes one batch, or some if it is much. */
+
+static void end_batch(struct peer_conn *conn)
 {
     pdr_writer *out = &conn->out;
-    size_t begin = out->size;
-    peer_frame_encode(out, kind, payload);
-    if (conn->sends != NULL && !out->failed) {
+    if (conn->batch == NO_BATCH) {
+        return;
+    }
+    peer_batch_end(out, conn->batch);
+    if (!out->failed) {
         uint8_t tag[PEER_TAG_SIZE];
-        seal_next(conn->sends, pdr_bytes(out->data + begin, out->size - begin), tag);
+        seal_next(conn->sends, pdr_bytes(out->data + conn->batch, out->size - conn->batch), tag);
         pdr_write_raw(out, tag, sizeof tag);
+    }
+    conn->batch = NO_BATCH;
+}
+
+static void say(struct peer_conn *conn, unsigned kind, struct pdr_bytes payload)
+{
+    if (conn->sends == NULL) {
+        peer_frame_encode(&conn->out, kind, payload);
+        return;
+    }
+    if (conn->batch == NO_BATCH) {
+        conn->batch = peer_batch_begin(&conn->out);
+    }
+    peer_batch_add(&conn->out, kind, payload);
+    if (conn->out.size - conn->batch >= BATCH_BYTES) {
+        end_batch(conn);
     }
 }
 
 static void write_out(struct peer_conn *conn)
 {
     pdr_writer *out = &conn->out;
+    end_batch(conn);
     if (out->size > 0) {
         conn->written += out->size;
         conn->peers->stats.bytes_sent += out->size;
@@ -132,7 +157,7 @@ void peer_conn_refuse(struct peer_conn *conn, enum peer_refusal refusal, const c
     }
     pdr_writer_init(&payload, room, sizeof room, sizeof room);
     peer_refusal_encode(&payload, refusal, sentence);
-    encode(conn, PEER_FRAME_REFUSE, pdr_written(&payload));
+    say(conn, PEER_FRAME_REFUSE, pdr_written(&payload));
     pdr_writer_release(&payload);
     write_out(conn);
     end(conn, LINGER_MS);
@@ -166,14 +191,11 @@ static void patience_over(struct timer *timer)
 
 /* Frames. */
 
-static bool is_genuine(struct peer_conn *conn, const struct peer_frame *frame)
+static bool is_genuine(struct peer_conn *conn, const struct peer_frame *batch)
 {
     uint8_t tag[PEER_TAG_SIZE];
-    if (conn->receives == NULL) {
-        return true; /* the handshake sees for itself */
-    }
-    seal_next(conn->receives, frame->sealed, tag);
-    return secret_equal(tag, frame->tag, sizeof tag) || MUTATION(122);
+    seal_next(conn->receives, batch->sealed, tag);
+    return secret_equal(tag, batch->tag, sizeof tag) || MUTATION(122);
 }
 
 static void come_up(struct peer_conn *conn)
@@ -226,9 +248,7 @@ static void take_refusal(struct peer_conn *conn, const struct peer_frame *frame)
 
 static void take_frame(struct peer_conn *conn, const struct peer_frame *frame)
 {
-    if (!is_genuine(conn, frame)) {
-        give_up(conn, PEER_REFUSAL_FORGED, "a frame does not bear the tag of the node that proved itself here");
-    } else if (frame->kind == PEER_FRAME_REFUSE) {
+    if (frame->kind == PEER_FRAME_REFUSE) {
         take_refusal(conn, frame);
     } else if (conn->state == PEER_CONN_SHAKING) {
         shake_hands(conn, frame);
@@ -239,26 +259,57 @@ static void take_frame(struct peer_conn *conn, const struct peer_frame *frame)
     }
 }
 
+/* True: all of it has been taken. Else the connection is held, or ends, and what was taken of it is remembered. */
+static bool take_batch(struct peer_conn *conn, const struct peer_frame *batch)
+{
+    if (!conn->batch_known) {
+        if (!is_genuine(conn, batch)) {
+            give_up(conn, PEER_REFUSAL_FORGED, "a frame does not bear the tag of the node that proved itself here");
+            return false;
+        }
+        conn->batch_known = true;
+        conn->batch_taken = 0;
+    }
+    struct pdr_bytes rest =
+        pdr_bytes((const uint8_t *)batch->payload.data + conn->batch_taken, batch->payload.size - conn->batch_taken);
+    while (rest.size > 0) {
+        struct peer_frame frame;
+        const char *why;
+        if (conn->state != PEER_CONN_UP || conn->held) {
+            conn->batch_taken = batch->payload.size - rest.size;
+            return false;
+        }
+        if (peer_batch_next(&rest, &frame, &why) != PDR_OK) {
+            give_up(conn, PEER_REFUSAL_GARBAGE, why);
+            return false;
+        }
+        take_frame(conn, &frame);
+    }
+    conn->batch_known = false;
+    return true;
+}
+
 /* Until more bytes are needed, or the connection is held or ends. Returns how many were used. */
 static size_t take_frames(struct peer_conn *conn, struct pdr_bytes bytes)
 {
     size_t done = 0;
     while ((conn->state == PEER_CONN_SHAKING || conn->state == PEER_CONN_UP) && !conn->held && done < bytes.size) {
+        bool is_up = conn->state == PEER_CONN_UP;
         struct peer_frame frame;
         size_t used;
         const char *why;
-        enum pdr_status status = peer_frame_decode(pdr_bytes((const uint8_t *)bytes.data + done, bytes.size - done),
-                                                   conn->state == PEER_CONN_UP ? &proved : &stranger, &frame, &used,
-                                                   &why);
-        if (status != PDR_OK) {
+        if (peer_frame_decode(pdr_bytes((const uint8_t *)bytes.data + done, bytes.size - done),
+                              is_up ? &proved : &stranger, &frame, &used, &why) != PDR_OK) {
             give_up(conn, PEER_REFUSAL_GARBAGE, why);
             break;
         }
-        if (used == 0) {
+        if (used == 0 || (is_up && !take_batch(conn, &frame))) {
             break;
         }
+        if (!is_up) {
+            take_frame(conn, &frame);
+        }
         done += used;
-        take_frame(conn, &frame);
     }
     return done;
 }
@@ -432,7 +483,7 @@ void peer_conn_adopt(struct peers_net *peers, intptr_t pending, struct pdr_bytes
 void peer_conn_send(struct peer_conn *conn, unsigned kind, struct pdr_bytes payload)
 {
     CHECK(conn->state == PEER_CONN_UP);
-    encode(conn, kind, payload);
+    say(conn, kind, payload);
     mark_dirty(conn);
 }
 

@@ -29,7 +29,10 @@ struct peer_conn {
     uint64_t received_ns;          /* when bytes came last */
     uint64_t written;              /* bytes ever */
     pdr_writer in;                 /* the beginning of a frame whose end has not come */
+    bool batch_known;              /* the batch that it begins with bears its tag, ... */
+    size_t batch_taken;            /* ... and so many bytes of it were taken before it was held */
     pdr_writer out;                /* this tick's frames */
+    size_t batch;                  /* where in it a batch begins that has no end yet; or none does */
 };
 
 /** Begins to connect. NULL with *why if that cannot even begin. */

@@ -32,9 +32,9 @@ static void check_frame(const struct result *r, struct pdr_bytes input, const st
     const struct peer_frame *f = &r->frame;
     pdr_writer again;
     FUZZ_CHECK(fuzz_inside(f->payload, input) && fuzz_inside(f->sealed, input));
-    FUZZ_CHECK(f->payload.size <= shape->payload_max && f->kind > 0 && f->kind < PEER_FRAME_KIND_COUNT);
-    FUZZ_CHECK((f->tag != NULL) == shape->has_tag);
-    FUZZ_CHECK(r->used == f->sealed.size + (shape->has_tag ? PEER_TAG_SIZE : 0));
+    FUZZ_CHECK(f->payload.size <= shape->payload_max && f->kind > 0 && f->kind <= PEER_FRAME_BATCH);
+    FUZZ_CHECK((f->tag != NULL) == shape->is_batch);
+    FUZZ_CHECK(r->used == f->sealed.size + (shape->is_batch ? PEER_TAG_SIZE : 0));
     pdr_writer_init(&again, NULL, 0, 0);
     peer_frame_encode(&again, f->kind, f->payload);
     FUZZ_CHECK(pdr_bytes_equal(pdr_written(&again), f->sealed));
@@ -55,6 +55,24 @@ static void check_cuts(const uint8_t *data, size_t size, const struct peer_frame
         }
         free(piece);
     }
+}
+
+static void check_batch(struct pdr_bytes payload)
+{
+    struct pdr_bytes rest = payload;
+    struct peer_frame frame;
+    const char *why = NULL;
+    pdr_writer again;
+    pdr_writer_init(&again, NULL, 0, 0);
+    size_t begin = peer_batch_begin(&again);
+    while (rest.size > 0 && peer_batch_next(&rest, &frame, &why) == PDR_OK) {
+        FUZZ_CHECK(fuzz_inside(frame.payload, payload));
+        peer_batch_add(&again, frame.kind, frame.payload);
+    }
+    peer_batch_end(&again, begin);
+    struct pdr_bytes same = pdr_bytes(again.data + PEER_FRAME_HEADER_SIZE, again.size - PEER_FRAME_HEADER_SIZE);
+    FUZZ_CHECK(rest.size > 0 ? why != NULL : pdr_bytes_equal(same, payload));
+    pdr_writer_release(&again);
 }
 
 static void check_hello(struct pdr_bytes payload)
@@ -139,11 +157,12 @@ static void check_frames(const uint8_t *data, size_t size, const struct peer_fra
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct peer_frame_shape stranger = {.payload_max = LIMIT_PEER_HELLO_BYTES_MAX};
-    static const struct peer_frame_shape proved = {.payload_max = LIMIT_PEER_FRAME_BYTES_MAX, .has_tag = true};
+    static const struct peer_frame_shape proved = {.payload_max = LIMIT_PEER_FRAME_BYTES_MAX, .is_batch = true};
     check_frames(data, size, &stranger);
     check_frames(data, size, &proved);
     check_hello(pdr_bytes(data, size)); /* so that a fuzzer need not find a CRC */
     check_refusal(pdr_bytes(data, size));
+    check_batch(pdr_bytes(data, size));
     check_handshake(data, size, false);
     check_handshake(data, size, true);
     return 0;

@@ -130,6 +130,19 @@ static void say_frame(struct wire *w, unsigned kind, struct pdr_bytes payload)
     pdr_writer_release(&frame);
 }
 
+/* A batch of one frame, with a tag that is drawn. */
+static void say_batch(struct wire *w, unsigned kind, struct pdr_bytes payload)
+{
+    pdr_writer batch;
+    pdr_writer_init(&batch, NULL, 0, 0);
+    size_t begin = peer_batch_begin(&batch);
+    peer_batch_add(&batch, PEER_FRAME_CARRIED + kind, payload);
+    peer_batch_end(&batch, begin);
+    say(w, pdr_written(&batch));
+    say_random(w, PEER_TAG_SIZE);
+    pdr_writer_release(&batch);
+}
+
 /* As a member. */
 
 static void say_hello(struct wire *w, uint64_t node, uint64_t to, uint32_t core, bool dials)
@@ -157,8 +170,7 @@ static void say_guess(struct wire *w)
     put_le64(proof, draw(w->attacker, UINT64_MAX));
     memset(proof + 8, (int)draw(w->attacker, 256), sizeof proof - 8);
     say_frame(w, PEER_FRAME_PROOF, pdr_bytes(proof, sizeof proof));
-    say_frame(w, PEER_FRAME_CARRIED + PEER_CALL, pdr_bytes(junk, sizeof junk));
-    say_random(w, PEER_TAG_SIZE);
+    say_batch(w, PEER_CALL, pdr_bytes(junk, sizeof junk));
 }
 
 /* A node has connected to a member that is not there. */
@@ -176,8 +188,7 @@ static void phantom_hears(struct wire *w, struct pdr_bytes frame)
     if (got.kind == PEER_FRAME_PROOF) { /* its own proof, back: the heart of a reflection */
         tried(a, ATTACK_reflected);
         say(w, frame);
-        say_frame(w, PEER_FRAME_CARRIED + PEER_CALL, pdr_bytes("junk", 4));
-        say_random(w, PEER_TAG_SIZE);
+        say_batch(w, PEER_CALL, pdr_str("junk"));
     } else if (got.kind == PEER_FRAME_HELLO && peer_hello_parse(got.payload, &hello, &why) == PDR_OK) {
         if (chance(a, 10)) {
             tried(a, ATTACK_reflected);
@@ -204,9 +215,8 @@ static void flip(struct wire *to, struct pdr_bytes frame, bool mends)
     size_t begin = mends && payload > 0 ? PEER_FRAME_HEADER_SIZE : 0;
     copy.data[begin + draw(a, mends && payload > 0 ? payload : frame.size)] ^= (uint8_t)(1u << draw(a, 8));
     if (mends) {
-        uint8_t kind = copy.data[1] > 0 && copy.data[1] < PEER_FRAME_KIND_COUNT ? copy.data[1] : PEER_FRAME_ALIVE;
         size_t rest = PEER_FRAME_HEADER_SIZE + payload;
-        say_frame(to, kind, pdr_bytes(copy.data + PEER_FRAME_HEADER_SIZE, payload));
+        say_frame(to, copy.data[1], pdr_bytes(copy.data + PEER_FRAME_HEADER_SIZE, payload));
         say(to, pdr_bytes(copy.data + rest, frame.size - rest));
     } else {
         say(to, pdr_written(&copy));
@@ -238,8 +248,7 @@ static void tamper(struct wire *from, struct pdr_bytes frame)
         break;
     case 5:
         tried(a, ATTACK_forged);
-        say_frame(to, PEER_FRAME_CARRIED + (unsigned)draw(a, PEER_KIND_COUNT), pdr_bytes("forged", 6));
-        say_random(to, PEER_TAG_SIZE);
+        say_batch(to, (unsigned)draw(a, PEER_KIND_COUNT), pdr_str("forged"));
         say(to, frame);
         break;
     }
@@ -269,13 +278,14 @@ static void pass_on(struct wire *from, struct pdr_bytes frame)
 
 /* What streams tell. */
 
-/* Bytes of the first frame of `in`; 0: it has not all come. Sealed ones follow hello and proof. */
+/* Bytes of the first frame of `in`; 0: it has not all come. */
 static size_t frame_size(const struct wire *w)
 {
     if (w->in.size < PEER_FRAME_HEADER_SIZE) {
         return 0;
     }
-    size_t size = PEER_FRAME_HEADER_SIZE + (size_t)get_le32(w->in.data + 4) + (w->frames >= 2 ? PEER_TAG_SIZE : 0);
+    size_t size = PEER_FRAME_HEADER_SIZE + (size_t)get_le32(w->in.data + 4) +
+                  (w->in.data[1] == PEER_FRAME_BATCH ? PEER_TAG_SIZE : 0);
     return size <= w->in.size ? size : 0;
 }
 

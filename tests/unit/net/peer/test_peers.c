@@ -79,11 +79,11 @@ TEST(frames_both_ways)
 TEST(a_tick_is_one_write)
 {
     struct two t = two_up(&(struct peers_limits){0});
-    size_t frame = PEER_FRAME_HEADER_SIZE + 5 + PEER_TAG_SIZE;
+    size_t frame = PEER_BATCH_HEADER_SIZE + 5;
     say(t.low, HIGH, 0, "12345");
     say(t.low, HIGH, 0, "12345");
     peers_flush(t.low->net);
-    EXPECT_INT(t.at_low->written.size, 2 * frame);
+    EXPECT_INT(t.at_low->written.size, PEER_FRAME_HEADER_SIZE + 2 * frame + PEER_TAG_SIZE);
     two_free(&t);
 }
 
@@ -194,6 +194,51 @@ TEST(room_without_drain)
     EXPECT_INT(t.low->rooms, 0);
     side_tick(t.low, 2);
     EXPECT_INT(t.low->rooms, 1);
+    two_free(&t);
+}
+
+/* In the middle of a batch: what follows in it waits, and is not checked or delivered twice. */
+static void hold_and_note(void *user, uint64_t node, uint64_t life, struct pdr_bytes frame)
+{
+    struct side *s = user;
+    noted_received(user, node, life, frame);
+    peer_hold(&s->net->peers, node, life, true);
+}
+
+TEST(hold_inside)
+{
+    static const struct peer_handler holding = {noted_up, hold_and_note, noted_room, noted_gone};
+    struct two t = two_up(&(struct peers_limits){0});
+    t.high->net->owners[PEER_CALL].handler = &holding;
+    for (int i = 1; i <= 3; i++) {
+        say(t.low, HIGH, 0, i == 1 ? "one" : i == 2 ? "two" : "three");
+    }
+    peers_flush(t.low->net);
+    pass(t.at_low, t.high, t.at_high);
+    for (uint64_t i = 1; i <= 3; i++) {
+        EXPECT_INT(t.high->received, i);
+        peer_hold(&t.high->net->peers, LOW, t.high->life, false);
+        peers_flush(t.high->net);
+    }
+    EXPECT_STR(t.high->last, "three");
+    say(t.low, HIGH, 0, "four");
+    carry(&t);
+    EXPECT_STR(t.high->last, "four");
+    EXPECT_INT(t.high->gones, 0);
+    two_free(&t);
+}
+
+TEST(much_in_a_tick)
+{
+    struct two t = two_up(&(struct peers_limits){0});
+    char text[1001];
+    memset(text, 'x', 1000);
+    text[1000] = '\0';
+    for (int i = 0; i < 500; i++) {
+        EXPECT_INT(say(t.low, HIGH, 0, text), PDR_OK);
+    }
+    carry(&t);
+    EXPECT_INT(t.high->received, 500);
     two_free(&t);
 }
 
@@ -495,7 +540,7 @@ TEST(damaged_payload)
 
 TEST(damaged_tag)
 {
-    break_frame(PEER_FRAME_HEADER_SIZE + 8 + 3, "tag");
+    break_frame(PEER_FRAME_HEADER_SIZE + PEER_BATCH_HEADER_SIZE + 8 + 3, "tag");
 }
 
 TEST(reserved_bits)
