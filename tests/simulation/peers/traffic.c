@@ -279,7 +279,7 @@ void traffic_work(struct timer *timer)
     struct sim *sim = &w->sim;
     let_go(c);
     give_answers(c);
-    for (uint64_t k = sim_draw(sim, SENDS_MAX); k > 0; k--) {
+    for (uint64_t k = w->silent ? 0 : sim_draw(sim, SENDS_MAX); k > 0; k--) {
         uint32_t to = (uint32_t)sim_draw(sim, w->node_count);
         if (to != c->node->number) {
             send(c, w->nodes[to].id, 0, sim_chance(sim, 30) ? QUESTION : PLAIN, 0);

@@ -86,7 +86,8 @@ struct world {
     uint32_t node_count;
     struct node_of nodes[NODES_MAX];
     struct attacker *attacker;
-    bool quiet; /* no more faults, holds or attacks */
+    bool quiet;  /* no more faults, holds or attacks */
+    bool silent; /* and nothing new is sent */
     uint32_t filler_max;
     struct pairing *pairings;
     uint64_t pairing_count;
