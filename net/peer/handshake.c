@@ -91,7 +91,10 @@ static enum handshake_step check_cluster(struct handshake *h, const struct peer_
     }
     for (size_t i = 0; i < size; i++) {
         char c = ((const char *)hello->cluster.data)[i];
-        theirs[i] = c > ' ' && c <= '~' ? c : '?';
+        theirs[i] = c;
+        if (c <= ' ' || c > '~') {
+            theirs[i] = '?';
+        }
     }
     theirs[size] = '\0';
     return refuse(h, PEER_REFUSAL_CLUSTER,

@@ -108,7 +108,7 @@ void peers_members(struct peers_net *peers, const struct peer_member *members, s
 
 /* The seam. */
 
-static void listen(struct peers *peers, enum peer_kind kind, const struct peer_handler *handler, void *user)
+static void set_owner(struct peers *peers, enum peer_kind kind, const struct peer_handler *handler, void *user)
 {
     CHECK(list_empty(&self(peers)->nodes));
     self(peers)->owners[kind] = (struct peers_owner){handler, user};
@@ -137,8 +137,8 @@ static uint64_t life_of(const struct peers *peers, uint64_t node)
     return link != NULL ? link->life : 0;
 }
 
-static enum pdr_status send(struct peers *peers, uint64_t node, uint64_t life, enum peer_kind kind,
-                            struct pdr_bytes frame)
+static enum pdr_status send_frame(struct peers *peers, uint64_t node, uint64_t life, enum peer_kind kind,
+                                  struct pdr_bytes frame)
 {
     CHECK(kind < PEER_KIND_COUNT && self(peers)->owners[kind].handler != NULL);
     if (frame.size > LIMIT_PEER_FRAME_BYTES_MAX) {
@@ -156,7 +156,7 @@ static void hold(struct peers *peers, uint64_t node, uint64_t life, bool held)
     }
 }
 
-static const struct peers_ops ops = {listen, life_of, send, hold};
+static const struct peers_ops ops = {set_owner, life_of, send_frame, hold};
 
 /* Beginning and end. */
 

@@ -132,7 +132,10 @@ void peer_refusal_text(struct pdr_bytes payload, char *text, size_t size)
     size_t length = sentence.size < size - 1 ? sentence.size : size - 1;
     const char *from = sentence.data;
     for (size_t i = 0; i < length; i++) {
-        text[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
+        text[i] = from[i];
+        if (from[i] < ' ' || from[i] > '~') {
+            text[i] = '?';
+        }
     }
     text[length] = '\0';
 }

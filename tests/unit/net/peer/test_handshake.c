@@ -232,10 +232,14 @@ TEST(offer_is_proved)
 TEST(own_hello_back)
 {
     struct pair p;
+    pdr_writer hello;
+    pdr_writer_init(&hello, NULL, 0, 0);
     pair_init(&p);
     begin(&p);
-    EXPECT_INT(hear(&p.dialer, pdr_bytes(p.dialer.shake.hellos.data, p.dialer.shake.hellos.size)), HANDSHAKE_REFUSED);
+    pdr_write_raw(&hello, p.dialer.out.data, p.dialer.out.size);
+    EXPECT_INT(hear(&p.dialer, pdr_written(&hello)), HANDSHAKE_REFUSED);
     EXPECT_INT(p.dialer.shake.refusal, PEER_REFUSAL_TWIN);
+    pdr_writer_release(&hello);
     pair_release(&p);
 }
 
