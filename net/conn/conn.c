@@ -157,10 +157,20 @@ static bool leave_to_peers(struct conn *conn, struct pdr_bytes first)
     return true;
 }
 
+static void tell_too_many(struct conn *conn)
+{
+    conn->conns->stats.refused++;
+    conn_end(conn, PDR_OVERLOADED, "the node has as many connections as it may (limit connections)");
+}
+
 static void received(void *user, struct pdr_bytes data)
 {
     struct conn *conn = user;
     if (conn->state != CONN_OPEN || (!conn->begun && leave_to_peers(conn, data))) {
+        return;
+    }
+    if (conn->is_surplus) {
+        tell_too_many(conn);
         return;
     }
     if (conn->in.size > 0) {
@@ -223,9 +233,17 @@ static void look_for_slow(struct timer *timer)
 {
     struct conns *conns = LIST_ITEM(timer, struct conns, slow);
     uint64_t now = core_now_ns(conns->core);
+    bool any_surplus = false;
     for (struct list *node = conns->all.next; node != &conns->all; node = node->next) {
         struct conn *conn = LIST_ITEM(node, struct conn, node);
         if (conn->stream == NULL || conn->state != CONN_OPEN) {
+            continue;
+        }
+        if (conn->is_surplus) {
+            any_surplus = true;
+            if (now - conn->taken_ns >= LOOK_MS * NS_PER_MS) {
+                tell_too_many(conn);
+            }
             continue;
         }
         note_held(conn);
@@ -233,7 +251,7 @@ static void look_for_slow(struct timer *timer)
             cut(conn);
         }
     }
-    if (conns->held > 0) {
+    if (conns->held > 0 || any_surplus) {
         timer_set(&conns->core->wheel, timer, now + LOOK_MS * NS_PER_MS);
     }
 }
@@ -269,8 +287,8 @@ void conns_adopt(struct conns *conns, intptr_t pending)
 {
     const struct transport_ops *ops = conns->transport->ops;
     bool is_full = conns->count >= conns->limits.connections_max;
-    conns->stats.refused += is_full;
     if (conns->closing || conns->count >= conns->limits.connections_max + REFUSED_MAX) {
+        conns->stats.refused += is_full;
         ops->discard(conns->transport, pending);
         return;
     }
@@ -291,8 +309,14 @@ void conns_adopt(struct conns *conns, intptr_t pending)
     conns->count++;
     conns->streams++;
     conns->stats.opened++;
-    if (is_full) {
-        conn_end(conn, PDR_OVERLOADED, "the node has as many connections as it may (limit connections)");
+    if (is_full && conns->peers.enter == NULL) {
+        tell_too_many(conn);
+    } else if (is_full) { /* clients must not keep nodes out: it has a moment to say which it is */
+        conn->is_surplus = true;
+        conn->taken_ns = core_now_ns(conns->core);
+        if (!timer_is_set(&conns->slow)) {
+            timer_set(&conns->core->wheel, &conns->slow, conn->taken_ns + LOOK_MS * NS_PER_MS);
+        }
     }
 }
 

@@ -90,7 +90,8 @@ struct conn {
     struct stream *stream;
     enum conn_state state;
     bool paused;
-    bool begun; /* its first byte has come, and is no peer's */
+    bool begun;      /* its first byte has come, and is no peer's */
+    bool is_surplus; /* there were as many as there may be: a client is told so, a peer is not asked */
     uint32_t outstanding;
     struct list watches; /* watches.c */
     uint32_t watch_count;

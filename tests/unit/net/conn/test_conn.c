@@ -103,4 +103,27 @@ TEST(only_the_first_byte_counts)
     world_free(w);
 }
 
+/* As many clients as there may be keep out one more, but no node; and who does not say which it is has a moment. */
+TEST(clients_do_not_keep_nodes_out)
+{
+    struct world *w = world_new(true);
+    for (int i = 0; i < 13; i++) {
+        conns_adopt(&w->conns, 1);
+    }
+    struct pipe_end *node = side_end(w->side, 10), *client = side_end(w->side, 11), *silent = side_end(w->side, 12);
+    client->handler->received(client->user, pdr_str("\x94"));
+    conns_flush(&w->conns);
+    EXPECT(client->closing && client->written.size > 0);
+    node->handler->received(node->user, pdr_str("\xc1"));
+    EXPECT_INT(w->entered, 1);
+    conns_flush(&w->conns);
+    EXPECT(!silent->closing);
+    w->side->now_ns += 1001 * NS_PER_MS;
+    timerwheel_advance(&w->core.wheel, w->side->now_ns);
+    conns_flush(&w->conns);
+    EXPECT(silent->closing && silent->written.size > 0);
+    EXPECT(!side_end(w->side, 0)->closing);
+    world_free(w);
+}
+
 TEST_MAIN()
