@@ -66,7 +66,7 @@
     X(117, lease_round_before,    "lease_grantor.c: a round that began before a renewal serves it (R4)")               \
     X(120, peer_proof_unchecked,  "handshake.c, check_proof: any proof will do")                                       \
     X(121, peer_proof_reflected,  "handshake.c, prove: both sides prove the same, so one can send back the other's")   \
-    X(122, peer_tag_unchecked,    "peer_conn.c, is_genuine: a frame's tag is not looked at")                           \
+    X(122, peer_tag_unchecked,    "peer_receive.c, is_genuine: a frame's tag is not looked at")                        \
     X(123, peer_life_ignored,     "peers.c, send_frame: what was for a life that is over goes to the next")            \
     X(124, peer_nonce_repeated,   "handshake.c, handshake_answer: who answers draws no nonce of its own")
 

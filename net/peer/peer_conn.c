@@ -5,33 +5,14 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/base/mutation.h"
-#include "net/peer/peer_link.h"
+#include "net/peer/peer_conn_parts.h"
 
 #define LINGER_MS 1000u
-#define KEEP_BUFFER_MAX (256u << 10)
-#define BATCH_BYTES (64u << 10) /* a batch ends with the frame that makes it so long: none waits for much behind it */
 #define NO_BATCH SIZE_MAX
-
-static const struct peer_frame_shape stranger = {.payload_max = LIMIT_PEER_HELLO_BYTES_MAX};
-static const struct peer_frame_shape proved = {
-    .payload_max = LIMIT_PEER_FRAME_BYTES_MAX + BATCH_BYTES + PEER_BATCH_HEADER_SIZE, .is_batch = true};
-
-static const struct transport_ops *ops_of(const struct peer_conn *conn)
-{
-    return conn->peers->world.transport->ops;
-}
 
 static uint64_t now_of(const struct peer_conn *conn)
 {
     return loop_now_ns(conn->peers->world.loop);
-}
-
-static void mark_dirty(struct peer_conn *conn)
-{
-    if (list_alone(&conn->dirty_node)) {
-        list_push_back(&conn->peers->dirty, &conn->dirty_node);
-    }
 }
 
 /* Beginning and end. */
@@ -55,13 +36,13 @@ static struct peer_conn *conn_new(struct peers_net *peers, enum peer_conn_state 
 }
 
 /* What a connection needs no longer once it is UP, or ENDING. */
-static void end_handshake(struct peer_conn *conn)
+void peer_conn_end_handshake(struct peer_conn *conn)
 {
     timer_cancel(conn->peers->world.wheel, &conn->patience);
     handshake_release(&conn->shake);
 }
 
-static void leave_strangers(struct peer_conn *conn)
+void peer_conn_leave_strangers(struct peer_conn *conn)
 {
     conn->peers->strangers -= conn->is_stranger;
     conn->is_stranger = false;
@@ -69,8 +50,8 @@ static void leave_strangers(struct peer_conn *conn)
 
 void peer_conn_free(struct peer_conn *conn)
 {
-    end_handshake(conn);
-    leave_strangers(conn);
+    peer_conn_end_handshake(conn);
+    peer_conn_leave_strangers(conn);
     list_remove(&conn->node);
     list_remove(&conn->dirty_node);
     seal_free(conn->sends);
@@ -130,7 +111,7 @@ static void write_out(struct peer_conn *conn)
 
 static void end(struct peer_conn *conn, uint64_t linger_ms)
 {
-    end_handshake(conn);
+    peer_conn_end_handshake(conn);
     conn->state = PEER_CONN_ENDING;
     conn->link = NULL;
     list_remove(&conn->dirty_node);
@@ -163,8 +144,7 @@ void peer_conn_refuse(struct peer_conn *conn, enum peer_refusal refusal, const c
     end(conn, LINGER_MS);
 }
 
-/* Of our own accord: the log tells, the peer is told, the link goes on without it. */
-static void give_up(struct peer_conn *conn, enum peer_refusal refusal, const char *why)
+void peer_conn_give_up(struct peer_conn *conn, enum peer_refusal refusal, const char *why)
 {
     struct peer_link *link = conn->link;
     char name[64];
@@ -182,189 +162,11 @@ static void patience_over(struct timer *timer)
     struct peer_conn *conn = LIST_ITEM(timer, struct peer_conn, patience);
     struct peer_link *link = conn->link;
     if (conn->state == PEER_CONN_SHAKING) {
-        give_up(conn, PEER_REFUSAL_SILENT, "it did not prove that it belongs to the cluster in time");
+        peer_conn_give_up(conn, PEER_REFUSAL_SILENT, "it did not prove that it belongs to the cluster in time");
         return;
     }
     peer_conn_cut(conn);
     peer_link_lost(link, "it could not be connected to in time");
-}
-
-/* Frames. */
-
-static bool is_genuine(struct peer_conn *conn, const struct peer_frame *batch)
-{
-    uint8_t tag[PEER_TAG_SIZE];
-    seal_next(conn->receives, batch->sealed, tag);
-    return secret_equal(tag, batch->tag, sizeof tag) || MUTATION(122);
-}
-
-static void come_up(struct peer_conn *conn)
-{
-    struct peer_link *link = peer_link_admit(conn->peers, &conn->shake);
-    if (link == NULL) {
-        give_up(conn, conn->shake.refusal, conn->shake.why);
-        return;
-    }
-    CHECK(!conn->shake.dials || conn->link == link);
-    if (!conn->shake.dials) {
-        handshake_finish(&conn->shake, &conn->out);
-        mark_dirty(conn);
-    }
-    handshake_seals(&conn->shake, &conn->sends, &conn->receives);
-    end_handshake(conn);
-    leave_strangers(conn);
-    conn->state = PEER_CONN_UP;
-    peer_link_up(link, conn);
-}
-
-static void shake_hands(struct peer_conn *conn, const struct peer_frame *frame)
-{
-    switch (handshake_take(&conn->shake, frame, &conn->out)) {
-    case HANDSHAKE_MORE:
-        mark_dirty(conn);
-        break;
-    case HANDSHAKE_DONE:
-        come_up(conn);
-        break;
-    case HANDSHAKE_REFUSED:
-        give_up(conn, conn->shake.refusal, conn->shake.why);
-        break;
-    }
-}
-
-static void take_refusal(struct peer_conn *conn, const struct peer_frame *frame)
-{
-    struct peer_link *link = conn->link;
-    char text[HANDSHAKE_WHY_SIZE], name[64];
-    peer_refusal_text(frame->payload, text, sizeof text);
-    ops_of(conn)->peer_name(conn->stream, name, sizeof name);
-    LOG_WARN("peer.refused_by", "peer=%s; it says: %s", name, text);
-    conn->peers->stats.refused_by++;
-    peer_conn_cut(conn);
-    if (link != NULL) {
-        peer_link_lost(link, text);
-    }
-}
-
-static void take_frame(struct peer_conn *conn, const struct peer_frame *frame)
-{
-    if (frame->kind == PEER_FRAME_REFUSE) {
-        take_refusal(conn, frame);
-    } else if (conn->state == PEER_CONN_SHAKING) {
-        shake_hands(conn, frame);
-    } else if (frame->kind >= PEER_FRAME_CARRIED) {
-        peer_link_received(conn->link, frame->kind - PEER_FRAME_CARRIED, frame->payload);
-    } else if (frame->kind != PEER_FRAME_ALIVE) {
-        give_up(conn, PEER_REFUSAL_GARBAGE, "a handshake may not begin again");
-    }
-}
-
-/* True: all of it has been taken. Else the connection is held, or ends, and what was taken of it is remembered. */
-static bool take_batch(struct peer_conn *conn, const struct peer_frame *batch)
-{
-    if (!conn->batch_known) {
-        if (!is_genuine(conn, batch)) {
-            give_up(conn, PEER_REFUSAL_FORGED, "a frame does not bear the tag of the node that proved itself here");
-            return false;
-        }
-        conn->batch_known = true;
-        conn->batch_taken = 0;
-    }
-    struct pdr_bytes rest =
-        pdr_bytes((const uint8_t *)batch->payload.data + conn->batch_taken, batch->payload.size - conn->batch_taken);
-    while (rest.size > 0) {
-        struct peer_frame frame;
-        const char *why;
-        if (conn->state != PEER_CONN_UP || conn->held) {
-            conn->batch_taken = batch->payload.size - rest.size;
-            return false;
-        }
-        if (peer_batch_next(&rest, &frame, &why) != PDR_OK) {
-            give_up(conn, PEER_REFUSAL_GARBAGE, why);
-            return false;
-        }
-        take_frame(conn, &frame);
-    }
-    conn->batch_known = false;
-    return true;
-}
-
-/* Until more bytes are needed, or the connection is held or ends. Returns how many were used. */
-static size_t take_frames(struct peer_conn *conn, struct pdr_bytes bytes)
-{
-    size_t done = 0;
-    while ((conn->state == PEER_CONN_SHAKING || conn->state == PEER_CONN_UP) && !conn->held && done < bytes.size) {
-        bool is_up = conn->state == PEER_CONN_UP;
-        struct peer_frame frame;
-        size_t used;
-        const char *why;
-        if (peer_frame_decode(pdr_bytes((const uint8_t *)bytes.data + done, bytes.size - done),
-                              is_up ? &proved : &stranger, &frame, &used, &why) != PDR_OK) {
-            give_up(conn, PEER_REFUSAL_GARBAGE, why);
-            break;
-        }
-        if (used == 0 || (is_up && !take_batch(conn, &frame))) {
-            break;
-        }
-        if (!is_up) {
-            take_frame(conn, &frame);
-        }
-        done += used;
-    }
-    return done;
-}
-
-static void keep_rest(struct peer_conn *conn, struct pdr_bytes bytes, size_t done)
-{
-    pdr_writer *in = &conn->in;
-    if (bytes.data == in->data) {
-        memmove(in->data, in->data + done, in->size - done);
-        in->size -= done;
-    } else if (done < bytes.size) {
-        pdr_write_raw(in, (const uint8_t *)bytes.data + done, bytes.size - done);
-    }
-    if (in->size == 0 && in->capacity > KEEP_BUFFER_MAX) {
-        pdr_writer_release(in);
-        pdr_writer_init(in, NULL, 0, 0);
-    }
-}
-
-/* The link it is for ends at another core: the connection goes there, before anything was answered. */
-static bool leave_elsewhere(struct peer_conn *conn, struct pdr_bytes bytes)
-{
-    struct peers_net *peers = conn->peers;
-    struct peer_frame frame;
-    struct peer_hello hello;
-    size_t used;
-    const char *why;
-    if (conn->shake.dials || conn->shake.state != HANDSHAKE_WANTS_HELLO || peers->world.elsewhere == NULL ||
-        peer_frame_decode(bytes, &stranger, &frame, &used, &why) != PDR_OK || used == 0 ||
-        peer_hello_parse(frame.payload, &hello, &why) != PDR_OK) {
-        return false;
-    }
-    uint32_t core = hello.core == PEER_CORE_CONTROL ? PEER_CORE_CONTROL : hello.core % peers->self.cores;
-    intptr_t pending = core != peers->self.core ? ops_of(conn)->detach(conn->stream) : -1;
-    if (pending == -1) {
-        return false;
-    }
-    peers->world.elsewhere(peers->world.elsewhere_user, core, pending, bytes);
-    peer_conn_free(conn);
-    return true;
-}
-
-static void take(struct peer_conn *conn, struct pdr_bytes data)
-{
-    if (conn->in.size > 0) {
-        pdr_write_raw(&conn->in, data.data, data.size);
-        data = pdr_written(&conn->in);
-    }
-    if (conn->state == PEER_CONN_SHAKING && leave_elsewhere(conn, data)) {
-        return;
-    }
-    keep_rest(conn, data, take_frames(conn, data));
-    if (conn->in.failed && conn->state != PEER_CONN_ENDING) {
-        give_up(conn, PEER_REFUSAL_STOPPING, "the node has no memory for this frame");
-    }
 }
 
 /* What the stream tells. */
@@ -374,7 +176,7 @@ static void opened(void *user)
     struct peer_conn *conn = user;
     if (conn->state == PEER_CONN_CONNECTING) {
         conn->state = PEER_CONN_SHAKING;
-        mark_dirty(conn);
+        peer_conn_mark_dirty(conn);
     }
 }
 
@@ -386,7 +188,7 @@ static void received(void *user, struct pdr_bytes data)
     }
     conn->received_ns = now_of(conn);
     conn->peers->stats.bytes_received += data.size;
-    take(conn, data);
+    peer_conn_take(conn, data);
 }
 
 static void drained(void *user)
@@ -484,7 +286,7 @@ void peer_conn_send(struct peer_conn *conn, unsigned kind, struct pdr_bytes payl
 {
     CHECK(conn->state == PEER_CONN_UP);
     say(conn, kind, payload);
-    mark_dirty(conn);
+    peer_conn_mark_dirty(conn);
 }
 
 uint64_t peer_conn_unsent(const struct peer_conn *conn)
@@ -503,19 +305,7 @@ void peer_conn_hold(struct peer_conn *conn, bool held)
         ops_of(conn)->pause(conn->stream);
     } else if (!held) {
         conn->received_ns = now_of(conn);
-        mark_dirty(conn); /* what lies here is taken at the end of the tick, not inside of who lets go */
-    }
-}
-
-static void go_on(struct peer_conn *conn)
-{
-    struct pdr_bytes rest = pdr_written(&conn->in);
-    if (rest.size > 0) {
-        keep_rest(conn, rest, take_frames(conn, rest));
-    }
-    if (!conn->held && conn->state == PEER_CONN_UP) {
-        conn->paused = false;
-        ops_of(conn)->resume(conn->stream);
+        peer_conn_mark_dirty(conn); /* what lies here is taken at the end of the tick, not inside of who lets go */
     }
 }
 
@@ -537,6 +327,6 @@ void peer_conn_flush(struct peer_conn *conn)
         peer_link_flushed(link);
     }
     if (conn->paused && !conn->held && conn->state == PEER_CONN_UP) {
-        go_on(conn);
+        peer_conn_go_on(conn);
     }
 }

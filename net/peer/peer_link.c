@@ -80,6 +80,23 @@ static bool takes_nothing(struct peer_link *link, uint64_t now)
     return now - link->taken_ns >= peers_of(link)->limits.unread_ms * NS_PER_MS;
 }
 
+static uint64_t later(uint64_t at_ns, uint64_t by_ns, uint64_t now)
+{
+    return at_ns + by_ns < now ? at_ns + by_ns : now;
+}
+
+/* Time in which this core did not run is nobody's silence: what came meanwhile lies unread in its sockets. A node that
+ * was stopped for a while must not condemn all others when it goes on. */
+static void forgive_absence(struct peer_link *link, uint64_t now)
+{
+    uint64_t expected_ns = link->looked_ns + peers_of(link)->limits.alive_ms * NS_PER_MS;
+    if (now > expected_ns) {
+        link->conn->received_ns = later(link->conn->received_ns, now - expected_ns, now);
+        link->taken_ns = later(link->taken_ns, now - expected_ns, now);
+    }
+    link->looked_ns = now;
+}
+
 static void cut(struct peer_link *link, const char *why)
 {
     peers_of(link)->stats.silent++;
@@ -92,6 +109,7 @@ static void look(struct peer_link *link)
     struct peer_conn *conn = link->conn;
     const struct peers_limits *limits = &peers_of(link)->limits;
     uint64_t now = now_of(link);
+    forgive_absence(link, now);
     if (!conn->held && now - conn->received_ns >= limits->silence_ms * NS_PER_MS) {
         cut(link, "nothing has come from it for too long");
         return;
@@ -278,7 +296,7 @@ void peer_link_up(struct peer_link *link, struct peer_conn *conn)
     link->conn = conn;
     link->life = ++peers->lives;
     link->incarnation = who->incarnation;
-    link->up_ns = link->taken_ns = now_of(link);
+    link->up_ns = link->looked_ns = link->taken_ns = now_of(link);
     link->sent = link->taken = link->wants = 0;
     peers->stats.up++;
     link->peer->incarnation = who->incarnation;

@@ -30,6 +30,7 @@ struct peer_link {
     uint64_t up_ns;         /* when this life began */
     uint64_t backoff_ms;
     struct timer timer; /* not up: when to dial; up: when to look whether both sides are alive */
+    uint64_t looked_ns; /* when we last did */
     uint64_t sent;      /* conn->written when we last looked: so as to say something if it stays that */
     uint64_t taken;     /* bytes that the other side had taken when we last looked, ... */
     uint64_t taken_ns;  /* ... and when that last changed */

@@ -276,19 +276,42 @@ TEST(says_that_it_lives)
     two_free(&t);
 }
 
+static void ticks(struct side *s, int count, uint64_t ms)
+{
+    for (int i = 0; i < count; i++) {
+        side_tick(s, ms);
+    }
+}
+
 TEST(silence_is_death)
 {
     struct two t = two_up(&(struct peers_limits){.alive_ms = 100, .silence_ms = 1000});
-    for (int i = 0; i < 9; i++) {
-        side_tick(t.high, 100);
-    }
+    ticks(t.high, 9, 100);
     EXPECT_INT(t.high->gones, 0);
-    for (int i = 0; i < 3; i++) {
-        side_tick(t.high, 100);
-    }
+    ticks(t.high, 3, 100);
     EXPECT_INT(t.high->gones, 1);
     EXPECT_INT(t.high->net->stats.silent, 1);
     EXPECT(t.at_high->closing);
+    two_free(&t);
+}
+
+/* A process that was stopped for a minute: what the others said meanwhile is still to be read. */
+TEST(own_absence_is_not_their_silence)
+{
+    struct two t = two_up(&(struct peers_limits){.alive_ms = 100, .silence_ms = 1000, .unread_ms = 1000});
+    t.at_high->unsent = 100;
+    t.at_high->stuck = true;
+    ticks(t.high, 5, 100);
+    side_tick(t.high, 60000);
+    EXPECT_INT(t.high->gones, 0);
+    t.high->now_ns += 60000 * NS_PER_MS; /* and what they said may be read before the timers are looked at */
+    say(t.low, HIGH, 0, "alive");
+    peers_flush(t.low->net);
+    pass(t.at_low, t.high, t.at_high);
+    side_tick(t.high, 0);
+    EXPECT_INT(t.high->gones, 0);
+    ticks(t.high, 8, 100); /* now it counts again */
+    EXPECT_INT(t.high->gones, 1);
     two_free(&t);
 }
 
@@ -297,13 +320,11 @@ TEST(who_does_not_read_is_cut)
     struct two t = two_up(&(struct peers_limits){.alive_ms = 100, .silence_ms = 100000, .unread_ms = 2000});
     t.at_low->unsent = 500;
     t.at_low->stuck = true;
-    side_tick(t.low, 100);
-    side_tick(t.low, 1500);
+    ticks(t.low, 16, 100);
     t.at_low->unsent -= 100; /* it took some */
-    side_tick(t.low, 400);
-    side_tick(t.low, 1500);
+    ticks(t.low, 19, 100);
     EXPECT_INT(t.low->gones, 0);
-    side_tick(t.low, 600);
+    ticks(t.low, 3, 100);
     EXPECT_INT(t.low->gones, 1);
     EXPECT(strstr(t.low->why, "taken nothing") != NULL);
     two_free(&t);
