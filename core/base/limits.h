@@ -39,8 +39,10 @@
 
 /* Of links between nodes; their queue and times are in struct peers_limits. */
 #define LIMIT_PEER_TABLE(X)                                                                                            \
-    X(PEER_FRAME_BYTES_MAX,    20u << 20,           "bytes",        "one frame between nodes; a longer one ends it")   \
-    X(PEER_HELLO_BYTES_MAX,    1024,                "bytes",        "a frame of a node before its proof; it is closed")\
+    X(PEER_FRAME_BYTES_MAX,    20u << 20,           "bytes",                                                           \
+      "one frame that nodes send each other: it is not taken; one that comes ends the link's life")                   \
+    X(PEER_HELLO_BYTES_MAX,    1024,                "bytes",                                                           \
+      "one frame of a node that has not proved the secret yet: its connection is closed")                             \
     X(PEER_CORES_MAX,          1024,                "cores",        "of another node: it is refused")                  \
     X(PEER_STRANGERS_MAX,      64,                  "connections",                                                     \
       "to a core that have not proved the secret yet: the oldest is closed")

@@ -11,12 +11,13 @@
 #ifndef NET_PEER_HANDSHAKE_H
 #define NET_PEER_HANDSHAKE_H
 
+#include "core/base/limits.h"
 #include "net/peer/secret.h"
 #include "net/wire/peer_frame.h"
 #include "net/wire/peer_hello.h"
 
 #define HANDSHAKE_VERSION 1u
-#define HANDSHAKE_ADDRESS_SIZE 256u
+#define HANDSHAKE_ADDRESS_SIZE (LIMIT_ADDRESS_BYTES_MAX + 1u)
 #define HANDSHAKE_WHY_SIZE 320u
 
 /** Who we are. Borrowed by every handshake. */

@@ -4,7 +4,6 @@
 #include "core/base/limits.h"
 
 #define CLUSTER_BYTES_MAX 64u
-#define ADDRESS_BYTES_MAX 255u
 
 /* Each is false if the field is not there, or not that. */
 
@@ -64,8 +63,8 @@ enum pdr_status peer_hello_parse(struct pdr_bytes payload, struct peer_hello *ou
         *why = "\"cores\" of a node's hello must be an integer above 0 (limit peer_cores_max)";
     } else if (!read_uint32(payload, "core", 0, UINT16_MAX, &out->core)) {
         *why = "\"core\" of a node's hello must be an integer to 65535";
-    } else if (!read_bytes(payload, "address", 0, ADDRESS_BYTES_MAX, &out->address)) {
-        *why = "\"address\" of a node's hello must be a string of at most 255 bytes";
+    } else if (!read_bytes(payload, "address", 0, LIMIT_ADDRESS_BYTES_MAX, &out->address)) {
+        *why = "\"address\" of a node's hello must be a string (limit address_bytes_max)";
     } else if (!read_bytes(payload, "nonce", PEER_NONCE_SIZE, PEER_NONCE_SIZE, &nonce)) {
         *why = "\"nonce\" of a node's hello must be 32 bytes";
     } else {

@@ -26,7 +26,7 @@ struct peer_hello {
     uint64_t to;                       /* whom it wants; never 0 */
     uint32_t core;                     /* which of the pair's links this is (core/env/peer.h) */
     uint32_t cores;                    /* that the sender has: 1..LIMIT_PEER_CORES_MAX */
-    struct pdr_bytes address;          /* where the sender listens, at most 255 bytes; may be empty */
+    struct pdr_bytes address;          /* where the sender listens; may be empty */
     const uint8_t *nonce;              /* PEER_NONCE_SIZE bytes, drawn for this hello */
 };
 

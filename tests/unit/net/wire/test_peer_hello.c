@@ -1,6 +1,7 @@
 /* tests/unit/net/wire/test_peer_hello.c: hello and refusal. */
 #include "net/wire/peer_hello.h"
 
+#include "core/base/limits.h"
 #include "tests/lib/test.h"
 
 static const uint8_t nonce[PEER_NONCE_SIZE] = {1, 2, 3};
@@ -71,7 +72,7 @@ TEST(fields_out_of_range)
     WITH(to, 0);
     WITH(core, 0x10000);
     WITH(cores, 1025);
-    WITH(address, pdr_bytes(text, 256));
+    WITH(address, pdr_bytes(text, LIMIT_ADDRESS_BYTES_MAX + 1));
 #undef WITH
     struct peer_hello hello = sample();
     hello.version_min = 4;
