@@ -47,23 +47,19 @@ static uint8_t *put_bytes(uint8_t *at, struct pdr_bytes bytes)
 
 void session_put_result(struct rows *rows, const struct call_session *call, const struct session_outcome *outcome)
 {
-    uint8_t name[SESSION_KEY_SIZE], room[512];
+    uint8_t name[SESSION_KEY_SIZE];
     size_t size = 0;
     if (outcome != NULL) {
         CHECK(outcome->code.size <= CODE_MAX && outcome->text.size <= CODE_MAX);
         size = OUTCOME_HEAD + outcome->code.size + outcome->text.size + outcome->reply.size;
     }
-    size_t whole = HEAD + RESULT_HEAD + size;
-    uint8_t *value = whole <= sizeof room ? room : mem_grow(NULL, whole);
-    uint8_t *at = put_result_head(put_head(value, call->ack_below), call->n, call->print, outcome != NULL, size);
+    struct pdr_bytes key = row_name(name, SESSION_ROW_RESULT, &call->id);
+    uint8_t *at = rows_reserve(rows, KEYS_SESSION, key, HEAD + RESULT_HEAD + size);
+    at = put_result_head(put_head(at, call->ack_below), call->n, call->print, outcome != NULL, size);
     if (outcome != NULL) {
         at[0] = (uint8_t)outcome->code.size;
         at[1] = (uint8_t)outcome->text.size;
         put_bytes(put_bytes(put_bytes(at + OUTCOME_HEAD, outcome->code), outcome->text), outcome->reply);
-    }
-    rows_put(rows, KEYS_SESSION, row_name(name, SESSION_ROW_RESULT, &call->id), pdr_bytes(value, whole));
-    if (value != room) {
-        mem_free(value);
     }
 }
 
