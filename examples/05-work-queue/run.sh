@@ -3,10 +3,10 @@
 . "$(dirname "$0")/../node.sh"
 start_node
 
-# Jobs, in order. A worker takes two for 200 ms, and dies with them.
+# Jobs, in order. A worker takes two for a second, and dies with them.
 perdure call queue/jobs push_many '["resize cat.png", "resize dog.png"]'
-perdure call queue/jobs take 200
-perdure call queue/jobs take 200
+perdure call queue/jobs take 1000
+perdure call queue/jobs take 1000
 
 end_node KILL
 echo "killed"
@@ -22,7 +22,7 @@ perdure call queue/jobs ack 2
 perdure call queue/jobs take
 
 # One worker at a time may write the index. The first is slow: its lease ends, and the next has a larger token.
-perdure call lock/index acquire worker-1 100
+perdure call lock/index acquire worker-1 1000
 perdure call lock/index acquire worker-2 60000 60000
 until [[ $(perdure call lock/index check 1) == false && $(perdure call lock/index check 2) == true ]]; do sleep 0.05; done
 perdure call lock/index acquire worker-2
