@@ -21,6 +21,10 @@ grep -qx /etc/default/perdure "$work/control/conffiles"
 for library in libc6 libuv1 librocksdb libisal2 libjansson4 adduser; do
     grep -q "^Depends:.*$library" "$work/control/control" || { echo "it does not depend on $library"; exit 1; }
 done
+if grep -q '^Depends:.*libraft' "$work/control/control"; then
+    echo "it depends on libraft, which Debian 12 has too old a one of: link the archive (cmake/dependencies.cmake)"
+    exit 1
+fi
 dpkg-deb --extract "$package" "$work/tree"
 grep -q '^ExecStart=/usr/bin/perdure start ' "$work/tree/usr/lib/systemd/system/perdure.service"
 for file in usr/bin/perdure etc/default/perdure usr/share/man/man1/perdure.1.gz usr/share/doc/perdure/copyright; do
