@@ -50,6 +50,14 @@
     X(32, tell_number_unchecked,  "tells_in.c, accept_sent: a tell that was taken is taken again (R88)")               \
     X(33, pending_forgotten,      "tells_start.c: tells that were accepted and have not run are not found at start")   \
     X(80, full_log_refuses,       "segments.c, start_create: a full log refuses, though some of it will go (R74)")     \
+    X(90, vote_before_durable,    "raft_send.c: letters do not wait for the term and vote they are written under")     \
+    X(91, entries_early,          "raft_step.c, node_step: entries are reported as written when on their way")         \
+    X(92, change_not_first,       "raft_guard.c: a change goes to the core in the middle of a message")                \
+    X(93, before_snapshot,        "raft_guard.c: entries that a snapshot took in are given to the core again")         \
+    X(94, letters_unordered,      "raft_guard.c: overtaken letters are taken, and stale rejections with them")         \
+    X(95, persisted_stale,        "raft_step.c: entries that were replaced are reported as written")                   \
+    X(96, snapshot_after_log,     "raft_log.c, replica_log_install: the log goes first, the snapshot comes after")     \
+    X(97, open_configuration,     "raft_guard.c: a snapshot has a configuration that may be rolled back")              \
     X(100, promote_out_of_sync,   "directory_shards.c, check_successor: one is promoted that is not in isr (R40)")     \
     X(101, isr_below_min,         "directory_shards.c, apply_remove: the set shrinks below min_isr (R2)")              \
     X(102, cv_unchecked,          "directory_shards.c, begin: a command counts that was about an older entry (R1)")    \
