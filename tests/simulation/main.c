@@ -34,7 +34,7 @@ struct settings {
     const char *program, *workload;
     uint64_t seed, runs;
     int jobs, mutation;
-    bool trace, twice, no_faults;
+    bool trace, twice, no_faults, raft;
 };
 
 struct totals {
@@ -51,11 +51,12 @@ struct report {
 };
 
 static const char usage[] =
-    "usage: %s [--seed N] [--runs K] [--jobs J] [--workload W] [--trace] [--twice] [--no-faults]%s\n"
+    "usage: %s [--seed N] [--runs K] [--jobs J] [--raft] [--workload W] [--trace] [--twice] [--no-faults]%s\n"
     "\n"
     "  --seed N      the first seed; default 1\n"
     "  --runs K      how many seeds; default 1\n"
     "  --jobs J      processes at a time; default 1\n"
+    "  --raft        the world is a Raft group of the directory (consensus/), not a node with its clients\n"
     "  --workload W  every client has this workload alone; default: drawn\n"
     "  --trace       tell the story of each event (of one seed)\n"
     "  --twice       run each seed twice: both must have the same trace\n"
@@ -65,11 +66,12 @@ static bool run_one(const struct settings *s, uint64_t seed, struct run_result *
 {
     struct run_options options = {
         .seed = seed, .workload = s->workload, .story = s->trace ? stdout : NULL, .no_faults = s->no_faults};
-    bool passed = run_seed(&options, result);
+    bool (*run)(const struct run_options *, struct run_result *) = s->raft ? raft_world_run : run_seed;
+    bool passed = run(&options, result);
     if (passed && s->twice) {
         struct run_result again;
         options.story = NULL;
-        run_seed(&options, &again);
+        run(&options, &again);
         if (again.trace != result->trace || again.steps != result->steps) {
             result->passed = passed = false;
             snprintf(result->why, sizeof result->why,
@@ -99,6 +101,9 @@ static void count(const struct settings *s, struct totals *t, uint64_t seed, con
 #define ADD(name) t->sum.reached.name += r->reached.name;
     SIM_REACHED(ADD)
 #undef ADD
+#define ADD(name) t->sum.raft_reached.name += r->raft_reached.name;
+    RAFT_REACHED(ADD)
+#undef ADD
     if (r->passed) {
         return;
     }
@@ -107,7 +112,7 @@ static void count(const struct settings *s, struct totals *t, uint64_t seed, con
         memcpy(t->first_why, r->why, sizeof t->first_why);
     }
     printf("FAILED seed %llu: %s\n", (unsigned long long)seed, r->why);
-    printf("  again: %s --seed %llu%s%s%s --trace\n", s->program, (unsigned long long)seed,
+    printf("  again: %s --seed %llu%s%s%s%s --trace\n", s->program, (unsigned long long)seed, s->raft ? " --raft" : "",
            s->workload != NULL ? " --workload " : "", s->workload != NULL ? s->workload : "",
            s->no_faults ? " --no-faults" : "");
     fflush(stdout);
@@ -225,7 +230,7 @@ static void run_children(const struct settings *s, struct totals *t)
     }
 }
 
-static void summarize(const struct totals *t)
+static void summarize(const struct settings *s, const struct totals *t)
 {
     const struct run_result *sum = &t->sum;
     printf("%.0f simulated s, %llu M events; calls done %llu, not done %llu, unknown %llu; starts %llu, crashes %llu, "
@@ -233,9 +238,16 @@ static void summarize(const struct totals *t)
            (double)sum->simulated_ns / 1e9, (unsigned long long)(sum->steps / 1000000), (unsigned long long)sum->done,
            (unsigned long long)sum->not_done, (unsigned long long)sum->unknown, (unsigned long long)sum->starts,
            (unsigned long long)sum->crashes, (unsigned long long)sum->stops);
-#define TELL(name) printf(" %s %llu", #name, (unsigned long long)sum->reached.name);
     printf("reached:");
-    SIM_REACHED(TELL)
+#define TELL(name) printf(" %s %llu", #name, (unsigned long long)sum->reached.name);
+    if (!s->raft) {
+        SIM_REACHED(TELL)
+    }
+#undef TELL
+#define TELL(name) printf(" %s %llu", #name, (unsigned long long)sum->raft_reached.name);
+    if (s->raft) {
+        RAFT_REACHED(TELL)
+    }
 #undef TELL
     for (int code = 1; code < PDR_STATUS_COUNT; code++) {
         if (sum->codes[code] > 0) {
@@ -253,11 +265,20 @@ static bool judge_reached(const struct settings *s, const struct totals *t)
         return true;
     }
 #define JUDGE(name)                                                                                                    \
-    if (t->sum.reached.name == 0) {                                                                                    \
+    if (t->sum.JUDGED.name == 0) {                                                                                     \
         printf("FAILED: never reached in %llu seeds: %s\n", (unsigned long long)s->runs, #name);                       \
         all = false;                                                                                                   \
     }
-    SIM_REACHED(JUDGE)
+#define JUDGED reached
+    if (!s->raft) {
+        SIM_REACHED(JUDGE)
+    }
+#undef JUDGED
+#define JUDGED raft_reached
+    if (s->raft) {
+        RAFT_REACHED(JUDGE)
+    }
+#undef JUDGED
 #undef JUDGE
     return all;
 }
@@ -322,13 +343,18 @@ static void choose_mutation(struct settings *s, const char *text)
 
 static struct settings read_settings(int argc, char **argv)
 {
-    enum { SEED = 1, RUNS, JOBS, WORKLOAD, TRACE, TWICE, NO_FAULTS, MUTATE, HELP };
-    static const struct option options[] = {
-        {"seed", required_argument, NULL, SEED},     {"runs", required_argument, NULL, RUNS},
-        {"jobs", required_argument, NULL, JOBS},     {"workload", required_argument, NULL, WORKLOAD},
-        {"trace", no_argument, NULL, TRACE},         {"twice", no_argument, NULL, TWICE},
-        {"no-faults", no_argument, NULL, NO_FAULTS}, {"mutation", required_argument, NULL, MUTATE},
-        {"help", no_argument, NULL, HELP},           {NULL, 0, NULL, 0}};
+    enum { SEED = 1, RUNS, JOBS, RAFT, WORKLOAD, TRACE, TWICE, NO_FAULTS, MUTATE, HELP };
+    static const struct option options[] = {{"seed", required_argument, NULL, SEED},
+                                            {"runs", required_argument, NULL, RUNS},
+                                            {"jobs", required_argument, NULL, JOBS},
+                                            {"workload", required_argument, NULL, WORKLOAD},
+                                            {"trace", no_argument, NULL, TRACE},
+                                            {"twice", no_argument, NULL, TWICE},
+                                            {"raft", no_argument, NULL, RAFT},
+                                            {"no-faults", no_argument, NULL, NO_FAULTS},
+                                            {"mutation", required_argument, NULL, MUTATE},
+                                            {"help", no_argument, NULL, HELP},
+                                            {NULL, 0, NULL, 0}};
     struct settings s = {.program = argv[0], .seed = 1, .runs = 1, .jobs = 1};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -342,6 +368,9 @@ static struct settings read_settings(int argc, char **argv)
         case JOBS:
             s.jobs = (int)number(optarg, "--jobs");
             s.jobs = s.jobs < 1 ? 1 : s.jobs > JOBS_MAX ? JOBS_MAX : s.jobs;
+            break;
+        case RAFT:
+            s.raft = true;
             break;
         case WORKLOAD:
             check_workload(optarg);
@@ -380,7 +409,7 @@ int main(int argc, char **argv)
     } else {
         run_children(&s, &t);
     }
-    summarize(&t);
+    summarize(&s, &t);
     bool reached = judge_reached(&s, &t);
     printf("%llu passed, %llu failed\n", (unsigned long long)t.passed, (unsigned long long)t.failed);
     if (s.mutation != 0) {
