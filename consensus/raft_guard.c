@@ -21,9 +21,10 @@ enum guard_order guard_order(struct raft_peer *peer, uint64_t our_life, const st
     return letter->to_life == our_life || letter->to_life == 0 ? GUARD_TAKE : GUARD_HELLO;
 }
 
-bool guard_candidate(const struct raft *raft)
+bool guard_candidate(const struct raft *raft, const struct raft_letter *letter)
 {
-    return raft->state == RAFT_CANDIDATE;
+    bool granted = (letter->vote.flags & RAFT_LETTER_GRANTED) != 0;
+    return raft->state == RAFT_CANDIDATE && !(granted && letter->term > raft->current_term + 1);
 }
 
 bool guard_one_leader(const struct raft *raft, const struct raft_letter *letter)

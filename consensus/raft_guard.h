@@ -9,8 +9,8 @@ enum guard_order { GUARD_DROP, GUARD_TAKE, GUARD_HELLO };
 /** Order: links keep it, and nothing crosses from one life of a server to another's. Notes the letter; GUARD_HELLO: it
  * was for an earlier life of ours, or for one we do not know of, and whoever sent it should learn of this one. */
 enum guard_order guard_order(struct raft_peer *peer, uint64_t our_life, const struct raft_letter *letter);
-/** Candidate: an answer to a request for a vote is for candidates alone. */
-bool guard_candidate(const struct raft *raft);
+/** Candidate: an answer to a request for a vote is for candidates alone, and grants nothing that was not asked for. */
+bool guard_candidate(const struct raft *raft, const struct raft_letter *letter);
 /** One leader: what a leader sends is not for the leader of the same term. */
 bool guard_one_leader(const struct raft *raft, const struct raft_letter *letter);
 /** Rejection: one that would take the core below what it knows to match is stale. */

@@ -135,7 +135,7 @@ static void receive_vote_result(struct raft_node *node, const struct raft_letter
                                 .term = letter->term,
                                 .vote_granted = (letter->vote.flags & RAFT_LETTER_GRANTED) != 0,
                                 .pre_vote = (letter->vote.flags & RAFT_LETTER_PRE_VOTE) != 0}};
-    if (guard_candidate(&node->raft)) {
+    if (guard_candidate(&node->raft, letter)) {
         step_message(node, letter, &message);
     }
 }

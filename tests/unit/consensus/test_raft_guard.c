@@ -41,11 +41,16 @@ TEST(order_answers_what_was_for_an_earlier_life)
 TEST(answers_to_votes_are_for_candidates)
 {
     struct raft raft = {.state = RAFT_FOLLOWER};
-    EXPECT(!guard_candidate(&raft));
+    struct raft_letter letter = letter_of(RAFT_LETTER_VOTE_RESULT, 1, 1, 1);
+    EXPECT(!guard_candidate(&raft, &letter));
     raft.state = RAFT_LEADER;
-    EXPECT(!guard_candidate(&raft));
+    EXPECT(!guard_candidate(&raft, &letter));
     raft.state = RAFT_CANDIDATE;
-    EXPECT(guard_candidate(&raft));
+    EXPECT(guard_candidate(&raft, &letter));
+    letter.term = 2; /* a denial tells of a newer term; a vote under one that nobody asked for is a lie */
+    EXPECT(guard_candidate(&raft, &letter));
+    letter.vote.flags = RAFT_LETTER_GRANTED;
+    EXPECT(!guard_candidate(&raft, &letter));
 }
 
 TEST(a_leader_does_not_listen_to_another_of_its_term)
