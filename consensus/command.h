@@ -27,11 +27,16 @@
     F(S, BOOL,   paused,      1)
 #define COMMAND_FORMAT_FIELDS(F, S)                                                                                    \
     F(S, U32,    format,      UINT32_MAX)
-/** A process has begun (R12, R70). `forgot`: its disk may have lost what it acknowledged; all its copies are LOST. */
+/** A process has begun (R12, R70). `boot`: a random number that the node's disk has had since before its first
+ * attempt to register, and until one was answered; `known`: that of the last attempt that was answered. The
+ * directory's is one of the two, or the disk is older than what the node has acknowledged: put back from an image,
+ * say. Incarnations alone would not tell, for a process may end before it has registered. `forgot`: all its copies
+ * are LOST. */
 #define COMMAND_REGISTER_FIELDS(F, S)                                                                                  \
     F(S, U64,    node,        UINT64_MAX)                                                                              \
     F(S, U64,    incarnation, UINT64_MAX)                                                                              \
     F(S, U64,    boot,        UINT64_MAX)                                                                              \
+    F(S, U64,    known,       UINT64_MAX)                                                                              \
     F(S, TEXT,   name,        LIMIT_LABEL_BYTES_MAX)                                                                   \
     F(S, TEXT,   address,     LIMIT_ADDRESS_BYTES_MAX)                                                                 \
     F(S, PAIRS,  labels,      LIMIT_LABELS_MAX)                                                                        \

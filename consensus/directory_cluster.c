@@ -77,15 +77,17 @@ enum directory_code directory_apply_format(struct directory *d, const struct com
     if (command->format == info->format) {
         return DIRECTORY_ALREADY;
     }
-    if (command->format < info->format || members->count == 0) {
-        return directory_refuse(d, DIRECTORY_BAD_VALUE, "the format can only rise, and once there are members");
-    }
+    uint32_t living = 0;
     for (uint32_t i = 0; i < members->count; i++) {
         const struct cluster_member *member = &members->at[i]->entry.member;
+        living += member->state != MEMBER_REMOVED;
         if (member->state != MEMBER_REMOVED && member->format < command->format) {
             return directory_refuse(d, DIRECTORY_OLD_FORMAT, "the program of node %.*s knows format %u only",
                                     (int)member->name.size, (const char *)member->name.data, member->format);
         }
+    }
+    if (command->format < info->format || living == 0) {
+        return directory_refuse(d, DIRECTORY_BAD_VALUE, "the format can only rise, and while there are members");
     }
     struct cluster_info next = *info;
     next.format = command->format;

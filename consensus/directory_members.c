@@ -87,14 +87,15 @@ static enum directory_code check_process(struct directory *d, const struct comma
         return refuse_removed(d, command->node);
     }
     if (old != NULL && command->incarnation == last && command->boot == old->boot) {
-        return DIRECTORY_ALREADY; /* its first registration was answered, and the answer did not come */
+        return DIRECTORY_ALREADY; /* its first registration was applied, and the answer did not come */
     }
-    if (command->incarnation != last + 1) {
-        return directory_refuse(d, DIRECTORY_INCARNATION,
-                                "node %016" PRIx64 " comes as incarnation %" PRIu64 ", and %" PRIu64
-                                " was the last: its disk is "
-                                "older than what it has acknowledged; all its copies are lost",
-                                command->node, command->incarnation, last);
+    bool is_successor = old == NULL || old->boot == command->known || old->boot == command->boot;
+    if (command->incarnation <= last || (!is_successor && !command->forgot)) {
+        return directory_refuse(
+            d, DIRECTORY_INCARNATION,
+            "node %016" PRIx64 " comes as incarnation %" PRIu64 " and does not know of %" PRIu64
+            ", the last one: its disk is older than what it has acknowledged; all its copies are lost",
+            command->node, command->incarnation, last);
     }
     return DIRECTORY_DONE;
 }

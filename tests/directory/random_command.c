@@ -73,6 +73,7 @@ static struct command a_registration(struct random_source *source, const struct 
                                      : mostly(source) ? last + 1
                                                       : below(source, 5),
                       .boot = again && mostly(source) ? member->boot : 1 + below(source, 1000000),
+                      .known = member != NULL && mostly(source) ? member->boot : below(source, 3),
                       .name = text(source, 0, "node-", mostly(source) ? k : below(source, RANDOM_NODES)),
                       .address = text(source, 64, "10.0.0.1:", mostly(source) ? k : below(source, RANDOM_NODES)),
                       .labels = some_labels(source),

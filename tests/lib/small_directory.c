@@ -37,6 +37,7 @@ struct command registration(uint64_t node, uint64_t incarnation)
                             .register_ = {.node = node,
                                           .incarnation = incarnation,
                                           .boot = 100 * node + incarnation,
+                                          .known = 100 * node + incarnation - 1,
                                           .name = pdr_str(names[node % 10]),
                                           .address = pdr_str(addresses[node % 10]),
                                           .labels = no_pairs(),
