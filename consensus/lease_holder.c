@@ -53,6 +53,11 @@ bool lease_holder_granted(struct lease_holder *holder, uint64_t now_ns, const st
     return end_ns > now_ns;
 }
 
+bool lease_holder_sent(const struct lease_holder *holder, uint64_t renew_no)
+{
+    return renew_no >> 32 == holder->incarnation && renew_no <= holder->renew_no;
+}
+
 void lease_holder_drop(struct lease_holder *holder)
 {
     memset(holder->sent, 0, sizeof holder->sent);

@@ -45,6 +45,8 @@ bool lease_holder_renew(struct lease_holder *holder, uint64_t now_ns, uint64_t f
 void lease_holder_hurry(struct lease_holder *holder);
 /** A GRANT arrived. False if it is worth nothing: for a renewal that was not sent, or too long ago. */
 bool lease_holder_granted(struct lease_holder *holder, uint64_t now_ns, const struct lease_grant *grant);
+/** Whether this process has sent that renewal: an answer to another's says nothing about it. */
+bool lease_holder_sent(const struct lease_holder *holder, uint64_t renew_no);
 /** Another process of this node has registered, or the node was removed: whatever was granted is gone. */
 void lease_holder_drop(struct lease_holder *holder);
 

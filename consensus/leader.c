@@ -1,0 +1,326 @@
+/* consensus/leader.c: leases, who is down, and what was proposed. */
+#include "consensus/leader.h"
+
+#include "consensus/leader_parts.h"
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+
+#define HASH_NS NS_PER_S
+
+static void letter_to(struct leader *l, uint64_t to, const struct letter *letter)
+{
+    l->options.letter(l->options.user, to, letter);
+}
+
+/* Errands: what was asked of the server, and who asked. */
+
+static struct errand *errand_new(struct leader *l, enum errand_kind kind, uint64_t about)
+{
+    struct errand *errand = mem_new(sizeof *errand);
+    *errand = (struct errand){.leader = l, .kind = kind, .about = about};
+    list_push_back(&l->errands, &errand->node);
+    return errand;
+}
+
+static void pump_leases(struct leader *l);
+
+static void round_over(void *user, const struct server_answer *answer)
+{
+    struct errand *errand = user;
+    struct leader *l = errand->leader;
+    list_remove(&errand->node);
+    if (l != NULL) {
+        lease_grantor_round_done(&l->grantor, errand->about, answer->outcome == LETTER_DONE);
+    }
+    mem_free(errand);
+    if (l != NULL && answer->outcome == LETTER_DONE) {
+        pump_leases(l);
+    }
+}
+
+static void proposal_over(void *user, const struct server_answer *answer)
+{
+    struct errand *errand = user;
+    struct leader *l = errand->leader;
+    list_remove(&errand->node);
+    if (l != NULL) {
+        l->proposals--;
+        l->scan_again = true;
+        if (errand->taken) {
+            lease_grantor_taken(&l->grantor, errand->about);
+        }
+        if (errand->kind == ERRAND_PROMOTE || errand->kind == ERRAND_ASSIGN) {
+            l->is_proposed[errand->shard] = false;
+        }
+        if (answer->outcome == LETTER_DONE && answer->result->status != PDR_OK) {
+            LOG_DEBUG("directory.refused", "command=%s why=\"%s\"", command_name(answer->result->command),
+                      answer->result->text);
+        }
+    }
+    mem_free(errand);
+}
+
+bool leader_propose(struct leader *l, const struct command *command, enum errand_kind kind, uint64_t about,
+                    uint32_t shard, bool taken)
+{
+    uint8_t room[512];
+    pdr_writer writer;
+    if (l->proposals >= l->options.settings.proposals) {
+        return false;
+    }
+    struct errand *errand = errand_new(l, kind, about);
+    errand->shard = shard;
+    errand->taken = taken;
+    l->proposals++;
+    pdr_writer_init(&writer, room, sizeof room, LIMIT_COMMAND_BYTES_MAX);
+    command_write(&writer, command);
+    CHECK(!writer.failed);
+    server_propose(l->options.server, pdr_written(&writer), proposal_over, errand);
+    pdr_writer_release(&writer);
+    return true;
+}
+
+/* Leases. */
+
+static void pump_leases(struct leader *l)
+{
+    struct lease_granted granted;
+    uint64_t index = directory_index(server_directory(l->options.server));
+    while (lease_grantor_grant(&l->grantor, leader_now(l), index, &granted)) {
+        struct letter letter = {.kind = LETTER_GRANT,
+                                .grant = {granted.grant.renew_no, granted.grant.dir_index, granted.grant.length_ns}};
+        letter_to(l, granted.node, &letter);
+    }
+    uint64_t round = lease_grantor_round(&l->grantor, leader_now(l));
+    if (round != 0) {
+        server_confirm(l->options.server, round_over, errand_new(l, ERRAND_ROUND, round));
+    }
+}
+
+/* It renews, so it lives: the directory had it down. */
+static void revive(struct leader *l, uint64_t node, uint64_t incarnation)
+{
+    for (struct list *at = l->errands.next; at != &l->errands; at = at->next) {
+        const struct errand *errand = LIST_ITEM(at, struct errand, node);
+        if (errand->kind == ERRAND_ALIVE && errand->about == node) {
+            return;
+        }
+    }
+    struct command command = {.kind = COMMAND_ALIVE, .alive = {node, incarnation, true}};
+    leader_propose(l, &command, ERRAND_ALIVE, node, 0, false);
+}
+
+void leader_renew(struct leader *l, uint64_t from, const struct letter_renew *renew)
+{
+    static const enum letter_refusal whys[] = {[LEASE_RENEWED_UNKNOWN] = LETTER_NO_MEMBER,
+                                               [LEASE_RENEWED_SUPERSEDED] = LETTER_NO_SUPERSEDED,
+                                               [LEASE_RENEWED_REMOVED] = LETTER_NO_REMOVED};
+    struct lease_renew lease = {from, renew->incarnation, renew->renew_no, renew->feed_index};
+    enum lease_renewed renewed = lease_grantor_renew(&l->grantor, &lease);
+    if (renewed == LEASE_RENEWED_OLD) {
+        return;
+    }
+    if (renewed != LEASE_RENEWED_WAITS) {
+        struct letter no = {.kind = LETTER_NO, .no = {renew->renew_no, l->options.id, (uint8_t)whys[renewed]}};
+        letter_to(l, from, &no);
+        return;
+    }
+    const struct cluster_member *member = cluster_rows_member(leader_rows(l), from);
+    if (member != NULL && member->state == MEMBER_DOWN && member->incarnation == renew->incarnation) {
+        revive(l, from, renew->incarnation);
+    }
+    pump_leases(l);
+}
+
+/* Who is down. */
+
+uint64_t leader_down_since(const struct leader *l, uint64_t node)
+{
+    for (uint32_t i = 0; i < l->down_count; i++) {
+        if (l->down[i].node == node) {
+            return l->down[i].since_ns;
+        }
+    }
+    return 0;
+}
+
+static void note_member(struct leader *l, const struct cluster_member *member)
+{
+    uint32_t at = 0;
+    while (at < l->down_count && l->down[at].node != member->node) {
+        at++;
+    }
+    if (member->state == MEMBER_REMOVED) {
+        lease_grantor_remove(&l->grantor, member->node);
+    } else {
+        lease_grantor_register(&l->grantor, leader_now(l), member->node, member->incarnation);
+    }
+    if (member->state != MEMBER_DOWN && at < l->down_count) {
+        l->down[at] = l->down[--l->down_count];
+    } else if (member->state == MEMBER_DOWN && at == l->down_count) {
+        if (l->down_count == l->down_capacity) {
+            l->down_capacity = l->down_capacity == 0 ? 8 : 2 * l->down_capacity;
+            l->down = mem_grow(l->down, l->down_capacity * sizeof *l->down);
+        }
+        l->down[l->down_count++] = (struct leader_down){member->node, leader_now(l)};
+    }
+}
+
+/* R5: from here until it is applied the node is granted nothing. */
+static void propose_down(struct leader *l, const struct cluster_member *member)
+{
+    struct command command = {.kind = COMMAND_ALIVE, .alive = {member->node, member->incarnation, false}};
+    if (!lease_grantor_take(&l->grantor, member->node, member->incarnation)) {
+        return;
+    }
+    if (!leader_propose(l, &command, ERRAND_DOWN, member->node, 0, true)) {
+        lease_grantor_taken(&l->grantor, member->node);
+    }
+}
+
+static bool is_asked(const struct leader *l, enum errand_kind kind, uint64_t about)
+{
+    for (const struct list *at = l->errands.next; at != &l->errands; at = at->next) {
+        const struct errand *errand = LIST_ITEM(at, const struct errand, node);
+        if (errand->kind == kind && errand->about == about) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void look_for_dead(struct leader *l)
+{
+    struct lease_over over;
+    const struct row_list *members = &leader_rows(l)->of[ROW_MEMBER];
+    while (lease_grantor_next_over(&l->grantor, &over)) { /* what follows is seen from the rows */
+    }
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct cluster_member *member = &members->at[i]->entry.member;
+        if (member->state == MEMBER_UP && lease_grantor_is_over(&l->grantor, member->node, member->incarnation) &&
+            !is_asked(l, ERRAND_DOWN, member->node)) {
+            propose_down(l, member);
+        }
+    }
+}
+
+/* Whom it concerns hears at once; the others with their next lease. */
+
+static void tell(struct leader *l, uint64_t node)
+{
+    for (uint32_t i = 0; i < l->news_count; i++) {
+        if (l->news[i] == node) {
+            return;
+        }
+    }
+    if (l->news_count < LEADER_NEWS_MAX && node != l->options.id) {
+        l->news[l->news_count++] = node;
+    }
+}
+
+static void send_news(struct leader *l)
+{
+    struct letter letter = {.kind = LETTER_NEWS, .news = {directory_index(server_directory(l->options.server))}};
+    for (uint32_t i = 0; i < l->news_count; i++) {
+        letter_to(l, l->news[i], &letter);
+    }
+    l->news_count = 0;
+}
+
+void leader_applied(struct leader *l, const struct directory_result *result)
+{
+    for (uint32_t i = 0; i < result->changed_count; i++) {
+        const struct entry *entry = &result->changed[i]->entry;
+        if (entry->kind == ROW_MEMBER) {
+            note_member(l, &entry->member);
+            tell(l, entry->member.node);
+        } else if (entry->kind == ROW_SHARD) {
+            for (uint32_t k = 0; k < entry->shard.isr.count; k++) {
+                tell(l, entry->shard.isr.at[k].node);
+            }
+            for (uint32_t k = 0; k < entry->shard.targets.count; k++) {
+                tell(l, entry->shard.targets.at[k]);
+            }
+        }
+    }
+    l->scan_again = true;
+}
+
+/* All servers must come to the same state by the same commands: whoever did not is damaged. */
+static void send_hash(struct leader *l, uint64_t now_ns)
+{
+    struct raft_member servers[RAFT_SERVERS_MAX];
+    const struct directory *directory = server_directory(l->options.server);
+    if (now_ns - l->hash_ns < HASH_NS) {
+        return;
+    }
+    l->hash_ns = now_ns;
+    struct letter letter = {.kind = LETTER_HASH, .hash = {directory_index(directory), directory_hash(directory)}};
+    uint32_t count = raft_node_members(server_raft(l->options.server), servers, RAFT_SERVERS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        if (servers[i].id != l->options.id) {
+            letter_to(l, servers[i].id, &letter);
+        }
+    }
+}
+
+void leader_tick(struct leader *l)
+{
+    uint64_t now_ns = leader_now(l);
+    lease_grantor_tick(&l->grantor, now_ns);
+    pump_leases(l);
+    look_for_dead(l);
+    leader_shards_tick(l);
+    leader_roles_tick(l);
+    send_hash(l, now_ns);
+    send_news(l);
+}
+
+struct leader *leader_new(const struct leader_options *options)
+{
+    struct leader *l = mem_new(sizeof *l);
+    *l = (struct leader){.options = *options, .scan_again = true};
+    struct leader_settings *settings = &l->options.settings;
+    settings->repair_ms = settings->repair_ms == 0 ? 30000 : settings->repair_ms;
+    settings->proposals = settings->proposals == 0 ? 512 : settings->proposals;
+    list_init(&l->errands);
+    lease_grantor_init(&l->grantor, leader_now(l));
+    const struct row_list *members = &leader_rows(l)->of[ROW_MEMBER];
+    for (uint32_t i = 0; i < members->count; i++) {
+        note_member(l, &members->at[i]->entry.member);
+    }
+    lease_grantor_ready(&l->grantor);
+    return l;
+}
+
+void leader_free(struct leader *l)
+{
+    for (struct list *at = l->errands.next; at != &l->errands; at = at->next) {
+        LIST_ITEM(at, struct errand, node)->leader = NULL; /* its answer frees it */
+    }
+    list_splice(l->options.orphans, &l->errands);
+    lease_grantor_release(&l->grantor);
+    mem_free(l->is_proposed);
+    mem_free(l->down);
+    mem_free(l);
+}
+
+void leader_free_orphans(struct list *orphans)
+{
+    struct list *node;
+    while ((node = list_pop(orphans)) != NULL) {
+        mem_free(LIST_ITEM(node, struct errand, node));
+    }
+}
+
+bool leader_member(const struct leader *l, uint64_t node, struct leader_member *out)
+{
+    const struct lease_node *lease = lease_grantor_node(&l->grantor, node);
+    if (lease == NULL) {
+        return false;
+    }
+    *out = (struct leader_member){!lease_grantor_is_over(&l->grantor, node, lease->incarnation), lease->feed_index,
+                                  leader_down_since(l, node)};
+    return true;
+}

@@ -1,0 +1,69 @@
+/* consensus/leader_parts.h: the inside of a leader, for consensus/leader*.c alone. */
+#ifndef CONSENSUS_LEADER_PARTS_H
+#define CONSENSUS_LEADER_PARTS_H
+
+#include "consensus/leader.h"
+#include "consensus/lease_grantor.h"
+
+#define LEADER_NEWS_MAX 64u
+
+/** A member that is down, as the leader sees it. */
+struct leader_down {
+    uint64_t node, since_ns;
+};
+
+struct leader {
+    struct leader_options options;
+    struct lease_grantor grantor;
+    struct list errands; /* struct errand: proposals and rounds that have no answer yet */
+    uint32_t proposals;  /* of them */
+    uint64_t ticked_ns;
+
+    bool *is_proposed;   /* by shard: a proposal about it is under way */
+    uint32_t shards;     /* that is_proposed has room for */
+    bool scan_again;     /* something has changed since all shards were looked at ... */
+    uint64_t scanned_ns; /* ... then */
+
+    struct leader_down *down; /* by node */
+    uint32_t down_count, down_capacity;
+    uint64_t roles_ns; /* when Raft's group was last looked at */
+    bool changing;     /* a change of it is under way */
+    uint64_t hash_ns;  /* when the state's hash was last sent around */
+
+    uint64_t news[LEADER_NEWS_MAX]; /* nodes that a change concerns */
+    uint32_t news_count;
+};
+
+/** What an errand is about, for what follows from its answer. */
+enum errand_kind { ERRAND_ROUND, ERRAND_ALIVE, ERRAND_DOWN, ERRAND_PROMOTE, ERRAND_ASSIGN, ERRAND_ROLE };
+
+struct errand {
+    struct list node;
+    struct leader *leader; /* NULL: it leads no more */
+    enum errand_kind kind;
+    uint64_t about; /* node, or round */
+    uint32_t shard;
+    bool taken; /* lease_grantor_take was called for `about` */
+};
+
+static inline const struct cluster_rows *leader_rows(const struct leader *l)
+{
+    return directory_rows(server_directory(l->options.server));
+}
+static inline uint64_t leader_now(const struct leader *l)
+{
+    return clock_now_ns(l->options.clock);
+}
+
+/** leader.c: proposes; false: too many are under way, ask again later. */
+bool leader_propose(struct leader *l, const struct command *command, enum errand_kind kind, uint64_t about,
+                    uint32_t shard, bool taken);
+
+/** leader_shards.c: promotions and first homes. */
+void leader_shards_tick(struct leader *l);
+/** leader_roles.c: Raft's group. */
+void leader_roles_tick(struct leader *l);
+/** Since when the member is down; 0: it is not, as far as this leader saw. */
+uint64_t leader_down_since(const struct leader *l, uint64_t node);
+
+#endif

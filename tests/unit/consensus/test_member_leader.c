@@ -1,0 +1,209 @@
+/* tests/unit/consensus/test_member_leader.c: three members that become a cluster, all letters carried: what its leader
+ * knows, and for how long. */
+#include "consensus/member.h"
+
+#include "tests/lib/post.h"
+#include "tests/lib/raft_memory.h"
+#include "tests/lib/small_directory.h"
+#include "tests/lib/test.h"
+
+#define NODES 3
+#define STEP_NS (5 * NS_PER_MS)
+
+struct node {
+    struct world *world;
+    uint64_t id;
+    struct member *member;
+    struct raft_memory disk;
+    bool is_slow;   /* hears, and comes to nothing else */
+    bool no_renews; /* its renewals are lost */
+    const char *ended;
+};
+
+struct world {
+    struct hand_clock clock;
+    struct post post;
+    uint32_t carried;
+    struct node nodes[NODES + 1]; /* by id */
+};
+
+static void on_send(void *user, uint64_t to, enum peer_kind kind, struct pdr_bytes frame)
+{
+    struct node *node = user;
+    post_put(&node->world->post, node->id, to, kind, frame);
+}
+
+static void on_changed(void *user, bool rows, bool lease) {}
+
+static void on_registered(void *user, uint64_t boot) {}
+
+static void on_must_end(void *user, const char *why)
+{
+    struct node *node = user;
+    node->ended = why;
+}
+
+static void start(struct world *w, uint64_t id)
+{
+    static const uint8_t cluster[CLUSTER_ID_SIZE] = {7};
+    struct command_register_ self = registration(id, 1).register_;
+    struct node *node = &w->nodes[id];
+    const char *why = "";
+    struct member_options options = {.id = id,
+                                     .incarnation = 1,
+                                     .boot = self.boot,
+                                     .known = self.known,
+                                     .name = self.name,
+                                     .address = self.address,
+                                     .labels = self.labels,
+                                     .cluster = id == 1 ? (const char *)cluster : NULL,
+                                     .found = {.shards = 4, .replicas = 3, .min_isr = 2, .voters = 3},
+                                     .seeds = {1},
+                                     .seed_count = 1,
+                                     .seed = test_seed() + id,
+                                     .clock = &w->clock.clock,
+                                     .disk = &node->disk.disk,
+                                     .hooks = {node, on_send, on_changed, on_registered, on_must_end}};
+    node->world = w;
+    node->id = id;
+    raft_memory_init(&node->disk);
+    REQUIRE(member_start(&options, &node->member, &why) == PDR_OK);
+}
+
+static void carry(struct world *w)
+{
+    for (; w->carried < w->post.count; w->carried++) {
+        struct posted posted = w->post.at[w->carried]; /* it may move */
+        struct letter letter;
+        struct fault fault;
+        bool lost = posted.kind == PEER_DIRECTORY && w->nodes[posted.from].no_renews &&
+                    letter_read(posted.frame, &letter, &fault) == PDR_OK && letter.kind == LETTER_RENEW;
+        if (!lost) {
+            member_receive(w->nodes[posted.to].member, posted.from, posted.kind, posted.frame);
+            raft_memory_sync(&w->nodes[posted.to].disk);
+        }
+    }
+}
+
+static void step(struct world *w)
+{
+    w->clock.now_ns += STEP_NS;
+    for (uint64_t id = 1; id <= NODES; id++) {
+        struct node *node = &w->nodes[id];
+        if (!node->is_slow && member_due_ns(node->member) <= w->clock.now_ns) {
+            member_tick(node->member);
+            raft_memory_sync(&node->disk);
+        }
+    }
+    carry(w);
+}
+
+static void run_ms(struct world *w, uint64_t ms)
+{
+    for (uint64_t end = w->clock.now_ns + ms * NS_PER_MS; w->clock.now_ns < end;) {
+        step(w);
+    }
+}
+
+static struct raft_node *raft_of(struct world *w, uint64_t id)
+{
+    return server_raft(member_server(w->nodes[id].member));
+}
+
+static uint32_t voters(struct world *w)
+{
+    struct raft_member members[RAFT_SERVERS_MAX];
+    uint32_t count = raft_node_members(raft_of(w, 1), members, RAFT_SERVERS_MAX), found = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        found += members[i].role == RAFT_ROLE_VOTER;
+    }
+    return found;
+}
+
+/* Node 1 founds, the others join, and Raft's group grows to three voters. */
+static void begin(struct world *w)
+{
+    *w = (struct world){.carried = 0};
+    hand_clock_init(&w->clock, 100 * NS_PER_S);
+    for (uint64_t id = 1; id <= NODES; id++) {
+        start(w, id);
+    }
+    for (int tries = 0; voters(w) < NODES; tries++) {
+        REQUIRE(tries < 600);
+        run_ms(w, 100);
+    }
+    run_ms(w, 1000);
+    REQUIRE(member_leading(w->nodes[1].member) != NULL);
+}
+
+static void end(struct world *w)
+{
+    for (uint64_t id = 1; id <= NODES; id++) {
+        EXPECT(w->nodes[id].ended == NULL);
+        member_free(w->nodes[id].member);
+        raft_memory_release(&w->nodes[id].disk);
+    }
+    post_release(&w->post);
+}
+
+static uint64_t down_since(struct world *w, uint64_t leader, uint64_t node)
+{
+    struct leader_member member = {.down_ns = 0};
+    const struct leader *leading = member_leading(w->nodes[leader].member);
+    REQUIRE(leading != NULL && leader_member(leading, node, &member));
+    return member.down_ns;
+}
+
+TEST(three_nodes_become_a_cluster)
+{
+    struct world w;
+    begin(&w);
+    for (uint64_t id = 1; id <= NODES; id++) {
+        struct member *member = w.nodes[id].member;
+        EXPECT(member_is_registered(member) && member_leader(member) == 1);
+        EXPECT(member_lease_until(member) > w.clock.now_ns);
+        EXPECT(directory_hash(server_directory(member_server(member))) ==
+               directory_hash(server_directory(member_server(w.nodes[1].member))));
+        EXPECT(down_since(&w, 1, id) == 0);
+    }
+    end(&w);
+}
+
+/* What a leader has counted of leases says nothing about those that another has granted since: whoever leads again
+ * begins anew, also when it had no time to notice that it did not lead for a while. */
+TEST(each_term_has_a_leader_of_its_own)
+{
+    struct world w;
+    const char *why = "";
+    uint64_t other = 0;
+    begin(&w);
+    w.nodes[3].no_renews = true;
+    run_ms(&w, 2000);
+    uint64_t down_ns = down_since(&w, 1, 3), term = raft_node_state(raft_of(&w, 1)).term;
+    EXPECT(down_ns != 0);
+    w.nodes[1].is_slow = true;
+    for (int tries = 0; other == 0; tries++) {
+        REQUIRE(tries < 1000);
+        step(&w);
+        other = raft_node_state(raft_of(&w, 2)).ready ? 2 : raft_node_state(raft_of(&w, 3)).ready ? 3 : 0;
+    }
+    EXPECT(!raft_node_state(raft_of(&w, 1)).leader);
+    for (int tries = 0; !raft_node_state(raft_of(&w, 1)).ready; tries++) {
+        REQUIRE(tries < 1000);
+        if (raft_node_state(raft_of(&w, other)).leader) {
+            enum pdr_status status =
+                raft_node_transfer(raft_of(&w, other), 1, &why); /* PDR_UNAVAILABLE: it is under way */
+            EXPECT(status == PDR_OK || status == PDR_UNAVAILABLE);
+        }
+        step(&w);
+    }
+    EXPECT(raft_node_state(raft_of(&w, 1)).term > term + 1);
+    uint64_t again_ns = w.clock.now_ns;
+    w.nodes[1].is_slow = false;
+    run_ms(&w, 50);
+    EXPECT(down_since(&w, 1, 3) >= again_ns);
+    run_ms(&w, 1000);
+    end(&w);
+}
+
+TEST_MAIN()
