@@ -33,7 +33,7 @@ class Bench(Case):
         for key in ("ops_s", "p50_us", "p99_us", "p999_us", "max_us"):
             self.assertLessEqual(summary[key]["min"], summary[key]["median"])
             self.assertLessEqual(summary[key]["median"], summary[key]["max"])
-            self.assertGreater(summary[key]["median"], 0, key)  # a machine may stand still for one of the runs
+            self.assertGreater(summary[key]["min"], 0, key)
         for one in row["runs"]:
             self.assertEqual(one["errors"], 0, one)
             self.assertLessEqual(one["p50_us"], one["p99_us"])

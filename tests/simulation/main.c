@@ -30,11 +30,18 @@ static const struct {
 #define MUTATION_COUNT (int)(sizeof mutations / sizeof *mutations)
 #endif
 
+/* Whose behaviour a seed is about. */
+static const struct world {
+    const char *option;
+    bool (*run)(const struct run_options *options, struct run_result *result);
+} worlds[] = {{"", run_seed}, {" --raft", raft_world_run}, {" --cluster", cluster_world_run}};
+
 struct settings {
     const char *program, *workload;
     uint64_t seed, runs;
     int jobs, mutation;
-    bool trace, twice, no_faults, raft;
+    bool trace, twice, no_faults;
+    const struct world *world;
 };
 
 struct totals {
@@ -51,12 +58,14 @@ struct report {
 };
 
 static const char usage[] =
-    "usage: %s [--seed N] [--runs K] [--jobs J] [--raft] [--workload W] [--trace] [--twice] [--no-faults]%s\n"
+    "usage: %s [--seed N] [--runs K] [--jobs J] [--raft | --cluster] [--workload W] [--trace] [--twice] "
+    "[--no-faults]%s\n"
     "\n"
     "  --seed N      the first seed; default 1\n"
     "  --runs K      how many seeds; default 1\n"
     "  --jobs J      processes at a time; default 1\n"
     "  --raft        the world is a Raft group of the directory (consensus/), not a node with its clients\n"
+    "  --cluster     the world is the control plane of a cluster: members, directory, leases, without data\n"
     "  --workload W  every client has this workload alone; default: drawn\n"
     "  --trace       tell the story of each event (of one seed)\n"
     "  --twice       run each seed twice: both must have the same trace\n"
@@ -66,12 +75,11 @@ static bool run_one(const struct settings *s, uint64_t seed, struct run_result *
 {
     struct run_options options = {
         .seed = seed, .workload = s->workload, .story = s->trace ? stdout : NULL, .no_faults = s->no_faults};
-    bool (*run)(const struct run_options *, struct run_result *) = s->raft ? raft_world_run : run_seed;
-    bool passed = run(&options, result);
+    bool passed = s->world->run(&options, result);
     if (passed && s->twice) {
         struct run_result again;
         options.story = NULL;
-        run(&options, &again);
+        s->world->run(&options, &again);
         if (again.trace != result->trace || again.steps != result->steps) {
             result->passed = passed = false;
             snprintf(result->why, sizeof result->why,
@@ -104,6 +112,9 @@ static void count(const struct settings *s, struct totals *t, uint64_t seed, con
 #define ADD(name) t->sum.raft_reached.name += r->raft_reached.name;
     RAFT_REACHED(ADD)
 #undef ADD
+#define ADD(name) t->sum.cluster_reached.name += r->cluster_reached.name;
+    CLUSTER_REACHED(ADD)
+#undef ADD
     if (r->passed) {
         return;
     }
@@ -112,7 +123,7 @@ static void count(const struct settings *s, struct totals *t, uint64_t seed, con
         memcpy(t->first_why, r->why, sizeof t->first_why);
     }
     printf("FAILED seed %llu: %s\n", (unsigned long long)seed, r->why);
-    printf("  again: %s --seed %llu%s%s%s%s --trace\n", s->program, (unsigned long long)seed, s->raft ? " --raft" : "",
+    printf("  again: %s --seed %llu%s%s%s%s --trace\n", s->program, (unsigned long long)seed, s->world->option,
            s->workload != NULL ? " --workload " : "", s->workload != NULL ? s->workload : "",
            s->no_faults ? " --no-faults" : "");
     fflush(stdout);
@@ -230,6 +241,33 @@ static void run_children(const struct settings *s, struct totals *t)
     }
 }
 
+static void each_reached(const struct settings *s, const struct run_result *sum,
+                         void (*each)(void *user, const char *name, uint64_t count), void *user)
+{
+#define EACH(name) each(user, #name, REACHED.name);
+#define REACHED sum->reached
+    if (s->world->run == run_seed) {
+        SIM_REACHED(EACH)
+    }
+#undef REACHED
+#define REACHED sum->raft_reached
+    if (s->world->run == raft_world_run) {
+        RAFT_REACHED(EACH)
+    }
+#undef REACHED
+#define REACHED sum->cluster_reached
+    if (s->world->run == cluster_world_run) {
+        CLUSTER_REACHED(EACH)
+    }
+#undef REACHED
+#undef EACH
+}
+
+static void tell_reached(void *user, const char *name, uint64_t count)
+{
+    printf(" %s %llu", name, (unsigned long long)count);
+}
+
 static void summarize(const struct settings *s, const struct totals *t)
 {
     const struct run_result *sum = &t->sum;
@@ -239,16 +277,7 @@ static void summarize(const struct settings *s, const struct totals *t)
            (unsigned long long)sum->not_done, (unsigned long long)sum->unknown, (unsigned long long)sum->starts,
            (unsigned long long)sum->crashes, (unsigned long long)sum->stops);
     printf("reached:");
-#define TELL(name) printf(" %s %llu", #name, (unsigned long long)sum->reached.name);
-    if (!s->raft) {
-        SIM_REACHED(TELL)
-    }
-#undef TELL
-#define TELL(name) printf(" %s %llu", #name, (unsigned long long)sum->raft_reached.name);
-    if (s->raft) {
-        RAFT_REACHED(TELL)
-    }
-#undef TELL
+    each_reached(s, sum, tell_reached, NULL);
     for (int code = 1; code < PDR_STATUS_COUNT; code++) {
         if (sum->codes[code] > 0) {
             printf(" `%s` %llu", pdr_status_wire((enum pdr_status)code), (unsigned long long)sum->codes[code]);
@@ -257,29 +286,21 @@ static void summarize(const struct settings *s, const struct totals *t)
     printf("\ntraces %016llx\n", (unsigned long long)t->traces);
 }
 
+static void judge_one(void *user, const char *name, uint64_t count)
+{
+    if (count == 0) {
+        printf("FAILED: never reached: %s\n", name);
+        *(bool *)user = false;
+    }
+}
+
 /* Enough seeds reach every line of the table; if one stays 0, the faults or the sizes no longer lead there. */
 static bool judge_reached(const struct settings *s, const struct totals *t)
 {
     bool all = true;
-    if (s->runs < REACHED_RUNS_MIN || s->workload != NULL || s->no_faults || s->mutation != 0) {
-        return true;
+    if (s->runs >= REACHED_RUNS_MIN && s->workload == NULL && !s->no_faults && s->mutation == 0) {
+        each_reached(s, &t->sum, judge_one, &all);
     }
-#define JUDGE(name)                                                                                                    \
-    if (t->sum.JUDGED.name == 0) {                                                                                     \
-        printf("FAILED: never reached in %llu seeds: %s\n", (unsigned long long)s->runs, #name);                       \
-        all = false;                                                                                                   \
-    }
-#define JUDGED reached
-    if (!s->raft) {
-        SIM_REACHED(JUDGE)
-    }
-#undef JUDGED
-#define JUDGED raft_reached
-    if (s->raft) {
-        RAFT_REACHED(JUDGE)
-    }
-#undef JUDGED
-#undef JUDGE
     return all;
 }
 
@@ -343,19 +364,15 @@ static void choose_mutation(struct settings *s, const char *text)
 
 static struct settings read_settings(int argc, char **argv)
 {
-    enum { SEED = 1, RUNS, JOBS, RAFT, WORKLOAD, TRACE, TWICE, NO_FAULTS, MUTATE, HELP };
-    static const struct option options[] = {{"seed", required_argument, NULL, SEED},
-                                            {"runs", required_argument, NULL, RUNS},
-                                            {"jobs", required_argument, NULL, JOBS},
-                                            {"workload", required_argument, NULL, WORKLOAD},
-                                            {"trace", no_argument, NULL, TRACE},
-                                            {"twice", no_argument, NULL, TWICE},
-                                            {"raft", no_argument, NULL, RAFT},
-                                            {"no-faults", no_argument, NULL, NO_FAULTS},
-                                            {"mutation", required_argument, NULL, MUTATE},
-                                            {"help", no_argument, NULL, HELP},
-                                            {NULL, 0, NULL, 0}};
-    struct settings s = {.program = argv[0], .seed = 1, .runs = 1, .jobs = 1};
+    enum { SEED = 1, RUNS, JOBS, RAFT, CLUSTER, WORKLOAD, TRACE, TWICE, NO_FAULTS, MUTATE, HELP };
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, SEED},     {"runs", required_argument, NULL, RUNS},
+        {"jobs", required_argument, NULL, JOBS},     {"workload", required_argument, NULL, WORKLOAD},
+        {"trace", no_argument, NULL, TRACE},         {"twice", no_argument, NULL, TWICE},
+        {"raft", no_argument, NULL, RAFT},           {"cluster", no_argument, NULL, CLUSTER},
+        {"no-faults", no_argument, NULL, NO_FAULTS}, {"mutation", required_argument, NULL, MUTATE},
+        {"help", no_argument, NULL, HELP},           {NULL, 0, NULL, 0}};
+    struct settings s = {.program = argv[0], .seed = 1, .runs = 1, .jobs = 1, .world = &worlds[0]};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
@@ -370,7 +387,8 @@ static struct settings read_settings(int argc, char **argv)
             s.jobs = s.jobs < 1 ? 1 : s.jobs > JOBS_MAX ? JOBS_MAX : s.jobs;
             break;
         case RAFT:
-            s.raft = true;
+        case CLUSTER:
+            s.world = &worlds[option - RAFT + 1];
             break;
         case WORKLOAD:
             check_workload(optarg);

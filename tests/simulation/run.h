@@ -7,6 +7,7 @@
 #define TESTS_SIMULATION_RUN_H
 
 #include "tests/simulation/checkers/wire.h"
+#include "tests/simulation/cluster/cluster_reached.h"
 #include "tests/simulation/raft/raft_reached.h"
 #include "tests/simulation/sim_node.h"
 #include "tests/simulation/workload.h"
@@ -34,6 +35,7 @@ struct run_result {
     uint64_t codes[PDR_STATUS_COUNT]; /* answers by outcome */
     struct sim_reached reached;
     struct raft_reached raft_reached; /* of the raft world */
+    struct cluster_reached cluster_reached;
 };
 
 struct run {

@@ -1,0 +1,215 @@
+/* tests/simulation/cluster/cluster_judge.c: what must be true of the cluster at every moment, and what in the end. */
+#include <stdio.h>
+
+#include "consensus/roles.h"
+#include "tests/simulation/cluster/cluster_world.h"
+
+#define LOOK_NS (5 * NS_PER_MS)
+
+/* As a node that answers a reader would look at it (R13, R15). */
+static bool may_serve(const struct cluster_host *node, uint32_t shard)
+{
+    const struct cluster_shard *row = cluster_rows_shard(&member_view(node->member)->rows, shard);
+    return row != NULL && row->primary == node->id && row->incarnation == node->incarnation &&
+           sim_clock_now_ns(&node->clock) < member_lease_until(node->member);
+}
+
+void cluster_judge_owners(struct cluster_world *world)
+{
+    for (uint32_t shard = 0; shard < world->shards; shard++) {
+        const struct cluster_host *owner = NULL;
+        for (uint32_t i = 0; i < CLUSTER_WORLD_NODES; i++) {
+            const struct cluster_host *node = &world->nodes[i];
+            if (node->member == NULL || !may_serve(node, shard)) {
+                continue;
+            }
+            SIM_CHECK(&world->sim, owner == NULL, "nodes %u and %u both think that they may serve shard %u",
+                      owner != NULL ? owner->place : 0, node->place, shard);
+            owner = node;
+            world->reached.cluster_served++;
+        }
+    }
+}
+
+static struct cluster_host *leader_of(struct cluster_world *world)
+{
+    struct cluster_host *leader = NULL;
+    for (uint32_t i = 0; i < CLUSTER_WORLD_NODES; i++) {
+        struct cluster_host *node = &world->nodes[i];
+        if (node->member != NULL && member_leading(node->member) != NULL) {
+            if (leader != NULL) {
+                return NULL; /* one of them does not know yet */
+            }
+            leader = node;
+        }
+    }
+    return leader;
+}
+
+/* What has become of nodes and shards since the last look, by the rows of whoever leads. */
+static void note_member(struct cluster_world *world, const struct cluster_member *row)
+{
+    struct cluster_host *node = cluster_world_node(world, row->node);
+    if (node == NULL) {
+        return;
+    }
+    if (node->seen.incarnation != 0) {
+        bool is_same = node->seen.incarnation == row->incarnation;
+        world->reached.cluster_restarts += !is_same;
+        world->reached.cluster_downs += row->state == MEMBER_DOWN && node->seen.state == MEMBER_UP;
+        world->reached.cluster_revivals += is_same && row->state == MEMBER_UP && node->seen.state == MEMBER_DOWN;
+        world->reached.cluster_repairs += row->role == ROLE_VOTER && node->seen.role != ROLE_VOTER;
+    }
+    node->seen = *row;
+}
+
+static void note_shard(struct cluster_world *world, const struct cluster_shard *row)
+{
+    uint64_t *primary = &world->seen_primary[row->shard];
+    world->reached.cluster_promotions += *primary != 0 && *primary != row->primary;
+    *primary = row->primary;
+}
+
+static void note_rows(struct cluster_world *world, const struct cluster_rows *rows)
+{
+    const struct row_list *members = &rows->of[ROW_MEMBER], *shards = &rows->of[ROW_SHARD];
+    for (uint32_t i = 0; i < members->count; i++) {
+        note_member(world, &members->at[i]->entry.member);
+    }
+    for (uint32_t i = 0; i < shards->count; i++) {
+        note_shard(world, &shards->at[i]->entry.shard);
+    }
+}
+
+static void look(struct sim_event *event)
+{
+    struct cluster_world *world = LIST_ITEM(event, struct cluster_world, look);
+    const struct cluster_host *leader = leader_of(world);
+    if (leader != NULL) {
+        note_rows(world, &member_view(leader->member)->rows);
+    }
+    cluster_judge_owners(world);
+    sim_after(&world->sim, event, LOOK_NS);
+}
+
+void cluster_judge_init(struct cluster_world *world)
+{
+    world->look = (struct sim_event){.fire = look, .name = "cluster.look"};
+    sim_after(&world->sim, &world->look, LOOK_NS);
+}
+
+/* The end. */
+
+static const char *unsettled_node(const struct cluster_host *node, const struct cluster_host *leader)
+{
+    const struct cluster_view *view = member_view(node->member), *theirs = member_view(leader->member);
+    const struct cluster_member *row = cluster_rows_member(&theirs->rows, node->id);
+    if (!member_is_registered(node->member) || row == NULL || row->state != MEMBER_UP) {
+        return "a node is not registered, or is thought to be down";
+    }
+    if (sim_clock_now_ns(&node->clock) >= member_lease_until(node->member)) {
+        return "a node has no lease";
+    }
+    return view->index == theirs->index ? NULL : "a node's copy of the directory is behind";
+}
+
+static const char *unsettled_shards(struct cluster_world *world, const struct cluster_host *leader)
+{
+    for (uint32_t i = 0; i < world->shards; i++) {
+        const struct cluster_shard *shard = cluster_rows_shard(&member_view(leader->member)->rows, i);
+        const struct cluster_host *primary = shard != NULL ? cluster_world_node(world, shard->primary) : NULL;
+        if (primary == NULL || primary->member == NULL || primary->incarnation != shard->incarnation) {
+            return "a shard has no living primary";
+        }
+    }
+    return NULL;
+}
+
+static bool stays(const struct cluster_member *member)
+{
+    return member->state != MEMBER_REMOVED && !member->draining;
+}
+
+static const char *unsettled_servers(struct cluster_world *world, struct cluster_host *leader)
+{
+    struct raft_member servers[RAFT_SERVERS_MAX];
+    uint32_t count = raft_node_members(server_raft(member_server(leader->member)), servers, RAFT_SERVERS_MAX);
+    const struct row_list *members = &member_view(leader->member)->rows.of[ROW_MEMBER];
+    uint32_t voters = 0, staying = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        staying += stays(&members->at[i]->entry.member);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct cluster_host *node = cluster_world_node(world, servers[i].id);
+        voters += servers[i].role == RAFT_ROLE_VOTER;
+        const struct cluster_member *row = cluster_rows_member(&member_view(leader->member)->rows, servers[i].id);
+        if (node == NULL || row == NULL || (!stays(row) && staying > 0)) {
+            return "a node that left is a server of the directory";
+        }
+        if (servers[i].role != RAFT_ROLE_SPARE && directory_hash(server_directory(member_server(node->member))) !=
+                                                      directory_hash(server_directory(member_server(leader->member)))) {
+            return "two servers have different directories";
+        }
+    }
+    return voters == roles_voters(staying, 3) ? NULL : "there are not as many voters as there should be";
+}
+
+static bool was_removed(const struct cluster_host *node, const struct cluster_host *leader)
+{
+    const struct cluster_member *row = cluster_rows_member(&member_view(leader->member)->rows, node->id);
+    return row != NULL && row->state == MEMBER_REMOVED;
+}
+
+const char *cluster_judge_unsettled(struct cluster_world *world)
+{
+    struct cluster_host *leader = leader_of(world);
+    const char *why = leader == NULL ? "nobody leads" : NULL;
+    for (uint32_t i = 0; i < CLUSTER_WORLD_NODES && why == NULL; i++) {
+        const struct cluster_host *node = &world->nodes[i];
+        if (node->exists && !was_removed(node, leader)) {
+            why = node->member == NULL ? "a node is down" : unsettled_node(node, leader);
+        }
+    }
+    why = why != NULL ? why : unsettled_shards(world, leader);
+    return why != NULL ? why : unsettled_servers(world, leader);
+}
+
+void cluster_judge_tell(struct cluster_world *world)
+{
+    const struct cluster_host *one = leader_of(world);
+    for (uint32_t i = 0; one != NULL && i < world->shards; i++) {
+        const struct cluster_shard *shard = cluster_rows_shard(&member_view(one->member)->rows, i);
+        const struct cluster_host *primary = shard != NULL ? cluster_world_node(world, shard->primary) : NULL;
+        sim_tell(&world->sim, "shard %u: primary %d.%llu, epoch %llu, cv %llu, %u in sync", i,
+                 primary != NULL ? (int)primary->place : -1, shard != NULL ? (unsigned long long)shard->incarnation : 0,
+                 shard != NULL ? (unsigned long long)shard->epoch : 0,
+                 shard != NULL ? (unsigned long long)shard->cv : 0, shard != NULL ? shard->isr.count : 0);
+    }
+    for (uint32_t i = 0; i < CLUSTER_WORLD_NODES; i++) {
+        const struct cluster_host *node = &world->nodes[i];
+        if (node->member == NULL) {
+            continue;
+        }
+        const struct cluster_view *view = member_view(node->member);
+        const struct cluster_member *row = cluster_rows_member(&view->rows, node->id);
+        struct raft_node_state raft = raft_node_state(server_raft(member_server(node->member)));
+        struct raft_member servers[RAFT_SERVERS_MAX];
+        uint32_t count = raft_node_members(server_raft(member_server(node->member)), servers, RAFT_SERVERS_MAX);
+        const struct cluster_host *leader = cluster_world_node(world, member_leader(node->member));
+        sim_tell(
+            &world->sim,
+            "node %u.%llu%s%s%s: knows %llu, as state %d role %d; lease %lld ms; follows %d; term %llu%s%s, applied "
+            "%llu of %llu",
+            i, (unsigned long long)node->incarnation, node->leaving ? ", leaves" : "", node->removed ? ", removed" : "",
+            member_is_registered(node->member) ? "" : ", not registered", (unsigned long long)view->index,
+            row != NULL ? (int)row->state : -1, row != NULL ? (int)row->role : -1,
+            ((long long)member_lease_until(node->member) - (long long)sim_clock_now_ns(&node->clock)) / 1000000,
+            leader != NULL ? (int)leader->place : -1, (unsigned long long)raft.term, raft.leader ? ", leads" : "",
+            raft.ready ? ", ready" : "", (unsigned long long)raft.applied_index, (unsigned long long)raft.last_index);
+        for (uint32_t k = 0; k < count; k++) {
+            const struct cluster_host *server = cluster_world_node(world, servers[k].id);
+            sim_tell(&world->sim, "  server %d: role %d", server != NULL ? (int)server->place : -1,
+                     (int)servers[k].role);
+        }
+    }
+}

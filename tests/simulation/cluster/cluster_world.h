@@ -1,0 +1,100 @@
+/* tests/simulation/cluster/cluster_world.h: the whole control plane in the simulator: nodes that are members of one
+ * cluster, with the real consensus/ on each: Raft, directory, leader, leases, feed. No data: shards are rows.
+ *
+ * Phase 1: processes die, stop and are started again, links lose and are cut one way, disks are slow and full,
+ * clocks drift, nodes join, are drained, and are removed. Judged all the time: at no true moment do two nodes think
+ * that they may serve one shard (I8); a read sees all that was acknowledged before it began; nobody must end who was
+ * not told to. Phase 2: all is healed, and soon everybody is a member with a lease, every shard has a living
+ * primary, Raft's group is as roles.h wants it, and all copies of the directory are the same. */
+#ifndef TESTS_SIMULATION_CLUSTER_CLUSTER_WORLD_H
+#define TESTS_SIMULATION_CLUSTER_CLUSTER_WORLD_H
+
+#include "consensus/member.h"
+#include "tests/simulation/cluster/cluster_reached.h"
+#include "tests/simulation/raft/raft_media.h"
+#include "tests/simulation/sim_clock.h"
+
+#define CLUSTER_WORLD_NODES 12u
+#define CLUSTER_WORLD_SHARDS 24u
+#define CLUSTER_WORLD_ASKED 64u
+
+struct cluster_world;
+
+/* A machine, and the process on it. */
+struct cluster_host {
+    struct cluster_world *world;
+    uint32_t place;
+    uint64_t id, incarnation, boot, known; /* on disk */
+    char name[16], address[24], zone;
+    struct sim_clock clock;
+    struct raft_media media;
+    struct member *member; /* NULL: down */
+    bool exists;           /* it is part of this run, and was started once */
+    bool ending;           /* its process was told to end */
+    bool removed;          /* it may have been: EXPEL was proposed, and not refused */
+    bool leaving;          /* told to drain */
+    uint64_t asleep_until_ns;
+    struct cluster_member seen; /* its row, when last looked at; slices are not to be used */
+    struct sim_event tick, restart, space;
+};
+
+/* What a client asked, and what it must hear. */
+struct cluster_asked {
+    struct cluster_world *world;
+    bool used;
+    uint32_t place; /* of the node that was asked */
+    uint32_t life;  /* of it, then */
+    uint32_t shard;
+    uint64_t cv;        /* of a TOUCH; of a read: the highest that was acknowledged when it began */
+    uint64_t dir_index; /* of a read that was answered: the view must come to it */
+};
+
+struct cluster_world {
+    struct sim sim;
+    struct cluster_reached reached;
+    struct cluster_host nodes[CLUSTER_WORLD_NODES];
+    uint32_t node_count, shards;
+    uint8_t cluster[CLUSTER_ID_SIZE];
+    struct raft_settings raft;
+    bool cut[CLUSTER_WORLD_NODES][CLUSTER_WORLD_NODES]; /* from, to */
+    uint64_t newest_ns[CLUSTER_WORLD_NODES][CLUSTER_WORLD_NODES];
+    bool healed;
+    unsigned loss_percent, double_percent;
+    unsigned crash_weight, pause_weight, cut_weight, full_weight, leave_weight;
+    uint64_t delay_ns, faults_every_ns, asks_every_ns;
+    struct sim_event fault, ask, look;
+    struct list frames;
+    uint64_t acknowledged_cv[CLUSTER_WORLD_SHARDS]; /* the highest that anybody was told of */
+    uint64_t seen_primary[CLUSTER_WORLD_SHARDS];
+    struct cluster_asked asked[CLUSTER_WORLD_ASKED];
+};
+
+/* cluster_host.c */
+void cluster_host_init(struct cluster_world *world, uint32_t place);
+void cluster_host_start(struct cluster_host *node);
+void cluster_host_crash(struct cluster_host *node);
+void cluster_host_release(struct cluster_host *node);
+/** After anything that was asked of its member. */
+void cluster_host_arm(struct cluster_host *node);
+struct cluster_host *cluster_world_node(struct cluster_world *world, uint64_t id);
+/* cluster_links.c */
+void cluster_links_send(struct cluster_host *from, uint64_t to, enum peer_kind kind, struct pdr_bytes frame);
+void cluster_links_release(struct cluster_world *world);
+/* cluster_clients.c: event `ask` */
+void cluster_clients_init(struct cluster_world *world);
+void cluster_clients_changed(struct cluster_host *node);
+/** What was asked of it has no answer. */
+void cluster_clients_forget(struct cluster_host *node);
+/* cluster_faults.c: event `fault` */
+void cluster_faults_init(struct cluster_world *world);
+void cluster_faults_heal(struct cluster_world *world);
+/* cluster_judge.c: event `look` */
+void cluster_judge_init(struct cluster_world *world);
+/** Two who think that they may serve a shard; after anything that a node did. */
+void cluster_judge_owners(struct cluster_world *world);
+/** NULL: all is as it should be. A sentence's end. */
+const char *cluster_judge_unsettled(struct cluster_world *world);
+/** For the story: what each node thinks. */
+void cluster_judge_tell(struct cluster_world *world);
+
+#endif
