@@ -23,6 +23,17 @@ static struct errand *errand_new(struct leader *l, enum errand_kind kind, uint64
     return errand;
 }
 
+static bool is_asked(const struct leader *l, enum errand_kind kind, uint64_t about)
+{
+    for (const struct list *at = l->errands.next; at != &l->errands; at = at->next) {
+        const struct errand *errand = LIST_ITEM(at, const struct errand, node);
+        if (errand->kind == kind && errand->about == about) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void pump_leases(struct leader *l);
 
 static void round_over(void *user, const struct server_answer *answer)
@@ -81,6 +92,59 @@ bool leader_propose(struct leader *l, const struct command *command, enum errand
     return true;
 }
 
+/* Who is down. */
+
+/* Where it is in `down`, or would be. */
+static uint32_t place_of(const struct leader *l, uint64_t node)
+{
+    uint32_t low = 0, high = l->down_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (l->down[middle].node < node) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static bool is_down(const struct leader *l, uint64_t node)
+{
+    uint32_t at = place_of(l, node);
+    return at < l->down_count && l->down[at].node == node;
+}
+
+uint64_t leader_down_since(const struct leader *l, uint64_t node)
+{
+    return is_down(l, node) ? l->down[place_of(l, node)].since_ns : 0;
+}
+
+static void note_down(struct leader *l, uint64_t node)
+{
+    uint32_t place = place_of(l, node);
+    if (is_down(l, node)) {
+        return;
+    }
+    if (l->down_count == l->down_capacity) {
+        l->down_capacity = l->down_capacity == 0 ? 8 : 2 * l->down_capacity;
+        l->down = mem_grow(l->down, l->down_capacity * sizeof *l->down);
+    }
+    struct leader_down *at = &l->down[place];
+    memmove(at + 1, at, (l->down_count - place) * sizeof *at);
+    *at = (struct leader_down){node, leader_now(l)};
+    l->down_count++;
+}
+
+static void note_not_down(struct leader *l, uint64_t node)
+{
+    struct leader_down *at = l->down + place_of(l, node);
+    if (is_down(l, node)) {
+        l->down_count--;
+        memmove(at, at + 1, (size_t)(l->down + l->down_count - at) * sizeof *at);
+    }
+}
+
 /* Leases. */
 
 static void pump_leases(struct leader *l)
@@ -101,11 +165,8 @@ static void pump_leases(struct leader *l)
 /* It renews, so it lives: the directory had it down. */
 static void revive(struct leader *l, uint64_t node, uint64_t incarnation)
 {
-    for (struct list *at = l->errands.next; at != &l->errands; at = at->next) {
-        const struct errand *errand = LIST_ITEM(at, struct errand, node);
-        if (errand->kind == ERRAND_ALIVE && errand->about == node) {
-            return;
-        }
+    if (is_asked(l, ERRAND_ALIVE, node)) {
+        return;
     }
     struct command command = {.kind = COMMAND_ALIVE, .alive = {node, incarnation, true}};
     leader_propose(l, &command, ERRAND_ALIVE, node, 0, false);
@@ -126,44 +187,26 @@ void leader_renew(struct leader *l, uint64_t from, const struct letter_renew *re
         letter_to(l, from, &no);
         return;
     }
-    const struct cluster_member *member = cluster_rows_member(leader_rows(l), from);
-    if (member != NULL && member->state == MEMBER_DOWN && member->incarnation == renew->incarnation) {
+    const struct cluster_member *member = is_down(l, from) ? cluster_rows_member(leader_rows(l), from) : NULL;
+    if (member != NULL && member->incarnation == renew->incarnation) {
         revive(l, from, renew->incarnation);
     }
     pump_leases(l);
 }
 
-/* Who is down. */
-
-uint64_t leader_down_since(const struct leader *l, uint64_t node)
-{
-    for (uint32_t i = 0; i < l->down_count; i++) {
-        if (l->down[i].node == node) {
-            return l->down[i].since_ns;
-        }
-    }
-    return 0;
-}
+/* Members come and go. */
 
 static void note_member(struct leader *l, const struct cluster_member *member)
 {
-    uint32_t at = 0;
-    while (at < l->down_count && l->down[at].node != member->node) {
-        at++;
-    }
     if (member->state == MEMBER_REMOVED) {
         lease_grantor_remove(&l->grantor, member->node);
     } else {
         lease_grantor_register(&l->grantor, leader_now(l), member->node, member->incarnation);
     }
-    if (member->state != MEMBER_DOWN && at < l->down_count) {
-        l->down[at] = l->down[--l->down_count];
-    } else if (member->state == MEMBER_DOWN && at == l->down_count) {
-        if (l->down_count == l->down_capacity) {
-            l->down_capacity = l->down_capacity == 0 ? 8 : 2 * l->down_capacity;
-            l->down = mem_grow(l->down, l->down_capacity * sizeof *l->down);
-        }
-        l->down[l->down_count++] = (struct leader_down){member->node, leader_now(l)};
+    if (member->state == MEMBER_DOWN) {
+        note_down(l, member->node);
+    } else {
+        note_not_down(l, member->node);
     }
 }
 
@@ -177,17 +220,6 @@ static void propose_down(struct leader *l, const struct cluster_member *member)
     if (!leader_propose(l, &command, ERRAND_DOWN, member->node, 0, true)) {
         lease_grantor_taken(&l->grantor, member->node);
     }
-}
-
-static bool is_asked(const struct leader *l, enum errand_kind kind, uint64_t about)
-{
-    for (const struct list *at = l->errands.next; at != &l->errands; at = at->next) {
-        const struct errand *errand = LIST_ITEM(at, const struct errand, node);
-        if (errand->kind == kind && errand->about == about) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void look_for_dead(struct leader *l)
@@ -235,7 +267,11 @@ void leader_applied(struct leader *l, const struct directory_result *result)
         if (entry->kind == ROW_MEMBER) {
             note_member(l, &entry->member);
             tell(l, entry->member.node);
+            l->look_at_all = true;
+        } else if (entry->kind == ROW_GROUP) {
+            l->look_at_all = true;
         } else if (entry->kind == ROW_SHARD) {
+            leader_shards_changed(l, &entry->shard);
             for (uint32_t k = 0; k < entry->shard.isr.count; k++) {
                 tell(l, entry->shard.isr.at[k].node);
             }
@@ -280,7 +316,7 @@ void leader_tick(struct leader *l)
 struct leader *leader_new(const struct leader_options *options)
 {
     struct leader *l = mem_new(sizeof *l);
-    *l = (struct leader){.options = *options, .scan_again = true};
+    *l = (struct leader){.options = *options, .look_at_all = true, .scan_again = true};
     struct leader_settings *settings = &l->options.settings;
     settings->repair_ms = settings->repair_ms == 0 ? 30000 : settings->repair_ms;
     settings->proposals = settings->proposals == 0 ? 512 : settings->proposals;
@@ -302,6 +338,8 @@ void leader_free(struct leader *l)
     list_splice(l->options.orphans, &l->errands);
     lease_grantor_release(&l->grantor);
     mem_free(l->is_proposed);
+    mem_free(l->is_waiting);
+    mem_free(l->waiting);
     mem_free(l->down);
     mem_free(l);
 }

@@ -19,12 +19,15 @@ struct leader {
     uint32_t proposals;  /* of them */
     uint64_t ticked_ns;
 
-    bool *is_proposed;   /* by shard: a proposal about it is under way */
-    uint32_t shards;     /* that is_proposed has room for */
-    bool scan_again;     /* something has changed since all shards were looked at ... */
+    bool *is_proposed, *is_waiting; /* by shard: a proposal about it is under way; it is in `waiting` */
+    uint32_t shards;                /* that those have room for */
+    uint32_t *waiting;              /* shards without a living primary, or without a home: all, unless look_at_all */
+    uint32_t waiting_count, waiting_capacity;
+    bool look_at_all;    /* a member or a group has changed: any shard may have to wait now */
+    bool scan_again;     /* something has changed since those that wait were looked at ... */
     uint64_t scanned_ns; /* ... then */
 
-    struct leader_down *down; /* by node */
+    struct leader_down *down; /* in order of their ids */
     uint32_t down_count, down_capacity;
     uint64_t roles_ns; /* when Raft's group was last looked at */
     bool changing;     /* a change of it is under way */
@@ -61,6 +64,8 @@ bool leader_propose(struct leader *l, const struct command *command, enum errand
 
 /** leader_shards.c: promotions and first homes. */
 void leader_shards_tick(struct leader *l);
+/** The shard's row is another. */
+void leader_shards_changed(struct leader *l, const struct cluster_shard *shard);
 /** leader_roles.c: Raft's group. */
 void leader_roles_tick(struct leader *l);
 /** Since when the member is down; 0: it is not, as far as this leader saw. */

@@ -10,7 +10,9 @@ static void make_room(struct leader *l, uint32_t shards)
 {
     if (shards > l->shards) {
         l->is_proposed = mem_grow(l->is_proposed, shards * sizeof *l->is_proposed);
+        l->is_waiting = mem_grow(l->is_waiting, shards * sizeof *l->is_waiting);
         memset(l->is_proposed + l->shards, 0, (shards - l->shards) * sizeof *l->is_proposed);
+        memset(l->is_waiting + l->shards, 0, (shards - l->shards) * sizeof *l->is_waiting);
         l->shards = shards;
     }
 }
@@ -123,49 +125,126 @@ static bool assign(struct leader *l, const struct cluster_group *group, uint32_t
     return propose(l, &command, ERRAND_ASSIGN, assign->primary, false);
 }
 
-/* False: too much is under way. */
-static bool assign_group(struct leader *l, const struct cluster_group *group)
+/* The group that has the shard; mostly the one that had the shard before. */
+static const struct cluster_group *group_of(const struct leader *l, uint32_t shard, const struct cluster_group *last)
 {
-    const struct cluster_rows *rows = leader_rows(l);
-    uint64_t nodes[LIMIT_MEMBERS_MAX];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < group->shards; i++) {
-        uint32_t shard = group->first + i;
-        if (l->is_proposed[shard] || cluster_rows_shard(rows, shard) != NULL) {
-            continue;
+    const struct row_list *groups = &leader_rows(l)->of[ROW_GROUP];
+    if (last != NULL && shard - last->first < last->shards) {
+        return last;
+    }
+    for (uint32_t i = 0; i < groups->count; i++) {
+        const struct cluster_group *group = &groups->at[i]->entry.group;
+        if (shard - group->first < group->shards) {
+            return group;
         }
-        count = count == 0 ? homes(l, group, nodes, LIMIT_MEMBERS_MAX) : count;
-        if (count == 0) {
-            return true; /* nobody fits, or nobody is there yet */
+    }
+    return NULL;
+}
+
+/* Those that wait. */
+
+static void wait_for(struct leader *l, uint32_t shard)
+{
+    if (l->is_waiting[shard]) {
+        return;
+    }
+    if (l->waiting_count == l->waiting_capacity) {
+        l->waiting_capacity = l->waiting_capacity == 0 ? 64 : 2 * l->waiting_capacity;
+        l->waiting = mem_grow(l->waiting, l->waiting_capacity * sizeof *l->waiting);
+    }
+    l->is_waiting[shard] = true;
+    l->waiting[l->waiting_count++] = shard;
+}
+
+void leader_shards_changed(struct leader *l, const struct cluster_shard *shard)
+{
+    make_room(l, shard->shard + 1);
+    if (needs_primary(l, shard)) {
+        wait_for(l, shard->shard);
+    }
+}
+
+/* In order of their ids: shards have rows in that order, and those without one are the gaps. */
+static void look_at_all(struct leader *l, uint32_t next_shard)
+{
+    const struct row_list *shards = &leader_rows(l)->of[ROW_SHARD];
+    memset(l->is_waiting, 0, l->shards * sizeof *l->is_waiting);
+    l->waiting_count = 0;
+    l->look_at_all = false;
+    for (uint32_t id = 0, i = 0; id < next_shard; id++) {
+        const struct cluster_shard *shard = i < shards->count ? &shards->at[i]->entry.shard : NULL;
+        bool has_row = shard != NULL && shard->shard == id;
+        i += has_row;
+        if (!has_row || needs_primary(l, shard)) {
+            wait_for(l, id);
         }
-        if (!assign(l, group, shard, nodes, count)) {
+    }
+}
+
+/* All these return false when too much is under way. */
+
+static bool promote_waiting(struct leader *l)
+{
+    for (uint32_t i = 0; i < l->waiting_count; i++) {
+        const struct cluster_shard *shard = cluster_rows_shard(leader_rows(l), l->waiting[i]);
+        if (shard != NULL && !l->is_proposed[shard->shard] && needs_primary(l, shard) && !promote(l, shard)) {
             return false;
         }
     }
     return true;
 }
 
+static bool assign_waiting(struct leader *l)
+{
+    const struct cluster_group *group = NULL;
+    uint64_t nodes[LIMIT_MEMBERS_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < l->waiting_count; i++) {
+        uint32_t shard = l->waiting[i];
+        if (l->is_proposed[shard] || cluster_rows_shard(leader_rows(l), shard) != NULL) {
+            continue;
+        }
+        const struct cluster_group *own = group_of(l, shard, group);
+        if (own != group) {
+            count = own != NULL ? homes(l, own, nodes, LIMIT_MEMBERS_MAX) : 0;
+            group = own;
+        }
+        if (count > 0 && !assign(l, group, shard, nodes, count)) { /* none: nobody fits, or nobody is there yet */
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Those that have what they waited for are done. */
+static void drop_served(struct leader *l)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < l->waiting_count; i++) {
+        const struct cluster_shard *shard = cluster_rows_shard(leader_rows(l), l->waiting[i]);
+        if (shard == NULL || needs_primary(l, shard)) {
+            l->waiting[count++] = l->waiting[i];
+        } else {
+            l->is_waiting[shard->shard] = false;
+        }
+    }
+    l->waiting_count = count;
+}
+
 void leader_shards_tick(struct leader *l)
 {
-    const struct cluster_rows *rows = leader_rows(l);
-    const struct cluster_info *info = cluster_rows_info(rows);
-    bool is_done = true;
+    const struct cluster_info *info = cluster_rows_info(leader_rows(l));
     if (info == NULL || (!l->scan_again && leader_now(l) - l->scanned_ns < SCAN_NS)) {
         return;
     }
     l->scan_again = false;
     l->scanned_ns = leader_now(l);
     make_room(l, info->next_shard);
-    const struct row_list *shards = &rows->of[ROW_SHARD];
-    for (uint32_t i = 0; i < shards->count && is_done; i++) {
-        const struct cluster_shard *shard = &shards->at[i]->entry.shard;
-        if (!l->is_proposed[shard->shard] && needs_primary(l, shard)) {
-            is_done = promote(l, shard);
-        }
+    if (l->look_at_all) {
+        look_at_all(l, info->next_shard);
+    } else {
+        drop_served(l);
     }
-    const struct row_list *groups = &rows->of[ROW_GROUP];
-    for (uint32_t i = 0; i < groups->count && is_done && shards->count < info->next_shard; i++) {
-        is_done = assign_group(l, &groups->at[i]->entry.group);
-    }
+    bool is_done = promote_waiting(l) && assign_waiting(l);
     l->scan_again = l->scan_again || !is_done;
 }

@@ -223,8 +223,7 @@ void member_receive(struct member *m, uint64_t from, enum peer_kind kind, struct
 
 bool member_is_registered(const struct member *m)
 {
-    const struct cluster_member *self = cluster_rows_member(&m->view.rows, m->options.id);
-    return self != NULL && self->incarnation == m->options.incarnation && self->boot == m->options.boot;
+    return m->is_registered;
 }
 
 static void registered(void *user, const struct member_answer *answer)

@@ -6,8 +6,17 @@
 
 #define ASK_NS (200 * NS_PER_MS)
 
+static void look_at_self(struct member *m)
+{
+    const struct cluster_member *self = cluster_rows_member(&m->view.rows, m->options.id);
+    m->is_registered = self != NULL && self->incarnation == m->options.incarnation && self->boot == m->options.boot;
+}
+
 static void lease_changed(struct member *m, bool rows)
 {
+    if (rows) {
+        look_at_self(m);
+    }
     uint64_t until = lease_holder_until(&m->holder, m->view.index);
     bool lease = until != m->lease_until;
     m->lease_until = until;

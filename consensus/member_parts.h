@@ -37,6 +37,7 @@ struct member {
     struct lease_holder holder;
     pdr_writer strings; /* owns name, address, labels and types of options */
     bool is_ending, wants_leader_look;
+    bool is_registered; /* by the rows of the view; asked for at every tick */
 
     uint64_t leader_hint, hint_ns; /* and since when nothing was heard of it */
     uint32_t asked_round;          /* whom to ask next while nobody is known to lead */

@@ -245,6 +245,11 @@ static void served(void *user, const struct server_answer *answer)
         letter.answer.text = pdr_str(answer->result->text);
         letter.answer.dir_index = answer->result->dir_index;
     }
+    if (answer->outcome == LETTER_NOWHERE && answer->leader == 0) {
+        /* Raft tells nodes outside of its group nothing; but whoever grants us our lease leads. */
+        uint64_t leader = member_leader(m);
+        letter.answer.leader = leader == m->options.id || leader == service->from ? 0 : leader;
+    }
     list_remove(&service->node);
     member_send(m, service->from, &letter);
     mem_free(service);

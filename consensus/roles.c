@@ -212,8 +212,8 @@ static bool standbys(const struct roles *r, struct roles_step *out)
         *out = step(ROLES_REMOVE, node, RAFT_ROLE_SPARE);
         return true;
     }
-    node = candidate(r, true);
-    if (servers < r->servers && node != NULL) {
+    node = servers < r->servers ? candidate(r, true) : NULL; /* dear: each is held against each */
+    if (node != NULL) {
         *out = step(ROLES_ADD, node, RAFT_ROLE_SPARE);
         return true;
     }
