@@ -10,12 +10,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mutation.h"
 #include "tests/simulation/run.h"
 
 #define JOBS_MAX 64
 #define REACHED_RUNS_MIN 500
+#define NODES_MAX 4096
 #define SECONDS_MAX 120 /* of real time for one seed */
 
 #ifdef PDR_MUTATIONS
@@ -41,6 +43,7 @@ struct settings {
     uint64_t seed, runs;
     int jobs, mutation;
     bool trace, twice, no_faults;
+    uint32_t nodes, shards, voters;
     const struct world *world;
 };
 
@@ -66,6 +69,9 @@ static const char usage[] =
     "  --jobs J      processes at a time; default 1\n"
     "  --raft        the world is a Raft group of the directory (consensus/), not a node with its clients\n"
     "  --cluster     the world is the control plane of a cluster: members, directory, leases, without data\n"
+    "  --nodes N     ... of so many machines, and faults that go with it; default: few, drawn\n"
+    "  --shards N    ... and so many shards; default: few, drawn\n"
+    "  --voters N    ... and 3 or 5 voters; default 3\n"
     "  --workload W  every client has this workload alone; default: drawn\n"
     "  --trace       tell the story of each event (of one seed)\n"
     "  --twice       run each seed twice: both must have the same trace\n"
@@ -73,8 +79,13 @@ static const char usage[] =
 
 static bool run_one(const struct settings *s, uint64_t seed, struct run_result *result)
 {
-    struct run_options options = {
-        .seed = seed, .workload = s->workload, .story = s->trace ? stdout : NULL, .no_faults = s->no_faults};
+    struct run_options options = {.seed = seed,
+                                  .workload = s->workload,
+                                  .story = s->trace ? stdout : NULL,
+                                  .no_faults = s->no_faults,
+                                  .nodes = s->nodes,
+                                  .shards = s->shards,
+                                  .voters = s->voters};
     bool passed = s->world->run(&options, result);
     if (passed && s->twice) {
         struct run_result again;
@@ -123,7 +134,11 @@ static void count(const struct settings *s, struct totals *t, uint64_t seed, con
         memcpy(t->first_why, r->why, sizeof t->first_why);
     }
     printf("FAILED seed %llu: %s\n", (unsigned long long)seed, r->why);
-    printf("  again: %s --seed %llu%s%s%s%s --trace\n", s->program, (unsigned long long)seed, s->world->option,
+    char sizes[80] = "";
+    if (s->nodes != 0) {
+        snprintf(sizes, sizeof sizes, " --nodes %u --shards %u --voters %u", s->nodes, s->shards, s->voters);
+    }
+    printf("  again: %s --seed %llu%s%s%s%s%s --trace\n", s->program, (unsigned long long)seed, s->world->option, sizes,
            s->workload != NULL ? " --workload " : "", s->workload != NULL ? s->workload : "",
            s->no_faults ? " --no-faults" : "");
     fflush(stdout);
@@ -332,6 +347,45 @@ static uint64_t number(const char *text, const char *what)
     return n;
 }
 
+static uint32_t size_of(const char *text, const char *what, uint32_t max)
+{
+    uint64_t size = number(text, what);
+    if (size == 0 || size > max) {
+        fprintf(stderr, "pdr-sim: %s is 1 to %u\n", what, (unsigned)max);
+        exit(2);
+    }
+    return (uint32_t)size;
+}
+
+enum setting {
+    SEED = 1,
+    RUNS,
+    JOBS,
+    RAFT,
+    CLUSTER,
+    NODES,
+    SHARDS,
+    VOTERS,
+    WORKLOAD,
+    TRACE,
+    TWICE,
+    NO_FAULTS,
+    MUTATE,
+    HELP
+};
+
+/* Of the cluster world. */
+static void read_size(struct settings *s, int option, const char *text)
+{
+    if (option == NODES) {
+        s->nodes = size_of(text, "--nodes", NODES_MAX);
+    } else if (option == SHARDS) {
+        s->shards = size_of(text, "--shards", LIMIT_SHARDS_MAX);
+    } else {
+        s->voters = size_of(text, "--voters", 5);
+    }
+}
+
 static void check_workload(const char *name)
 {
     for (uint32_t i = 0; workload_classes[i] != NULL; i++) {
@@ -364,14 +418,21 @@ static void choose_mutation(struct settings *s, const char *text)
 
 static struct settings read_settings(int argc, char **argv)
 {
-    enum { SEED = 1, RUNS, JOBS, RAFT, CLUSTER, WORKLOAD, TRACE, TWICE, NO_FAULTS, MUTATE, HELP };
-    static const struct option options[] = {
-        {"seed", required_argument, NULL, SEED},     {"runs", required_argument, NULL, RUNS},
-        {"jobs", required_argument, NULL, JOBS},     {"workload", required_argument, NULL, WORKLOAD},
-        {"trace", no_argument, NULL, TRACE},         {"twice", no_argument, NULL, TWICE},
-        {"raft", no_argument, NULL, RAFT},           {"cluster", no_argument, NULL, CLUSTER},
-        {"no-faults", no_argument, NULL, NO_FAULTS}, {"mutation", required_argument, NULL, MUTATE},
-        {"help", no_argument, NULL, HELP},           {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"seed", required_argument, NULL, SEED},
+                                            {"runs", required_argument, NULL, RUNS},
+                                            {"jobs", required_argument, NULL, JOBS},
+                                            {"workload", required_argument, NULL, WORKLOAD},
+                                            {"trace", no_argument, NULL, TRACE},
+                                            {"twice", no_argument, NULL, TWICE},
+                                            {"raft", no_argument, NULL, RAFT},
+                                            {"cluster", no_argument, NULL, CLUSTER},
+                                            {"nodes", required_argument, NULL, NODES},
+                                            {"shards", required_argument, NULL, SHARDS},
+                                            {"voters", required_argument, NULL, VOTERS},
+                                            {"no-faults", no_argument, NULL, NO_FAULTS},
+                                            {"mutation", required_argument, NULL, MUTATE},
+                                            {"help", no_argument, NULL, HELP},
+                                            {NULL, 0, NULL, 0}};
     struct settings s = {.program = argv[0], .seed = 1, .runs = 1, .jobs = 1, .world = &worlds[0]};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -389,6 +450,11 @@ static struct settings read_settings(int argc, char **argv)
         case RAFT:
         case CLUSTER:
             s.world = &worlds[option - RAFT + 1];
+            break;
+        case NODES:
+        case SHARDS:
+        case VOTERS:
+            read_size(&s, option, optarg);
             break;
         case WORKLOAD:
             check_workload(optarg);

@@ -23,6 +23,8 @@ struct run_options {
     const char *workload; /* NULL: drawn */
     FILE *story;          /* NULL: none */
     bool no_faults;
+    /* Of the cluster world; 0: a small one is drawn, of 3 voters. `nodes` asks for a large one. */
+    uint32_t nodes, shards, voters;
 };
 
 struct run_result {

@@ -2,16 +2,22 @@
 #include <stdio.h>
 
 #include "core/base/check.h"
+#include "core/base/mem.h"
 #include "tests/simulation/cluster/cluster_world.h"
 
-struct cluster_host *cluster_world_node(struct cluster_world *world, uint64_t id)
+struct cluster_host *cluster_world_node(const struct cluster_world *world, uint64_t id)
 {
-    for (uint32_t i = 0; i < CLUSTER_WORLD_NODES; i++) {
-        if (world->nodes[i].id == id && world->nodes[i].exists) {
-            return &world->nodes[i];
+    uint32_t low = 0, high = world->size;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (world->nodes[world->by_id[middle]].id < id) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    return NULL;
+    struct cluster_host *node = low < world->size ? &world->nodes[world->by_id[low]] : NULL;
+    return node != NULL && node->id == id && node->exists ? node : NULL;
 }
 
 static void hook_send(void *user, uint64_t to, enum peer_kind kind, struct pdr_bytes frame)
@@ -22,6 +28,8 @@ static void hook_send(void *user, uint64_t to, enum peer_kind kind, struct pdr_b
 static void hook_changed(void *user, bool rows, bool lease)
 {
     struct cluster_host *node = user;
+    node->is_unjudged = true;
+    node->is_stale = node->is_stale || rows;
     if (node->member != NULL) {
         cluster_clients_changed(node);
     }
@@ -54,7 +62,9 @@ static void ticked(struct sim_event *event)
         sim_at(&node->world->sim, event, node->asleep_until_ns);
         return;
     }
+    cluster_host_works(node, true);
     member_tick(node->member);
+    cluster_host_works(node, false);
     if (node->ending) {
         cluster_host_crash(node);
     } else {
@@ -68,7 +78,7 @@ void cluster_host_arm(struct cluster_host *node)
         uint64_t soon = node->world->sim.now_ns + 1;
         uint64_t due = node->ending ? soon : sim_clock_true_ns(&node->clock, member_due_ns(node->member));
         sim_at(&node->world->sim, &node->tick, due > soon ? due : soon);
-        cluster_judge_owners(node->world);
+        cluster_judge_owners(node);
     }
 }
 
@@ -105,7 +115,7 @@ void cluster_host_init(struct cluster_world *world, uint32_t place)
     node->boot = rng_next(&sim->rng) | 1;
     node->zone = (char)('a' + sim_draw(sim, 3));
     snprintf(node->name, sizeof node->name, "node-%u", place);
-    snprintf(node->address, sizeof node->address, "10.0.0.%u:7077", place + 1);
+    snprintf(node->address, sizeof node->address, "10.0.%u.%u:7077", (place + 1) / 256, (place + 1) % 256);
     sim_clock_init(&node->clock, sim);
     raft_media_init(&node->media, sim, place, sim_between(sim, 50 * NS_PER_US, 5 * NS_PER_MS));
     node->media.asleep_until = media_asleep;
@@ -148,7 +158,7 @@ void cluster_host_start(struct cluster_host *node)
         .address = pdr_str(node->address),
         .labels = labels_of(node, room, sizeof room),
         .cluster = node->place == 0 ? (const char *)world->cluster : NULL,
-        .found = {.shards = 1, .replicas = 3, .min_isr = 1, .voters = 3},
+        .found = {.shards = 1, .replicas = 3, .min_isr = 1, .voters = world->voters},
         .seed = rng_next(&world->sim.rng),
         .clock = &node->clock.clock,
         .disk = &node->media.disk,
@@ -156,7 +166,7 @@ void cluster_host_start(struct cluster_host *node)
         .leader = {.repair_ms = 2000},
         .hooks = {node, hook_send, hook_changed, hook_registered, hook_must_end},
     };
-    for (uint32_t i = 0; i < CLUSTER_WORLD_NODES; i++) { /* as --join has them: somebody of them is there */
+    for (uint32_t i = 0; i < world->size && i < CLUSTER_SMALL_NODES; i++) { /* as --join has them: one is there */
         options.seeds[options.seed_count++] = world->nodes[i].id;
     }
     enum pdr_status status = member_start(&options, &node->member, &why);
@@ -179,6 +189,7 @@ void cluster_host_crash(struct cluster_host *node)
         member_free(node->member);
         node->member = NULL;
         node->asleep_until_ns = 0;
+        node->claim_count = 0;
     }
 }
 
@@ -188,4 +199,5 @@ void cluster_host_release(struct cluster_host *node)
     sim_cancel(&node->world->sim, &node->restart);
     sim_cancel(&node->world->sim, &node->space);
     raft_media_release(&node->media);
+    mem_free(node->claims);
 }

@@ -2,39 +2,118 @@
 #include <stdio.h>
 
 #include "consensus/roles.h"
+#include "core/base/mem.h"
 #include "tests/simulation/cluster/cluster_world.h"
 
-#define LOOK_NS (5 * NS_PER_MS)
-
-/* As a node that answers a reader would look at it (R13, R15). */
-static bool may_serve(const struct cluster_host *node, uint32_t shard)
+/* In a large world, each look is dear; what nodes do is judged in between. */
+static uint64_t look_ns(const struct cluster_world *world)
 {
-    const struct cluster_shard *row = cluster_rows_shard(&member_view(node->member)->rows, shard);
-    return row != NULL && row->primary == node->id && row->incarnation == node->incarnation &&
-           sim_clock_now_ns(&node->clock) < member_lease_until(node->member);
+    return world->is_large ? 50 * NS_PER_MS : 5 * NS_PER_MS;
 }
 
-void cluster_judge_owners(struct cluster_world *world)
+/* As a node that answers a reader would look at it (R13, R15). */
+static bool is_own(const struct cluster_host *node, const struct cluster_shard *row)
 {
-    for (uint32_t shard = 0; shard < world->shards; shard++) {
-        const struct cluster_host *owner = NULL;
-        for (uint32_t i = 0; i < CLUSTER_WORLD_NODES; i++) {
-            const struct cluster_host *node = &world->nodes[i];
-            if (node->member == NULL || !may_serve(node, shard)) {
+    return row->primary == node->id && row->incarnation == node->incarnation;
+}
+
+static bool has_lease(const struct cluster_host *node)
+{
+    return sim_clock_now_ns(&node->clock) < member_lease_until(node->member);
+}
+
+static bool may_serve(const struct cluster_host *node, uint32_t shard)
+{
+    if (node->member == NULL || !has_lease(node)) {
+        return false;
+    }
+    const struct cluster_shard *row = cluster_rows_shard(&member_view(node->member)->rows, shard);
+    return row != NULL && is_own(node, row);
+}
+
+static void two_owners(struct cluster_world *world, uint32_t one, uint32_t other, uint32_t shard)
+{
+    sim_fail(&world->sim, "nodes %u and %u both think that they may serve shard %u", one, other, shard);
+}
+
+/* All nodes and all shards. */
+static void judge_all(struct cluster_world *world)
+{
+    memset(world->holder, 0, world->shards * sizeof *world->holder);
+    for (uint32_t i = 0; i < world->size; i++) {
+        const struct cluster_host *node = &world->nodes[i];
+        if (node->member == NULL || !has_lease(node)) {
+            continue;
+        }
+        const struct row_list *rows = &member_view(node->member)->rows.of[ROW_SHARD];
+        for (uint32_t k = 0; k < rows->count; k++) {
+            const struct cluster_shard *row = &rows->at[k]->entry.shard;
+            uint32_t *holder = &world->holder[row->shard];
+            if (!is_own(node, row)) {
                 continue;
             }
-            SIM_CHECK(&world->sim, owner == NULL, "nodes %u and %u both think that they may serve shard %u",
-                      owner != NULL ? owner->place : 0, node->place, shard);
-            owner = node;
+            if (*holder != 0) {
+                two_owners(world, *holder - 1, i, row->shard);
+            }
+            *holder = i + 1;
             world->reached.cluster_served++;
         }
+    }
+}
+
+static void look_for_claims(struct cluster_host *node)
+{
+    const struct row_list *rows = &member_view(node->member)->rows.of[ROW_SHARD];
+    if (node->claims == NULL) {
+        node->claims = mem_grow(NULL, node->world->shards * sizeof *node->claims);
+    }
+    node->claim_count = 0;
+    node->is_stale = false;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        if (is_own(node, &rows->at[i]->entry.shard)) {
+            node->claims[node->claim_count++] = rows->at[i]->entry.shard.shard;
+        }
+    }
+}
+
+/* That node's shards alone, and only if its rows or its lease have changed. Nothing is missed by it: with time alone a
+ * node can only stop to serve. So if two may serve a shard now, then they may since the later of the two has changed;
+ * it was judged then, and whoever held the shard by that time is the other, or was itself judged after the other. */
+static void judge_changed(struct cluster_host *node)
+{
+    struct cluster_world *world = node->world;
+    if (!node->is_unjudged) {
+        return;
+    }
+    node->is_unjudged = false;
+    if (!has_lease(node)) {
+        return; /* it is judged again when it has one */
+    }
+    if (node->is_stale) {
+        look_for_claims(node);
+    }
+    for (uint32_t i = 0; i < node->claim_count; i++) {
+        uint32_t *holder = &world->holder[node->claims[i]];
+        if (*holder != 0 && *holder != node->place + 1 && may_serve(&world->nodes[*holder - 1], node->claims[i])) {
+            two_owners(world, *holder - 1, node->place, node->claims[i]);
+        }
+        *holder = node->place + 1;
+    }
+}
+
+void cluster_judge_owners(struct cluster_host *node)
+{
+    if (node->world->is_large) {
+        judge_changed(node);
+    } else {
+        judge_all(node->world);
     }
 }
 
 static struct cluster_host *leader_of(struct cluster_world *world)
 {
     struct cluster_host *leader = NULL;
-    for (uint32_t i = 0; i < CLUSTER_WORLD_NODES; i++) {
+    for (uint32_t i = 0; i < world->size; i++) {
         struct cluster_host *node = &world->nodes[i];
         if (node->member != NULL && member_leading(node->member) != NULL) {
             if (leader != NULL) {
@@ -88,14 +167,14 @@ static void look(struct sim_event *event)
     if (leader != NULL) {
         note_rows(world, &member_view(leader->member)->rows);
     }
-    cluster_judge_owners(world);
-    sim_after(&world->sim, event, LOOK_NS);
+    judge_all(world);
+    sim_after(&world->sim, event, look_ns(world));
 }
 
 void cluster_judge_init(struct cluster_world *world)
 {
     world->look = (struct sim_event){.fire = look, .name = "cluster.look"};
-    sim_after(&world->sim, &world->look, LOOK_NS);
+    sim_after(&world->sim, &world->look, look_ns(world));
 }
 
 /* The end. */
@@ -107,7 +186,7 @@ static const char *unsettled_node(const struct cluster_host *node, const struct 
     if (!member_is_registered(node->member) || row == NULL || row->state != MEMBER_UP) {
         return "a node is not registered, or is thought to be down";
     }
-    if (sim_clock_now_ns(&node->clock) >= member_lease_until(node->member)) {
+    if (!has_lease(node)) {
         return "a node has no lease";
     }
     return view->index == theirs->index ? NULL : "a node's copy of the directory is behind";
@@ -151,7 +230,7 @@ static const char *unsettled_servers(struct cluster_world *world, struct cluster
             return "two servers have different directories";
         }
     }
-    return voters == roles_voters(staying, 3) ? NULL : "there are not as many voters as there should be";
+    return voters == roles_voters(staying, world->voters) ? NULL : "there are not as many voters as there should be";
 }
 
 static bool was_removed(const struct cluster_host *node, const struct cluster_host *leader)
@@ -164,7 +243,7 @@ const char *cluster_judge_unsettled(struct cluster_world *world)
 {
     struct cluster_host *leader = leader_of(world);
     const char *why = leader == NULL ? "nobody leads" : NULL;
-    for (uint32_t i = 0; i < CLUSTER_WORLD_NODES && why == NULL; i++) {
+    for (uint32_t i = 0; i < world->size && why == NULL; i++) {
         const struct cluster_host *node = &world->nodes[i];
         if (node->exists && !was_removed(node, leader)) {
             why = node->member == NULL ? "a node is down" : unsettled_node(node, leader);
@@ -185,7 +264,7 @@ void cluster_judge_tell(struct cluster_world *world)
                  shard != NULL ? (unsigned long long)shard->epoch : 0,
                  shard != NULL ? (unsigned long long)shard->cv : 0, shard != NULL ? shard->isr.count : 0);
     }
-    for (uint32_t i = 0; i < CLUSTER_WORLD_NODES; i++) {
+    for (uint32_t i = 0; i < world->size; i++) {
         const struct cluster_host *node = &world->nodes[i];
         if (node->member == NULL) {
             continue;

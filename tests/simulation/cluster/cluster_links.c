@@ -23,7 +23,9 @@ static void arrived(struct sim_event *event)
     }
     list_remove(&frame->node);
     if (node->member != NULL) {
+        cluster_host_works(node, true);
         member_receive(node->member, frame->from, frame->kind, pdr_bytes(frame->bytes, frame->size));
+        cluster_host_works(node, false);
         cluster_host_arm(node);
     }
     mem_free(frame);
@@ -32,7 +34,7 @@ static void arrived(struct sim_event *event)
 static void fly(struct cluster_host *from, struct cluster_host *to, enum peer_kind kind, struct pdr_bytes bytes)
 {
     struct cluster_world *world = from->world;
-    uint64_t *newest = &world->newest_ns[from->place][to->place];
+    uint64_t *newest = &cluster_world_link(world, from->place, to->place)->newest_ns;
     uint64_t at = world->sim.now_ns + sim_delay(&world->sim, world->delay_ns);
     struct flying *frame = mem_new(sizeof *frame + bytes.size);
     frame->event = (struct sim_event){.fire = arrived, .name = "cluster.frame", .subject = to->place};
@@ -62,12 +64,21 @@ static void tell(const struct cluster_host *from, const struct cluster_host *to,
     }
 }
 
-void cluster_links_send(struct cluster_host *from, uint64_t to, enum peer_kind kind, struct pdr_bytes frame)
+/* A letter is the array [kind, ...], and both fit a byte. */
+static void count(struct cluster_host *from, enum peer_kind kind, struct pdr_bytes frame)
+{
+    uint32_t letter = kind == PEER_DIRECTORY ? ((const uint8_t *)frame.data)[1] : 0;
+    from->traffic.frames[letter]++;
+    from->traffic.bytes[letter] += frame.size;
+}
+
+static void leave(struct cluster_host *from, uint64_t to, enum peer_kind kind, struct pdr_bytes frame)
 {
     struct cluster_world *world = from->world;
     struct cluster_host *node = cluster_world_node(world, to);
+    count(from, kind, frame);
     sim_fold(&world->sim, frame);
-    bool lost = node == NULL || node == from || world->cut[from->place][node->place] ||
+    bool lost = node == NULL || node == from || cluster_world_link(world, from->place, node->place)->is_cut ||
                 sim_chance(&world->sim, world->loss_percent);
     if (kind == PEER_DIRECTORY) {
         tell(from, node, frame, lost);
@@ -79,6 +90,13 @@ void cluster_links_send(struct cluster_host *from, uint64_t to, enum peer_kind k
     if (sim_chance(&world->sim, world->double_percent)) {
         fly(from, node, kind, frame);
     }
+}
+
+void cluster_links_send(struct cluster_host *from, uint64_t to, enum peer_kind kind, struct pdr_bytes frame)
+{
+    cluster_host_works(from, false); /* the simulator does, from here */
+    leave(from, to, kind, frame);
+    cluster_host_works(from, true);
 }
 
 void cluster_links_release(struct cluster_world *world)

@@ -1,6 +1,8 @@
 /* tests/simulation/cluster/cluster_world.c: draws the world of a seed, and takes it through its two phases. */
 #include "tests/simulation/cluster/cluster_world.h"
 
+#include <stdlib.h>
+
 #include "core/base/mem.h"
 #include "tests/simulation/run.h"
 
@@ -8,23 +10,57 @@
 #define PHASE_1_NS_MAX (20 * NS_PER_S)
 #define LIVENESS_NS (15 * NS_PER_S)
 
-static void open_world(struct cluster_world *world, const struct run_options *options)
+static int by_id(const void *a, const void *b, void *user)
+{
+    const struct cluster_host *nodes = user;
+    uint64_t one = nodes[*(const uint32_t *)a].id, other = nodes[*(const uint32_t *)b].id;
+    return one < other ? -1 : one > other;
+}
+
+static void draw_sizes(struct cluster_world *world, const struct run_options *options)
 {
     struct sim *sim = &world->sim;
+    world->shards = options->shards != 0 ? options->shards : (uint32_t)sim_between(sim, 1, CLUSTER_SMALL_SHARDS);
+    world->size = world->is_large ? options->nodes : CLUSTER_SMALL_NODES;
+    world->voters = options->voters != 0 ? (uint8_t)options->voters : 3;
+    world->nodes = mem_new(world->size * sizeof *world->nodes);
+    world->by_id = mem_new(world->size * sizeof *world->by_id);
+    world->links = mem_new((size_t)world->size * world->size * sizeof *world->links);
+    world->acknowledged_cv = mem_new(world->shards * sizeof *world->acknowledged_cv);
+    world->seen_primary = mem_new(world->shards * sizeof *world->seen_primary);
+    world->holder = mem_new(world->shards * sizeof *world->holder);
+}
+
+/* In a large world a few join later; all are there at the beginning if nothing goes wrong. */
+static uint32_t first_nodes(struct cluster_world *world, const struct run_options *options)
+{
+    if (!world->is_large) {
+        return (uint32_t)sim_between(&world->sim, 1, 7);
+    }
+    return options->no_faults ? world->size : world->size - (uint32_t)sim_draw(&world->sim, world->size / 10 + 1);
+}
+
+struct cluster_world *cluster_world_open(const struct run_options *options)
+{
+    struct cluster_world *world = mem_new(sizeof *world);
+    struct sim *sim = &world->sim;
+    world->is_large = options->nodes != 0;
     sim_init(sim, options->seed, options->story);
     list_init(&world->frames);
     for (uint32_t i = 0; i < CLUSTER_ID_SIZE; i++) {
         world->cluster[i] = (uint8_t)rng_next(&sim->rng);
     }
-    world->shards = (uint32_t)sim_between(sim, 1, CLUSTER_WORLD_SHARDS);
+    draw_sizes(world, options);
     world->raft.snapshot_threshold = (uint32_t)(sim_chance(sim, 50) ? sim_between(sim, 4, 80) : 1000);
     world->raft.snapshot_trailing = (uint32_t)sim_between(sim, 1, 24);
     world->raft.snapshot_retry_ms = 700;
     world->asks_every_ns = sim_between(sim, 5 * NS_PER_MS, 100 * NS_PER_MS);
-    world->node_count = (uint32_t)sim_between(sim, 1, 7);
-    for (uint32_t i = 0; i < CLUSTER_WORLD_NODES; i++) {
+    world->node_count = first_nodes(world, options);
+    for (uint32_t i = 0; i < world->size; i++) {
         cluster_host_init(world, i);
+        world->by_id[i] = i;
     }
+    qsort_r(world->by_id, world->size, sizeof *world->by_id, by_id, world->nodes);
     world->delay_ns = NS_PER_MS;
     if (!options->no_faults) {
         cluster_faults_init(world);
@@ -35,15 +71,23 @@ static void open_world(struct cluster_world *world, const struct run_options *op
     }
     cluster_clients_init(world);
     cluster_judge_init(world);
+    return world;
 }
 
-static void close_world(struct cluster_world *world)
+void cluster_world_close(struct cluster_world *world)
 {
-    for (uint32_t i = 0; i < CLUSTER_WORLD_NODES; i++) {
+    for (uint32_t i = 0; i < world->size; i++) {
         cluster_host_release(&world->nodes[i]);
     }
     cluster_links_release(world);
     sim_release(&world->sim);
+    mem_free(world->nodes);
+    mem_free(world->by_id);
+    mem_free(world->links);
+    mem_free(world->acknowledged_cv);
+    mem_free(world->seen_primary);
+    mem_free(world->holder);
+    mem_free(world);
 }
 
 /* It stays as it should be for a while, not for a moment. */
@@ -69,8 +113,7 @@ static void settle(struct cluster_world *world)
 
 bool cluster_world_run(const struct run_options *options, struct run_result *result)
 {
-    struct cluster_world *world = mem_new(sizeof *world);
-    open_world(world, options);
+    struct cluster_world *world = cluster_world_open(options);
     sim_run_until(&world->sim, sim_between(&world->sim, PHASE_1_NS_MIN, PHASE_1_NS_MAX));
     settle(world);
     *result = (struct run_result){.passed = !world->sim.failed,
@@ -83,10 +126,9 @@ bool cluster_world_run(const struct run_options *options, struct run_result *res
                                   .unknown = world->reached.cluster_unknown,
                                   .cluster_reached = world->reached};
     memcpy(result->why, world->sim.why, sizeof result->why);
-    for (uint32_t i = 0; i < CLUSTER_WORLD_NODES; i++) {
+    for (uint32_t i = 0; i < world->size; i++) {
         result->starts += world->nodes[i].incarnation;
     }
-    close_world(world);
-    mem_free(world);
+    cluster_world_close(world);
     return result->passed;
 }

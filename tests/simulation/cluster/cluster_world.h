@@ -14,11 +14,18 @@
 #include "tests/simulation/raft/raft_media.h"
 #include "tests/simulation/sim_clock.h"
 
-#define CLUSTER_WORLD_NODES 12u
-#define CLUSTER_WORLD_SHARDS 24u
+/* A small world, as most seeds draw it. A large one is asked for (run.h) and has other sizes, and faults that go with
+ * them: nodes fall by groups, the network parts in two, disks are slow for good. */
+#define CLUSTER_SMALL_NODES 12u
+#define CLUSTER_SMALL_SHARDS 24u
 #define CLUSTER_WORLD_ASKED 64u
 
 struct cluster_world;
+
+/* What a machine has sent, by kind of letter; 0: Raft's. */
+struct cluster_traffic {
+    uint64_t frames[LETTER_KIND_COUNT], bytes[LETTER_KIND_COUNT];
+};
 
 /* A machine, and the process on it. */
 struct cluster_host {
@@ -35,7 +42,17 @@ struct cluster_host {
     bool leaving;          /* told to drain */
     uint64_t asleep_until_ns;
     struct cluster_member seen; /* its row, when last looked at; slices are not to be used */
+    uint32_t *claims;           /* cluster_judge.c: shards that are its own by its rows, unless they are stale */
+    uint32_t claim_count;
+    bool is_stale, is_unjudged;
+    struct cluster_traffic traffic;
     struct sim_event tick, restart, space;
+};
+
+/* From one machine to another. */
+struct cluster_link {
+    uint64_t newest_ns; /* when the last frame arrives */
+    bool is_cut;
 };
 
 /* What a client asked, and what it must hear. */
@@ -52,31 +69,51 @@ struct cluster_asked {
 struct cluster_world {
     struct sim sim;
     struct cluster_reached reached;
-    struct cluster_host nodes[CLUSTER_WORLD_NODES];
-    uint32_t node_count, shards;
+    struct cluster_host *nodes; /* `size`: as many as there may ever be */
+    uint32_t *by_id;            /* their places, in order of their ids */
+    uint32_t size, node_count, shards;
+    uint8_t voters;
+    bool is_large;
     uint8_t cluster[CLUSTER_ID_SIZE];
     struct raft_settings raft;
-    bool cut[CLUSTER_WORLD_NODES][CLUSTER_WORLD_NODES]; /* from, to */
-    uint64_t newest_ns[CLUSTER_WORLD_NODES][CLUSTER_WORLD_NODES];
+    struct cluster_link *links; /* cluster_world_link */
     bool healed;
     unsigned loss_percent, double_percent;
     unsigned crash_weight, pause_weight, cut_weight, full_weight, leave_weight;
     uint64_t delay_ns, faults_every_ns, asks_every_ns;
     struct sim_event fault, ask, look;
     struct list frames;
-    uint64_t acknowledged_cv[CLUSTER_WORLD_SHARDS]; /* the highest that anybody was told of */
-    uint64_t seen_primary[CLUSTER_WORLD_SHARDS];
+    uint64_t *acknowledged_cv; /* by shard: the highest that anybody was told of */
+    uint64_t *seen_primary;
+    uint32_t *holder; /* cluster_judge.c: whoever was last seen to think that it may serve it, counted from 1 */
     struct cluster_asked asked[CLUSTER_WORLD_ASKED];
+    /* For who measures: around all that a node does. NULL: nobody. */
+    void (*works)(struct cluster_host *node, bool begins);
 };
 
+static inline struct cluster_link *cluster_world_link(struct cluster_world *world, uint32_t from, uint32_t to)
+{
+    return &world->links[from * world->size + to];
+}
+
+/* cluster_world.c */
+struct run_options;
+struct cluster_world *cluster_world_open(const struct run_options *options);
+void cluster_world_close(struct cluster_world *world);
 /* cluster_host.c */
 void cluster_host_init(struct cluster_world *world, uint32_t place);
 void cluster_host_start(struct cluster_host *node);
 void cluster_host_crash(struct cluster_host *node);
 void cluster_host_release(struct cluster_host *node);
+static inline void cluster_host_works(struct cluster_host *node, bool begins)
+{
+    if (node->world->works != NULL) {
+        node->world->works(node, begins);
+    }
+}
 /** After anything that was asked of its member. */
 void cluster_host_arm(struct cluster_host *node);
-struct cluster_host *cluster_world_node(struct cluster_world *world, uint64_t id);
+struct cluster_host *cluster_world_node(const struct cluster_world *world, uint64_t id);
 /* cluster_links.c */
 void cluster_links_send(struct cluster_host *from, uint64_t to, enum peer_kind kind, struct pdr_bytes frame);
 void cluster_links_release(struct cluster_world *world);
@@ -90,8 +127,8 @@ void cluster_faults_init(struct cluster_world *world);
 void cluster_faults_heal(struct cluster_world *world);
 /* cluster_judge.c: event `look` */
 void cluster_judge_init(struct cluster_world *world);
-/** Two who think that they may serve a shard; after anything that a node did. */
-void cluster_judge_owners(struct cluster_world *world);
+/** Two who think that they may serve a shard; after anything that the node did. */
+void cluster_judge_owners(struct cluster_host *node);
 /** NULL: all is as it should be. A sentence's end. */
 const char *cluster_judge_unsettled(struct cluster_world *world);
 /** For the story: what each node thinks. */
