@@ -301,9 +301,26 @@ static void send_hash(struct leader *l, uint64_t now_ns)
     }
 }
 
+/* Their leases are the predecessor's, and end soon: who had to look for the new leader might find it too late. */
+static void announce(struct leader *l)
+{
+    struct letter letter = {.kind = LETTER_NEWS, .news = {directory_index(server_directory(l->options.server))}};
+    const struct row_list *members = &leader_rows(l)->of[ROW_MEMBER];
+    l->is_announced = true;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct cluster_member *member = &members->at[i]->entry.member;
+        if (member->state != MEMBER_REMOVED && member->node != l->options.id) {
+            letter_to(l, member->node, &letter);
+        }
+    }
+}
+
 void leader_tick(struct leader *l)
 {
     uint64_t now_ns = leader_now(l);
+    if (!l->is_announced) {
+        announce(l);
+    }
     lease_grantor_tick(&l->grantor, now_ns);
     pump_leases(l);
     look_for_dead(l);

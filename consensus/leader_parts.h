@@ -18,6 +18,7 @@ struct leader {
     struct list errands; /* struct errand: proposals and rounds that have no answer yet */
     uint32_t proposals;  /* of them */
     uint64_t ticked_ns;
+    bool is_announced; /* all members were told that it leads */
 
     bool *is_proposed, *is_waiting; /* by shard: a proposal about it is under way; it is in `waiting` */
     uint32_t shards;                /* that those have room for */

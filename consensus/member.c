@@ -104,6 +104,16 @@ uint64_t member_whom(struct member *m)
     return leader != 0 ? leader : nth_contact(m, m->asked_round++);
 }
 
+/* It leads, they say. A lease that the one before granted is running out: it is renewed at once, but for a leader
+ * that was known; two who name each other would have us ask them without end. */
+static void found(struct member *m, uint64_t leader, bool was_known)
+{
+    member_hint(m, leader);
+    if (leader != 0 && !was_known) {
+        lease_holder_hurry(&m->holder);
+    }
+}
+
 static void refused(struct member *m, uint64_t from, const struct letter_no *no)
 {
     if (!lease_holder_sent(&m->holder, no->renew_no)) {
@@ -111,7 +121,7 @@ static void refused(struct member *m, uint64_t from, const struct letter_no *no)
     }
     switch ((enum letter_refusal)no->why) {
     case LETTER_NO_LEADER:
-        member_hint(m, no->leader == from ? 0 : no->leader);
+        found(m, no->leader == from ? 0 : no->leader, member_leader(m) != 0);
         break;
     case LETTER_NO_MEMBER:
         m->register_due_ns = 0; /* it may not know yet; to register twice is safe */
@@ -187,7 +197,7 @@ static void receive(struct member *m, uint64_t from, const struct letter *letter
         feed_take(m, letter->page.page);
         break;
     case LETTER_NEWS:
-        member_hint(m, from);
+        found(m, from, member_leader(m) == from);
         feed_reach(m, letter->news.dir_index);
         break;
     case LETTER_CONFIRM:

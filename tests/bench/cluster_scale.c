@@ -64,6 +64,27 @@ static const struct cluster_view *view_of(const struct cluster_host *node)
     return member_view(node->member);
 }
 
+/* Nodes that live and had no lease for a while: what they hold cannot be read meanwhile. */
+static bool *has_lapsed;
+
+static void look_for_lapses(struct cluster_world *world)
+{
+    for (uint32_t i = 0; i < world->size; i++) {
+        const struct cluster_host *node = &world->nodes[i];
+        has_lapsed[i] = has_lapsed[i] ||
+                        (node->member != NULL && sim_clock_now_ns(&node->clock) >= member_lease_until(node->member));
+    }
+}
+
+static uint32_t lapses(const struct cluster_world *world)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < world->size; i++) {
+        sum += has_lapsed[i];
+    }
+    return sum;
+}
+
 /* Until it is so; the time that took. */
 static double wait_for(struct cluster_world *world, bool (*is_so)(struct cluster_world *world), const char *what)
 {
@@ -73,6 +94,7 @@ static double wait_for(struct cluster_world *world, bool (*is_so)(struct cluster
             printf("failed: %s: %s\n", what, world->sim.failed ? world->sim.why : "not within two minutes");
             exit(1);
         }
+        look_for_lapses(world);
     }
     return (double)(world->sim.now_ns - from_ns) / 1e6;
 }
@@ -298,29 +320,32 @@ static uint64_t dead_id;
 
 static bool is_decided(struct cluster_world *world)
 {
-    const struct cluster_member *row = cluster_rows_member(&view_of(leader_of(world))->rows, dead_id);
-    return row->state == MEMBER_DOWN;
+    const struct cluster_host *leader = leader_of(world);
+    return leader != NULL && cluster_rows_member(&view_of(leader)->rows, dead_id)->state == MEMBER_DOWN;
 }
 
+/* But for the founder's first shard, which has one copy. */
 static bool has_no_shard(struct cluster_world *world)
 {
     const struct row_list *shards = &view_of(leader_of(world))->rows.of[ROW_SHARD];
     for (uint32_t i = 0; i < shards->count; i++) {
-        if (shards->at[i]->entry.shard.primary == dead_id) {
+        if (shards->at[i]->entry.shard.primary == dead_id && shards->at[i]->entry.shard.isr.count > 1) {
             return false;
         }
     }
     return true;
 }
 
-static void measure_death(struct cluster_world *world, uint32_t nth)
+static bool has_leader(struct cluster_world *world)
 {
-    struct cluster_host *node = &world->nodes[(nth + 1) * world->size / (DEATHS + 1)];
+    return leader_of(world) != NULL;
+}
+
+static void measure_death(struct cluster_world *world, struct cluster_host *node)
+{
     const struct cluster_host *leader = leader_of(world);
     uint32_t own = 0;
-    if (node == leader) {
-        return;
-    }
+    double elected = 0;
     const struct row_list *shards = &view_of(leader)->rows.of[ROW_SHARD];
     for (uint32_t i = 0; i < shards->count; i++) {
         own += shards->at[i]->entry.shard.primary == node->id;
@@ -328,7 +353,12 @@ static void measure_death(struct cluster_world *world, uint32_t nth)
     double lease_ms = ((double)member_lease_until(node->member) - (double)sim_clock_now_ns(&node->clock)) / 1e6;
     dead_id = node->id;
     begin_account(world);
+    memset(has_lapsed, 0, world->size * sizeof *has_lapsed);
     cluster_host_crash(node);
+    if (node == leader) {
+        elected = wait_for(world, has_leader, "election");
+        printf("the leader dies: another leads %.0f ms later; then:\n", elected);
+    }
     double down = wait_for(world, is_decided, "death");
     double promoted = wait_for(world, has_no_shard, "promotion");
     double known = wait_for(world, all_know_all, "feed");
@@ -336,9 +366,11 @@ static void measure_death(struct cluster_world *world, uint32_t nth)
     double before_ms = (double)LEASE_NS * (100 - LEASE_DRIFT_PERCENT) / 100 / 1e6 - lease_ms;
     printf(
         "a node dies, primary of %u shards, %.0f ms after its last renewal: down after %.0f ms, all promoted %.0f ms "
-        "later, known everywhere %.0f ms later: %.0f ms in all; leader sent %llu bytes of pages\n",
-        own, before_ms, down, promoted, known, before_ms + down + promoted + known,
-        (unsigned long long)account.leader.bytes[LETTER_PAGE]);
+        "later, known everywhere %.0f ms later: %.0f ms in all; leader sent %llu bytes of pages; %u other nodes were "
+        "without "
+        "a lease for a while\n",
+        own, before_ms, down, promoted, known, before_ms + elected + down + promoted + known,
+        (unsigned long long)account.leader.bytes[LETTER_PAGE], lapses(world));
     cluster_host_start(node);
     wait_for(world, is_settled, "settling");
 }
@@ -359,6 +391,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     struct cluster_world *world = cluster_world_open(&options);
     cpu_ns = mem_new(world->size * sizeof *cpu_ns);
+    has_lapsed = mem_new(world->size * sizeof *has_lapsed);
     world->works = works;
     weigh_clock();
     sim_cancel(&world->sim, &world->look); /* for its cost: nothing goes wrong here */
@@ -368,9 +401,11 @@ int main(int argc, char **argv)
     measure_rest(world);
     measure_change(world);
     for (uint32_t i = 0; i < DEATHS; i++) {
-        measure_death(world, i);
+        measure_death(world, &world->nodes[(i + 1) * world->size / (DEATHS + 1)]);
     }
+    measure_death(world, leader_of(world));
     cluster_world_close(world);
     mem_free(cpu_ns);
+    mem_free(has_lapsed);
     return 0;
 }

@@ -194,7 +194,8 @@ static const char *unsettled_node(const struct cluster_host *node, const struct 
 
 static const char *unsettled_shards(struct cluster_world *world, const struct cluster_host *leader)
 {
-    for (uint32_t i = 0; i < world->shards; i++) {
+    const struct cluster_info *info = cluster_rows_info(&member_view(leader->member)->rows);
+    for (uint32_t i = 0; info != NULL && i < info->next_shard; i++) { /* the clients' group may never have been made */
         const struct cluster_shard *shard = cluster_rows_shard(&member_view(leader->member)->rows, i);
         const struct cluster_host *primary = shard != NULL ? cluster_world_node(world, shard->primary) : NULL;
         if (primary == NULL || primary->member == NULL || primary->incarnation != shard->incarnation) {
