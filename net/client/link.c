@@ -5,10 +5,10 @@
 #include "core/base/limits.h"
 #include "core/env/clock.h"
 #include "net/client/client_parts.h"
+#include "net/wire/buffer.h"
 #include "net/wire/codec.h"
 #include "net/wire/rpc.h"
 
-#define KEEP_BUFFER_MAX (256u << 10)
 #define CODE_MAX 64u
 
 static void tell_changed(struct pdr_client *c)
@@ -182,20 +182,6 @@ static size_t take_frames(struct pdr_client *c, struct pdr_bytes bytes)
     return done;
 }
 
-static void keep_rest(struct pdr_client *c, struct pdr_bytes bytes, size_t done)
-{
-    pdr_writer *in = &c->in;
-    if (bytes.data != in->data) {
-        pdr_write_raw(in, (const uint8_t *)bytes.data + done, bytes.size - done);
-    } else if (done > 0) {
-        memmove(in->data, in->data + done, in->size - done);
-        in->size -= done;
-    }
-    if (in->size == 0 && in->capacity > KEEP_BUFFER_MAX) {
-        pdr_writer_release(in);
-    }
-}
-
 static void on_received(void *user, struct pdr_bytes data)
 {
     struct pdr_client *c = user;
@@ -209,7 +195,7 @@ static void on_received(void *user, struct pdr_bytes data)
     }
     size_t done = c->in.failed ? 0 : take_frames(c, data);
     if (c->state == CLIENT_OPEN) {
-        keep_rest(c, data, done);
+        wire_buffer_keep_rest(&c->in, data, done);
     }
     if (c->in.failed) {
         pdr_writer_clear(&c->in);
@@ -235,9 +221,7 @@ void link_flush(struct pdr_client *c)
     c->transport->ops->write(c->stream, pdr_written(&c->out));
     c->batch++;
     pdr_writer_clear(&c->out);
-    if (c->out.capacity > KEEP_BUFFER_MAX) {
-        pdr_writer_release(&c->out);
-    }
+    wire_buffer_give_back(&c->out);
 }
 
 static void on_drained(void *user)

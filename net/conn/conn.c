@@ -8,10 +8,10 @@
 #include "core/base/mutation.h"
 #include "core/shard/core.h"
 #include "net/conn/watches.h"
+#include "net/wire/buffer.h"
 #include "net/wire/peer_frame.h"
 
 #define LINGER_MS 2000u
-#define KEEP_BUFFER_MAX (256u << 10)
 #define SMALL_ANSWER 1024u
 #define LOOK_MS 1000u
 #define REFUSED_MAX 64u /* connections beyond the limit that are told so at a time */
@@ -122,21 +122,6 @@ static size_t take_frames(struct conn *conn, struct pdr_bytes bytes)
     return done;
 }
 
-static void keep_rest(struct conn *conn, struct pdr_bytes bytes, size_t done)
-{
-    pdr_writer *in = &conn->in;
-    if (bytes.data == in->data) {
-        memmove(in->data, in->data + done, in->size - done);
-        in->size -= done;
-    } else if (done < bytes.size) {
-        pdr_write_raw(in, (const uint8_t *)bytes.data + done, bytes.size - done);
-    }
-    if (in->size == 0 && in->capacity > KEEP_BUFFER_MAX) {
-        pdr_writer_release(in);
-        pdr_writer_init(in, NULL, 0, 0);
-    }
-}
-
 /* Another node's connection leaves us, with what it has said so far. False: it is a client's. */
 static bool leave_to_peers(struct conn *conn, struct pdr_bytes first)
 {
@@ -181,7 +166,7 @@ static void received(void *user, struct pdr_bytes data)
         conn_end(conn, PDR_OVERLOADED, "the machine has no memory for this frame");
         return;
     }
-    keep_rest(conn, data, take_frames(conn, data));
+    wire_buffer_keep_rest(&conn->in, data, take_frames(conn, data));
 }
 
 static void go_on(struct conn *conn)
@@ -192,7 +177,7 @@ static void go_on(struct conn *conn)
     }
     conn->paused = false;
     struct pdr_bytes rest = pdr_written(&conn->in);
-    keep_rest(conn, rest, take_frames(conn, rest));
+    wire_buffer_keep_rest(&conn->in, rest, take_frames(conn, rest));
     if (!conn->paused && conn->state == CONN_OPEN) {
         conn->conns->transport->ops->resume(conn->stream);
     }
@@ -370,10 +355,7 @@ static void flush_one(struct conn *conn)
         ops->write(conn->stream, pdr_written(&conn->out));
         pdr_writer_clear(&conn->out);
     }
-    if (conn->out.capacity > KEEP_BUFFER_MAX) {
-        pdr_writer_release(&conn->out);
-        pdr_writer_init(&conn->out, NULL, 0, 0);
-    }
+    wire_buffer_give_back(&conn->out);
     note_held(conn);
     if (conn->held > 0 && !timer_is_set(&conn->conns->slow) && !conn->conns->closing) {
         timer_set(&conn->conns->core->wheel, &conn->conns->slow, core_now_ns(conn->conns->core) + LOOK_MS * NS_PER_MS);

@@ -103,10 +103,7 @@ static void write_out(struct peer_conn *conn)
         ops_of(conn)->write(conn->stream, pdr_written(out));
         pdr_writer_clear(out);
     }
-    if (out->capacity > KEEP_BUFFER_MAX) {
-        pdr_writer_release(out);
-        pdr_writer_init(out, NULL, 0, 0);
-    }
+    wire_buffer_give_back(out);
 }
 
 static void end(struct peer_conn *conn, uint64_t linger_ms)

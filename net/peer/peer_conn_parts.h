@@ -3,8 +3,8 @@
 #define NET_PEER_PEER_CONN_PARTS_H
 
 #include "net/peer/peer_link.h"
+#include "net/wire/buffer.h"
 
-#define KEEP_BUFFER_MAX (256u << 10)
 #define BATCH_BYTES (64u << 10) /* a batch ends with the frame that makes it so long: none waits for much behind it */
 
 static inline const struct transport_ops *ops_of(const struct peer_conn *conn)

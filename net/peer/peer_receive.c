@@ -134,21 +134,6 @@ static size_t take_frames(struct peer_conn *conn, struct pdr_bytes bytes)
     return done;
 }
 
-static void keep_rest(struct peer_conn *conn, struct pdr_bytes bytes, size_t done)
-{
-    pdr_writer *in = &conn->in;
-    if (bytes.data == in->data) {
-        memmove(in->data, in->data + done, in->size - done);
-        in->size -= done;
-    } else if (done < bytes.size) {
-        pdr_write_raw(in, (const uint8_t *)bytes.data + done, bytes.size - done);
-    }
-    if (in->size == 0 && in->capacity > KEEP_BUFFER_MAX) {
-        pdr_writer_release(in);
-        pdr_writer_init(in, NULL, 0, 0);
-    }
-}
-
 /* The link it is for ends at another core: the connection goes there, before anything was answered. */
 static bool leave_elsewhere(struct peer_conn *conn, struct pdr_bytes bytes)
 {
@@ -181,7 +166,7 @@ void peer_conn_take(struct peer_conn *conn, struct pdr_bytes data)
     if (conn->state == PEER_CONN_SHAKING && leave_elsewhere(conn, data)) {
         return;
     }
-    keep_rest(conn, data, take_frames(conn, data));
+    wire_buffer_keep_rest(&conn->in, data, take_frames(conn, data));
     if (conn->in.failed && conn->state != PEER_CONN_ENDING) {
         peer_conn_give_up(conn, PEER_REFUSAL_STOPPING, "the node has no memory for this frame");
     }
@@ -191,7 +176,7 @@ void peer_conn_go_on(struct peer_conn *conn)
 {
     struct pdr_bytes rest = pdr_written(&conn->in);
     if (rest.size > 0) {
-        keep_rest(conn, rest, take_frames(conn, rest));
+        wire_buffer_keep_rest(&conn->in, rest, take_frames(conn, rest));
     }
     if (!conn->held && conn->state == PEER_CONN_UP) {
         conn->paused = false;
