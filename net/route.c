@@ -1,6 +1,7 @@
 /* net/route.c: stage 3 of 7 (frame before it, mailbox after it). Makes the choice: this core, another core. */
 #include "net/route.h"
 
+#include "core/cluster_map.h"
 #include "core/shard/core.h"
 #include "core/shard/stages.h"
 
@@ -51,13 +52,13 @@ void route(void *user, struct core *from, struct call *call)
         return;
     }
     stages_begin(from, call);
-    call->shard = cluster_map_shard(&router->map, call->key_hash);
+    call->shard = cluster_map_shard(from->map, call->key_hash);
     route_to_shard(router, from, call);
 }
 
 void route_to_shard(struct router *router, struct core *from, struct call *call)
 {
-    struct core *owner = router->cores[cluster_map_core(&router->map, call->shard)];
+    struct core *owner = router->cores[cluster_map_core(from->map, call->shard)];
     if (owner == from) {
         core_deliver(from, call);
     } else {

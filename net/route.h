@@ -3,7 +3,6 @@
 #define NET_ROUTE_H
 
 #include "core/call.h"
-#include "core/cluster_map.h"
 
 struct core;
 
@@ -15,7 +14,6 @@ struct system_actor {
 };
 
 struct router {
-    struct cluster_map map;
     struct core **cores;
     struct core *control;
     const struct system_actor *system; /* ends with a NULL key */

@@ -63,6 +63,7 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     core->world = *world;
     core->limits = *limits;
     set_defaults(&core->limits);
+    core->map = world->map;
     core->index = index;
     core->shard_count = shard_count;
     core->until_sampled = 1;

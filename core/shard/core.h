@@ -19,6 +19,7 @@
 #include "core/store/store.h"
 
 struct core;
+struct cluster_map;
 struct shard;
 struct submission;
 struct tells;
@@ -54,6 +55,7 @@ struct core_world {
     struct work *work;
     struct journal *journal; /* NULL on the control core, which has no shards */
     struct store *store;
+    const struct cluster_map *map; /* the first one: core->map */
     class_find find_class;
     void *registry;
     /** Stage 3, for calls that turns make; takes the call. Set by net/route through the node. */
@@ -91,7 +93,8 @@ struct core {
     struct call_pool calls;
     struct fiber_pool *fibers;
 
-    struct shard **shards; /* by shard id; NULL for those of other cores */
+    const struct cluster_map *map; /* by which calls are routed; the same for the whole of a tick */
+    struct shard **shards;         /* by shard id; NULL for those of other cores */
     uint32_t shard_count;
 
     struct hash activations; /* by full address */

@@ -58,7 +58,7 @@ static void ask(struct conn *conn, const struct frame *frame, const struct sessi
     }
     conn->id = ++conn->conns->next_id;
     call->kind = id != NULL ? CALL_SESSION_RESUME : CALL_SESSION_OPEN;
-    call->shard = (uint32_t)rng_below(&core->rng, conn->conns->router->map.shard_count);
+    call->shard = (uint32_t)rng_below(&core->rng, core->map->shard_count);
     if (id != NULL) {
         call->session.id = *id;
         call->shard = id->shard;
@@ -77,7 +77,7 @@ void conn_ask_session(struct conn *conn, const struct frame *frame, const struct
 {
     struct session_id id;
     bool opens = hello->session.size == 0;
-    bool is_known = !opens && session_id_decode(hello->session, &id) && id.shard < conn->conns->router->map.shard_count;
+    bool is_known = !opens && session_id_decode(hello->session, &id) && id.shard < conn->conns->core->map->shard_count;
     if (conn->has_session == CONN_SESSION_HELD && !(is_known && session_id_equal(&id, &conn->session))) {
         conn_refuse(conn, frame, PDR_INVALID,
                     "this connection has a session already: another one needs another connection");
@@ -116,7 +116,7 @@ void conn_leave_session(struct conn *conn)
     struct conns *conns = conn->conns;
     if (conn->has_session == CONN_SESSION_HELD && !conns->core->dead) {
         const struct router *router = conns->router;
-        struct core *home = router->cores[cluster_map_core(&router->map, conn->session.shard)];
+        struct core *home = router->cores[cluster_map_core(conn->conns->core->map, conn->session.shard)];
         sessions_leave(conns->core, home, &conn->session, conn->id);
     }
 }

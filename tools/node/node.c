@@ -401,6 +401,7 @@ static void make_cores(struct node *node, const struct node_options *options)
         .work = world->work,
         .journal = node->journal,
         .store = node->store,
+        .map = &node->alone,
         .find_class = registry_find,
         .registry = node->registry,
         .route = route,
@@ -440,6 +441,7 @@ static struct node *new_node(const struct node_world *world, const struct node_o
     snprintf(node->id, sizeof node->id, "%s", options->id != NULL ? options->id : node->name);
     node->identity = (struct conn_identity){node->name, node->cluster, PDR_VERSION};
     node->labels = options->labels;
+    node->alone = cluster_map_alone(CLUSTER_SHARDS, world->cores);
     node->cores = mem_new(world->cores * sizeof *node->cores);
     node->parts = mem_new(world->cores * sizeof *node->parts);
     node->core_positions = mem_new(world->cores * sizeof *node->core_positions);
@@ -537,8 +539,7 @@ enum pdr_status node_open(const struct node_world *world, const struct node_opti
     }
     recovery_free(recovery);
     recovery = NULL;
-    node->router =
-        (struct router){cluster_map_alone(CLUSTER_SHARDS, world->cores), node->cores, node->control, node->system};
+    node->router = (struct router){node->cores, node->control, node->system};
     sys_node_init(node);
     int host_size = (int)(strrchr(options->listen, ':') - options->listen); /* listen took it, so there is one */
     snprintf(node->address, sizeof node->address, "%.*s:%u", host_size, options->listen, (unsigned)node_port(node));

@@ -3,6 +3,7 @@
 #define TOOLS_NODE_NODE_PARTS_H
 
 #include "actors/registry.h"
+#include "core/cluster_map.h"
 #include "core/shard/core.h"
 #include "net/conn/conn.h"
 #include "net/route.h"
@@ -34,6 +35,7 @@ struct node {
     struct core **cores;
     struct node_core *parts;
     struct core *control;
+    struct cluster_map alone; /* the map of a node that is in no cluster */
     struct router router;
     struct system_actor system[3];
     struct listener *listener;

@@ -30,8 +30,8 @@ void sys_send_to_owner(struct node *node, struct call *call, void (*deliver)(str
         call_finish(call);
         return;
     }
-    call->shard = cluster_map_shard(&node->router.map, pdr_ref_hash(ref.key));
-    call->at = node->cores[cluster_map_core(&node->router.map, call->shard)];
+    call->shard = cluster_map_shard(node->control->map, pdr_ref_hash(ref.key));
+    call->at = node->cores[cluster_map_core(node->control->map, call->shard)];
     call->owner_route = node;
     call->message.deliver = deliver;
     loop_post(call->at->world.loop, &call->message);
