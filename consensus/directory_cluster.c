@@ -46,7 +46,9 @@ enum directory_code directory_apply_found(struct directory *d, const struct comm
                                        .replicas = command->replicas,
                                        .min_isr = command->min_isr,
                                        .voters = command->voters,
-                                       .next_shard = command->shards});
+                                       .next_shard = command->shards,
+                                       .home = command->home,
+                                       .epochs = command->epochs});
     directory_put(d, &(struct entry){.kind = ROW_GROUP,
                                      .group = {.name = pdr_str(DIRECTORY_DEFAULT_GROUP),
                                                .shards = command->shards,

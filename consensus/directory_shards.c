@@ -86,6 +86,19 @@ static enum directory_code check_first_copies(struct directory *d, const struct 
     return code;
 }
 
+/* Copies of a first assignment are taken to be empty. The founder's are not, if it had data. */
+static enum directory_code check_home(struct directory *d, const struct command_assign *command)
+{
+    uint64_t home = cluster_rows_info(&d->rows)->home;
+    const struct cluster_group *group = cluster_rows_group(&d->rows, pdr_str(DIRECTORY_DEFAULT_GROUP));
+    bool is_old = home != 0 && group != NULL && command->shard - group->first < group->shards;
+    if (is_old && (command->isr.count != 1 || command->primary != home)) {
+        return directory_refuse(d, DIRECTORY_NOT_IN_SYNC, "node %016" PRIx64 " has the data of shard %u", home,
+                                command->shard);
+    }
+    return DIRECTORY_DONE;
+}
+
 enum directory_code directory_apply_assign(struct directory *d, const struct command_assign *command)
 {
     struct cluster_shard shard;
@@ -108,7 +121,10 @@ enum directory_code directory_apply_assign(struct directory *d, const struct com
     if (!copies_have(&command->isr, command->primary)) {
         return DIRECTORY_NOT_IN_SYNC;
     }
-    code = check_first_copies(d, &command->isr);
+    code = check_home(d, command);
+    if (code == DIRECTORY_DONE) {
+        code = check_first_copies(d, &command->isr);
+    }
     if (code == DIRECTORY_DONE) {
         code = check_targets(d, &command->targets);
     }
@@ -120,7 +136,7 @@ enum directory_code directory_apply_assign(struct directory *d, const struct com
     }
     shard = (struct cluster_shard){.shard = command->shard,
                                    .lineage = 1,
-                                   .epoch = 1,
+                                   .epoch = cluster_rows_info(&d->rows)->epochs + 1,
                                    .primary = command->primary,
                                    .incarnation = cluster_rows_member(&d->rows, command->primary)->incarnation,
                                    .min_isr = command->min_isr,

@@ -97,7 +97,12 @@ static bool may_hold(const struct cluster_member *member, const struct cluster_g
 static uint32_t homes(const struct leader *l, const struct cluster_group *group, uint64_t *out, uint32_t max)
 {
     const struct row_list *members = &leader_rows(l)->of[ROW_MEMBER];
+    uint64_t home = cluster_rows_info(leader_rows(l))->home;
     uint32_t count = 0;
+    if (home != 0 && group->first == 0) { /* the default group's data is there already */
+        *out = home;
+        return is_up(l, home) ? 1 : 0;
+    }
     for (uint32_t i = 0; i < members->count && count < max; i++) {
         if (may_hold(&members->at[i]->entry.member, group)) {
             out[count++] = members->at[i]->entry.member.node;

@@ -43,6 +43,28 @@ TEST(a_cluster_begins_once_and_with_sense)
     directory_free(d);
 }
 
+/* A first assignment takes all copies for empty, and begins with epoch 1: not where the founder brings data. */
+TEST(a_founder_with_data_keeps_it)
+{
+    struct directory *d = directory_new();
+    struct command command = founding(4, 3, 2, 3);
+    command.found.home = 2;
+    command.found.epochs = 7;
+    EXPECT_CODE(tell(d, command), DONE);
+    EXPECT_CODE(tell(d, registration(1, 1)), DONE);
+    EXPECT_CODE(tell(d, registration(2, 1)), DONE);
+    command = (struct command){.kind = COMMAND_ASSIGN, .assign = {3, 0, 1, {1, {{1, 11}}}, {1, {1}}, 1}};
+    const struct directory_result *result = tell(d, command);
+    EXPECT_CODE(result, NOT_IN_SYNC);
+    EXPECT_STR(result->text, "node 0000000000000002 has the data of shard 3");
+    command.assign = (struct command_assign){3, 0, 2, {2, {{2, 12}, {1, 11}}}, {2, {2, 1}}, 1};
+    EXPECT_CODE(tell(d, command), NOT_IN_SYNC);
+    command.assign = (struct command_assign){3, 0, 2, {1, {{2, 12}}}, {1, {2}}, 1};
+    EXPECT_CODE(tell(d, command), DONE);
+    EXPECT(shard_of(d, 3)->epoch == 8);
+    directory_free(d);
+}
+
 TEST(settings_are_checked)
 {
     struct directory *d = small_directory();
