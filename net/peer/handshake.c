@@ -52,6 +52,7 @@ static void say_hello(struct handshake *h, uint64_t to, uint32_t core, pdr_write
                                                      .node = self->node,
                                                      .incarnation = self->incarnation,
                                                      .dials = h->dials,
+                                                     .knocks = h->knocks,
                                                      .to = to,
                                                      .core = core,
                                                      .cores = self->cores,
@@ -64,11 +65,12 @@ static void say_hello(struct handshake *h, uint64_t to, uint32_t core, pdr_write
     pdr_writer_release(&payload);
 }
 
-void handshake_dial(struct handshake *h, const struct handshake_self *self, uint64_t node, uint32_t core,
+void handshake_dial(struct handshake *h, const struct handshake_self *self, uint64_t node, uint32_t core, bool knocks,
                     const uint8_t nonce[PEER_NONCE_SIZE], pdr_writer *out)
 {
     begin(h, self, nonce);
     h->dials = true;
+    h->knocks = knocks;
     h->wanted = node;
     h->core = core;
     say_hello(h, node, core, out);
@@ -120,7 +122,7 @@ static enum handshake_step check_names(struct handshake *h, const struct peer_he
                       "node %016" PRIx64 " wants node %016" PRIx64 ", and node %016" PRIx64 " answers at its address",
                       self->node, h->wanted, hello->node);
     }
-    if (!h->dials && hello->node < self->node) {
+    if (!h->dials && !hello->knocks && hello->node < self->node) {
         return refuse(h, PEER_REFUSAL_DIRECTION,
                       "node %016" PRIx64 " waits to be connected to by node %016" PRIx64 ", whose id is higher",
                       hello->node, self->node);

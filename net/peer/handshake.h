@@ -43,7 +43,7 @@ enum handshake_state { HANDSHAKE_WANTS_HELLO, HANDSHAKE_WANTS_PROOF, HANDSHAKE_P
 struct handshake {
     const struct handshake_self *self;
     enum handshake_state state;
-    bool dials;
+    bool dials, knocks;
     uint64_t wanted; /* the node that was dialed */
     uint32_t core;   /* dials: the link's number */
     uint8_t nonce[PEER_NONCE_SIZE];
@@ -59,8 +59,9 @@ enum handshake_step {
     HANDSHAKE_REFUSED, /* refusal, why */
 };
 
-/** Connected to `node`: writes hello. `self` is borrowed until handshake_release. */
-void handshake_dial(struct handshake *h, const struct handshake_self *self, uint64_t node, uint32_t core,
+/** Connected to `node`: writes hello. `knocks`: it does not know us yet, and we may have the lower
+ * id. `self` is borrowed until handshake_release. */
+void handshake_dial(struct handshake *h, const struct handshake_self *self, uint64_t node, uint32_t core, bool knocks,
                     const uint8_t nonce[PEER_NONCE_SIZE], pdr_writer *out);
 /** Somebody has connected. */
 void handshake_answer(struct handshake *h, const struct handshake_self *self, const uint8_t nonce[PEER_NONCE_SIZE]);

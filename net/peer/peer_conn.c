@@ -232,7 +232,7 @@ struct peer_conn *peer_conn_dial(struct peer_link *link, const char **why)
         return NULL;
     }
     draw_nonce(peers, nonce);
-    handshake_dial(&conn->shake, &peers->self, link->peer->id, link->core, nonce, &conn->out);
+    handshake_dial(&conn->shake, &peers->self, link->peer->id, link->core, link->peer->knocks, nonce, &conn->out);
     return conn;
 }
 

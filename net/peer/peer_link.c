@@ -31,7 +31,8 @@ static uint64_t now_of(const struct peer_link *link)
 static bool dials(const struct peer_link *link)
 {
     const struct peers_net *peers = peers_of(link);
-    return peers->self.node > link->peer->id && !link->peer->removed && !peers->closing;
+    bool ours = peers->self.node > link->peer->id || link->peer->knocks;
+    return ours && !link->peer->removed && !peers->closing;
 }
 
 /* Trying. */
@@ -158,10 +159,16 @@ struct peer_link *peer_link_new(struct peer_node *peer, uint32_t core)
     link->backoff_ms = limits->backoff_ms_min;
     timer_init(&link->timer, fire);
     list_push_back(&peer->links, &link->node);
-    if (dials(link)) {
-        set_timer(link, rng_below(peer->peers->world.rng, limits->backoff_ms_min * NS_PER_MS));
-    }
+    peer_link_try(link);
     return link;
+}
+
+void peer_link_try(struct peer_link *link)
+{
+    struct peers_net *peers = peers_of(link);
+    if (link->conn == NULL && !timer_is_set(&link->timer) && dials(link)) {
+        set_timer(link, rng_below(peers->world.rng, peers->limits.backoff_ms_min * NS_PER_MS));
+    }
 }
 
 void peer_link_free(struct peer_link *link, enum peer_refusal refusal, const char *why)
@@ -255,6 +262,11 @@ struct peer_link *peer_link_admit(struct peers_net *peers, struct handshake *sha
     bool control = who->core == PEER_CORE_CONTROL;
     uint32_t links = who->cores > peers->self.cores ? who->cores : peers->self.cores;
     uint32_t core = control ? who->core : who->core % peers->self.cores;
+    if (peer == NULL && peers->world.guest != NULL && !peers->closing &&
+        peers->world.guest(peers->world.guest_user, who)) {
+        peer = peer_node_new(peers, who->node);
+        snprintf(peer->address, sizeof peer->address, "%s", who->address);
+    }
     if (peer == NULL) {
         return refuse(shake, PEER_REFUSAL_UNKNOWN, "is no member of the cluster, or not as far as is known here yet");
     }

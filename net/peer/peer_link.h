@@ -14,8 +14,8 @@ struct peer_node {
     struct peers_net *peers;
     uint64_t id;
     uint64_t incarnation; /* the highest that the directory told, or that proved itself */
-    bool removed;
-    bool is_listed; /* while members are replaced */
+    bool removed, knocks; /* as in struct peer_member */
+    bool is_listed;       /* while members are replaced */
     char address[HANDSHAKE_ADDRESS_SIZE];
     struct list links;
 };
@@ -38,10 +38,13 @@ struct peer_link {
 };
 
 struct peer_node *peer_node_find(const struct peers_net *peers, uint64_t node);
+struct peer_node *peer_node_new(struct peers_net *peers, uint64_t node);
 /** NULL: there is none of that number. */
 struct peer_link *peer_link_find(const struct peer_node *peer, uint32_t core);
 /** Dials by and by, if that is our part. */
 struct peer_link *peer_link_new(struct peer_node *peer, uint32_t core);
+/** Dials by and by, if that has become our part. */
+void peer_link_try(struct peer_link *link);
 /** Its life ends; no handler is told of anything later. */
 void peer_link_free(struct peer_link *link, enum peer_refusal refusal, const char *why);
 

@@ -24,7 +24,7 @@ struct peer_node *peer_node_find(const struct peers_net *peers, uint64_t node)
     return NULL;
 }
 
-static struct peer_node *node_new(struct peers_net *peers, uint64_t id)
+struct peer_node *peer_node_new(struct peers_net *peers, uint64_t id)
 {
     struct peer_node *peer = mem_new(sizeof *peer);
     peer->peers = peers;
@@ -65,20 +65,24 @@ static void take_member(struct peers_net *peers, const struct peer_member *membe
 {
     struct peer_node *peer = peer_node_find(peers, member->node);
     if (peer == NULL) {
-        peer = node_new(peers, member->node);
+        peer = peer_node_new(peers, member->node);
     }
     bool moved = strcmp(peer->address, member->address) != 0;
     peer->is_listed = true;
     snprintf(peer->address, sizeof peer->address, "%s", member->address);
     peer->incarnation = member->incarnation > peer->incarnation ? member->incarnation : peer->incarnation;
     peer->removed = member->removed;
+    peer->knocks = member->knocks;
     if (peer->removed) {
         end_links(peer, PEER_REFUSAL_REMOVED, "the node was removed from the cluster");
         return;
     }
     end_outdated(peer, moved);
-    if (peer_link_find(peer, peers->self.core) == NULL) {
+    struct peer_link *own = peer_link_find(peer, peers->self.core);
+    if (own == NULL) {
         peer_link_new(peer, peers->self.core);
+    } else {
+        peer_link_try(own);
     }
 }
 

@@ -35,6 +35,10 @@ struct peers_world {
      * there, with `first`, which is borrowed. NULL: such are refused. */
     void (*elsewhere)(void *user, uint32_t core, intptr_t pending, struct pdr_bytes first);
     void *elsewhere_user;
+    /** Somebody who is no member has proved the secret: a node that wants to join, or became one just now. True: it
+     * is let in, and is to be among the members told next, or its links end then. NULL: none is. */
+    bool (*guest)(void *user, const struct handshake_peer *who);
+    void *guest_user;
 };
 
 /** Zero: the default, given here. */
@@ -54,6 +58,7 @@ struct peer_member {
     uint64_t incarnation; /* an earlier start of it is refused */
     const char *address;  /* HOST:PORT */
     bool removed;         /* it is refused with that sentence, and not connected to */
+    bool knocks;          /* it may not know us yet: connect to it whatever its id is */
 };
 
 /* clang-format off */

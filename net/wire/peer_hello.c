@@ -38,6 +38,14 @@ static bool read_versions(pdr_value map, struct peer_hello *out)
     return true;
 }
 
+/* May be left out. */
+static bool read_knocks(pdr_value map, bool *out)
+{
+    pdr_value knocks = pdr_value_get(map, "knocks");
+    *out = false;
+    return knocks.size == 0 || pdr_value_bool(knocks, out);
+}
+
 enum pdr_status peer_hello_parse(struct pdr_bytes payload, struct peer_hello *out, const char **why)
 {
     struct pdr_bytes nonce;
@@ -57,6 +65,8 @@ enum pdr_status peer_hello_parse(struct pdr_bytes payload, struct peer_hello *ou
         *why = "\"incarnation\" of a node's hello must be an integer";
     } else if (!pdr_value_bool(pdr_value_get(payload, "dials"), &out->dials)) {
         *why = "\"dials\" of a node's hello must be true or false";
+    } else if (!read_knocks(payload, &out->knocks)) {
+        *why = "\"knocks\" of a node's hello must be true or false";
     } else if (!read_uint(payload, "to", 1, UINT64_MAX, &out->to)) {
         *why = "\"to\" of a node's hello must be an integer above 0";
     } else if (!read_uint32(payload, "cores", 1, LIMIT_PEER_CORES_MAX, &out->cores)) {
@@ -82,7 +92,7 @@ static void write_uint(pdr_writer *out, const char *key, uint64_t value)
 
 void peer_hello_encode(pdr_writer *out, const struct peer_hello *hello)
 {
-    pdr_write_map(out, 11);
+    pdr_write_map(out, 12);
     pdr_write_cstr(out, "versions");
     pdr_write_array(out, 2);
     pdr_write_uint(out, hello->version_min);
@@ -94,6 +104,8 @@ void peer_hello_encode(pdr_writer *out, const struct peer_hello *hello)
     write_uint(out, "incarnation", hello->incarnation);
     pdr_write_cstr(out, "dials");
     pdr_write_bool(out, hello->dials);
+    pdr_write_cstr(out, "knocks");
+    pdr_write_bool(out, hello->knocks);
     write_uint(out, "to", hello->to);
     write_uint(out, "core", hello->core);
     write_uint(out, "cores", hello->cores);

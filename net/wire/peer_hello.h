@@ -14,8 +14,8 @@
 
 #define PEER_NONCE_SIZE 32u
 
-/** `{"versions": [min, max], "features", "cluster", "node", "incarnation", "dials", "to", "core", "cores", "address",
- * "nonce"}` */
+/** `{"versions": [min, max], "features", "cluster", "node", "incarnation", "dials", "knocks", "to", "core", "cores",
+ * "address", "nonce"}` */
 struct peer_hello {
     uint32_t version_min, version_max; /* of the peer protocol */
     uint64_t features;                 /* bits that the sender understands; both sides use what both have */
@@ -23,6 +23,7 @@ struct peer_hello {
     uint64_t node;                     /* never 0 */
     uint64_t incarnation;              /* which start of the node this is */
     bool dials;                        /* the sender made the connection */
+    bool knocks;                       /* ... and is not known there yet, as far as it knows */
     uint64_t to;                       /* whom it wants; never 0 */
     uint32_t core;                     /* which of the pair's links this is (core/env/peer.h) */
     uint32_t cores;                    /* that the sender has: 1..LIMIT_PEER_CORES_MAX */

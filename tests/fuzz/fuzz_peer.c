@@ -119,7 +119,7 @@ static void check_handshake(const uint8_t *data, size_t size, bool dials)
         .secret = secret, .cluster = "blue", .address = "h:1", .node = 5, .incarnation = 1, .cores = 2};
     pdr_writer_init(&out, NULL, 0, 0);
     if (dials) {
-        handshake_dial(&shake, &self, 4, 1, nonce, &out);
+        handshake_dial(&shake, &self, 4, 1, false, nonce, &out);
     } else {
         handshake_answer(&shake, &self, nonce);
     }

@@ -67,7 +67,7 @@ static void pair_release(struct pair *p)
 
 static void begin(struct pair *p)
 {
-    handshake_dial(&p->dialer.shake, &p->dialer.self, ACCEPTOR, 1, p->dialer.nonce, &p->dialer.out);
+    handshake_dial(&p->dialer.shake, &p->dialer.self, ACCEPTOR, 1, false, p->dialer.nonce, &p->dialer.out);
     handshake_answer(&p->acceptor.shake, &p->acceptor.self, p->acceptor.nonce);
 }
 

@@ -457,6 +457,32 @@ TEST(unknown)
     refused(&t, "is no member");
 }
 
+static bool let_in(void *user, const struct handshake_peer *who)
+{
+    *(struct handshake_peer *)user = *who;
+    return true;
+}
+
+/* A node that wants to join is known to nobody, and the lower id would wait to be connected to. */
+TEST(a_guest_who_knocks)
+{
+    struct handshake_peer guest = {0};
+    struct two t = two_new(&(struct peers_limits){0});
+    peers_members(t.high->net, NULL, 0);
+    t.high->net->world.guest = let_in;
+    t.high->net->world.guest_user = &guest;
+    peers_members(t.low->net, &(struct peer_member){.node = HIGH, .address = "h:1", .knocks = true}, 1);
+    meet(t.high, &t.at_high, t.low, &t.at_low);
+    EXPECT(guest.node == LOW);
+    EXPECT(peer_life(&t.high->net->peers, LOW) != 0 && peer_life(&t.low->net->peers, HIGH) != 0);
+    EXPECT_INT(say(t.high, LOW, 0, "come in"), PDR_OK);
+    carry(&t);
+    peers_members(t.high->net, NULL, 0); /* and was not told of again */
+    carry(&t);
+    EXPECT(peer_life(&t.high->net->peers, LOW) == 0 && peer_life(&t.low->net->peers, HIGH) == 0);
+    two_free(&t);
+}
+
 TEST(old_incarnation)
 {
     struct two t = two_new(&(struct peers_limits){0});
