@@ -50,6 +50,10 @@
     F(S, U64,    node,        UINT64_MAX)                                                                              \
     F(S, U64,    incarnation, UINT64_MAX)                                                                              \
     F(S, BOOL,   alive,       1)
+/** By the node itself: this process ends, and uses its lease no more. */
+#define COMMAND_LEAVE_FIELDS(F, S)                                                                                     \
+    F(S, U64,    node,        UINT64_MAX)                                                                              \
+    F(S, U64,    incarnation, UINT64_MAX)
 #define COMMAND_DRAIN_FIELDS(F, S)                                                                                     \
     F(S, U64,    node,        UINT64_MAX)                                                                              \
     F(S, BOOL,   draining,    1)
@@ -137,6 +141,7 @@
     X(12, 1, PIN,      pin)                                                                                            \
     X(13, 1, TYPE,     type)                                                                                           \
     X(14, 1, PUBLISH,  publish)                                                                                        \
+    X(18, 1, LEAVE,    leave)                                                                                          \
     X(20, 1, ASSIGN,   assign)                                                                                         \
     X(21, 1, PROMOTE,  promote)                                                                                        \
     X(22, 1, ADD,      add)                                                                                            \

@@ -175,24 +175,34 @@ static enum directory_code check_incarnation(struct directory *d, const struct c
                             member->node, member->incarnation, incarnation);
 }
 
-enum directory_code directory_apply_alive(struct directory *d, const struct command_alive *command)
+static enum directory_code set_state(struct directory *d, uint64_t node, uint64_t incarnation, enum member_state state)
 {
     enum directory_code code;
-    const struct cluster_member *member = directory_living(d, command->node, &code);
+    const struct cluster_member *member = directory_living(d, node, &code);
     if (member == NULL) {
         return code;
     }
-    code = check_incarnation(d, member, command->incarnation);
+    code = check_incarnation(d, member, incarnation);
     if (code != DIRECTORY_DONE) {
         return code;
     }
     struct cluster_member next = *member;
-    next.state = command->alive ? MEMBER_UP : MEMBER_DOWN;
+    next.state = (uint8_t)state;
     if (next.state == member->state) {
         return DIRECTORY_ALREADY;
     }
     put_member(d, &next);
     return DIRECTORY_DONE;
+}
+
+enum directory_code directory_apply_alive(struct directory *d, const struct command_alive *command)
+{
+    return set_state(d, command->node, command->incarnation, command->alive ? MEMBER_UP : MEMBER_DOWN);
+}
+
+enum directory_code directory_apply_leave(struct directory *d, const struct command_leave *command)
+{
+    return set_state(d, command->node, command->incarnation, MEMBER_DOWN);
 }
 
 enum directory_code directory_apply_drain(struct directory *d, const struct command_drain *command)

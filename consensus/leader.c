@@ -266,6 +266,9 @@ void leader_applied(struct leader *l, const struct directory_result *result)
         const struct entry *entry = &result->changed[i]->entry;
         if (entry->kind == ROW_MEMBER) {
             note_member(l, &entry->member);
+            if (result->command == COMMAND_LEAVE) {
+                lease_grantor_left(&l->grantor, entry->member.node, entry->member.incarnation);
+            }
             tell(l, entry->member.node);
             l->look_at_all = true;
         } else if (entry->kind == ROW_GROUP) {

@@ -94,6 +94,15 @@ void lease_grantor_register(struct lease_grantor *grantor, uint64_t now_ns, uint
     at->end_ns = MUTATION(112) ? grantor->counted_ns : end_from(grantor, now_ns);
 }
 
+void lease_grantor_left(struct lease_grantor *grantor, uint64_t node, uint64_t incarnation)
+{
+    struct lease_node *at = find(grantor, node);
+    if (at != NULL && at->incarnation == incarnation) {
+        at->left = true;
+        at->waiting_no = at->asked_no = at->due_no = 0;
+    }
+}
+
 void lease_grantor_remove(struct lease_grantor *grantor, uint64_t node)
 {
     struct lease_node *at = find(grantor, node);
@@ -120,7 +129,7 @@ enum lease_renewed lease_grantor_renew(struct lease_grantor *grantor, const stru
     if (at->removed) {
         return LEASE_RENEWED_REMOVED;
     }
-    if (renew->renew_no <= at->seen_no) {
+    if (renew->renew_no <= at->seen_no || at->left) {
         return LEASE_RENEWED_OLD;
     }
     at->seen_no = renew->renew_no;
@@ -237,6 +246,9 @@ bool lease_grantor_grant(struct lease_grantor *grantor, uint64_t now_ns, uint64_
 
 static bool is_over(const struct lease_grantor *grantor, const struct lease_node *at)
 {
+    if (at->left) {
+        return grantor->ready;
+    }
     bool pending = at->waiting_no != 0 || at->asked_no != 0 || at->due_no != 0;
     return grantor->ready && !pending && grantor->counted_ns >= at->end_ns && grantor->counted_ns >= grantor->grace_ns;
 }

@@ -37,6 +37,7 @@ struct lease_node {
     uint64_t feed_index; /* as the node said last */
     uint32_t takes;      /* proposals under way that take a shard from it */
     bool removed;
+    bool left;      /* this process has said that it uses its lease no more */
     bool told_over; /* lease_grantor_next_over has named it */
     uint64_t ended; /* an incarnation that ended because a later one registered, to be named; 0: none */
 };
@@ -73,6 +74,8 @@ void lease_grantor_release(struct lease_grantor *grantor);
  * when the node becomes leader, then each registration as it is applied. Whatever it was granted by others counts from
  * here (R5); the lease of an earlier process of that node is over (R12). */
 void lease_grantor_register(struct lease_grantor *grantor, uint64_t now_ns, uint64_t node, uint64_t incarnation);
+/** That process of the node has said, in the directory, that it uses its lease no more: it is over now. */
+void lease_grantor_left(struct lease_grantor *grantor, uint64_t node, uint64_t incarnation);
 /** The node was removed: it is granted nothing more; what it has runs out. */
 void lease_grantor_remove(struct lease_grantor *grantor, uint64_t node);
 /** This leader's own no-op is applied (R4): from here it grants and takes. */

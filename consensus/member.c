@@ -310,7 +310,7 @@ static bool has_no_cluster(const struct member *m)
 
 static void take_part(struct member *m)
 {
-    if (member_now(m) < m->register_due_ns || m->registering || m->founding) {
+    if (member_now(m) < m->register_due_ns || m->registering || m->founding || m->is_leaving) {
         return;
     }
     if (has_no_cluster(m) && m->options.cluster != NULL) {
@@ -325,12 +325,21 @@ static void take_part(struct member *m)
     }
 }
 
+void member_leave(struct member *m, uint64_t deadline_ms, member_answered answered, void *user)
+{
+    struct command command = {.kind = COMMAND_LEAVE, .leave = {m->options.id, m->options.incarnation}};
+    m->is_leaving = true;
+    lease_holder_drop(&m->holder);
+    member_propose(m, &command, deadline_ms, answered, user);
+}
+
 /* Lease. */
 
 static void renew(struct member *m)
 {
     struct lease_renew lease;
-    if (!member_is_registered(m) || !lease_holder_renew(&m->holder, member_now(m), m->view.index, &lease)) {
+    if (!member_is_registered(m) || m->is_leaving ||
+        !lease_holder_renew(&m->holder, member_now(m), m->view.index, &lease)) {
         return;
     }
     struct letter letter = {.kind = LETTER_RENEW, .renew = {lease.incarnation, lease.renew_no, lease.feed_index}};
@@ -529,7 +538,7 @@ const struct cluster_view *member_view(const struct member *m)
 
 uint64_t member_lease_until(const struct member *m)
 {
-    return m->is_ending ? 0 : m->lease_until;
+    return m->is_ending || m->is_leaving ? 0 : m->lease_until;
 }
 
 struct server *member_server(struct member *m)

@@ -83,6 +83,10 @@ void member_propose(struct member *member, const struct command *command, uint64
 /** LETTER_DONE: when the view's index has reached `dir_index` it has all that was acknowledged before this call. */
 void member_read(struct member *member, uint64_t deadline_ms, member_answered answered, void *user);
 
+/** This process ends: its lease is not used from here, nor renewed, and the directory hears so, that others need not
+ * wait for its end. As member_propose. */
+void member_leave(struct member *member, uint64_t deadline_ms, member_answered answered, void *user);
+
 const struct cluster_view *member_view(const struct member *member);
 /** Reads may go by the lease while the clock is below this (lease_holder.h); 0: not at all. */
 uint64_t member_lease_until(const struct member *member);

@@ -36,7 +36,7 @@ struct member {
     struct cluster_view view;
     struct lease_holder holder;
     pdr_writer strings; /* owns name, address, labels and types of options */
-    bool is_ending, wants_leader_look;
+    bool is_ending, is_leaving, wants_leader_look;
     bool is_registered; /* by the rows of the view; asked for at every tick */
 
     uint64_t leader_hint, hint_ns; /* and since when nothing was heard of it */

@@ -106,6 +106,9 @@ static struct command about_a_node(struct random_source *source, const struct cl
         return (struct command){.kind = COMMAND_PUBLISH,
                                 .publish = {node, incarnation, {pdr_written(&source->labels)}}};
     default:
+        if (below(source, 4) == 0) {
+            return (struct command){.kind = COMMAND_LEAVE, .leave = {node, incarnation}};
+        }
         return (struct command){.kind = COMMAND_ALIVE, .alive = {node, incarnation, below(source, 2) == 0}};
     }
 }

@@ -137,22 +137,39 @@ static bool is_name(const char *text, size_t size)
     return size > 0 && size <= NAME_MAX_SIZE && strspn(text, letters) >= size;
 }
 
+/* HOST:PORT,HOST:PORT,... */
+static void check_addresses(const char *flag, const char *text, char *why, size_t why_size)
+{
+    struct address address;
+    char one[ADDRESS_HOST_MAX + 16], reason[200];
+    for (size_t size; *why == 0; text += size + 1) {
+        size = strcspn(text, ",");
+        snprintf(one, sizeof one, "%.*s", size < sizeof one ? (int)size : (int)sizeof one - 1, text);
+        if (address_parse(one, &address, reason, sizeof reason) != PDR_OK) {
+            snprintf(why, why_size, "%s: %s", flag, reason);
+        }
+        if (text[size] == 0) {
+            return;
+        }
+    }
+}
+
 enum pdr_status config_check(const struct config *config, char *why, size_t why_size)
 {
     struct address listen;
     *why = 0;
     if (address_parse(config->listen, &listen, why, why_size) != PDR_OK) {
         /* it has said why */
-    } else if (config->join.count > 0) {
-        snprintf(why, why_size,
-                 "--join %.60s: this version runs single nodes, which join no cluster yet; start it without "
-                 "--join",
-                 config->join.items[0]);
+    } else if (*config->advertise != 0 && address_parse(config->advertise, &listen, why, why_size) != PDR_OK) {
+        /* the same */
     } else if (*config->name != 0 && !is_name(config->name, strlen(config->name))) {
         snprintf(why, why_size, "--name takes letters, digits, '.', '_' and '-', at most %u, not \"%.60s\"",
                  NAME_MAX_SIZE, config->name);
     } else if (config->log_segment > config->log_size / 2) {
         snprintf(why, why_size, "--log-segment must be at most half of --log-size: the journal needs two files");
+    }
+    for (size_t i = 0; i < config->join.count && *why == 0; i++) {
+        check_addresses("--join", config->join.items[i], why, why_size);
     }
     for (size_t i = 0; i < config->label.count && *why == 0; i++) {
         const char *label = config->label.items[i], *equals = strchr(label, '=');
@@ -170,6 +187,9 @@ void config_process(const struct config *config, const struct pdr_actor_type *co
     *options = (struct process_options){
         .data = config->data,
         .threads = (unsigned)config->threads,
+        .home = {.secret = *config->secret == 0 ? NULL : config->secret,
+                 .advertise = *config->advertise == 0 ? NULL : config->advertise,
+                 .join = config->join.items},
         .store = {.cache_bytes = config->store_cache, .memtable_bytes = config->store_buffer},
         .node =
             {

@@ -18,7 +18,11 @@
     X(label,        "label",        LIST,     "K=V",       "",               "",      "",                              \
       "something to know the node by, such as zone=a; `perdure status` shows it; may be given again")                  \
     X(join,         "join",         LIST,     "HOST:PORT", "",               "",      "",                              \
-      "nodes of the cluster to join; this version runs single nodes, and refuses it")                                  \
+      "nodes of the cluster to join, with commas between; without it a first start founds a cluster")                  \
+    X(secret,       "secret",       TEXT,     "FILE",      "",               "",      "",                              \
+      "the cluster's secret, which nodes prove to each other (default: the file secret in --data)")                    \
+    X(advertise,    "advertise",    TEXT,     "HOST:PORT", "",               "",      "",                              \
+      "where the other nodes reach this one (default: --listen, or the host's name if that is any address)")           \
     X(plugin,       "plugin",       LIST,     "FILE",      "",               "",      "",                              \
       "a shared object with actor types (perdure/actor.h); may be given again")                                        \
     X(threads,      "threads",      COUNT,    "N",         "0",              "0",     "64",                            \

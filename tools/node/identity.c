@@ -81,17 +81,35 @@ enum pdr_status identity_lock(const char *directory, int *lock, char *why, size_
 
 /* Identity */
 
-bool identity_is_id(const char *text)
+static bool is_hex(const char *text, size_t size)
 {
-    return strlen(text) == IDENTITY_ID_SIZE - 1 && strspn(text, "0123456789abcdef") == IDENTITY_ID_SIZE - 1;
+    return strlen(text) == size - 1 && strspn(text, "0123456789abcdef") == size - 1;
 }
 
-#define TEXT_SIZE 256u
+bool identity_is_cluster(const char *text)
+{
+    return is_hex(text, IDENTITY_CLUSTER_SIZE);
+}
+
+uint64_t identity_number(const char *node)
+{
+    return strtoull(node, NULL, 16);
+}
+
+bool identity_is_node(const char *text)
+{
+    return is_hex(text, IDENTITY_NODE_SIZE) && identity_number(text) != 0;
+}
+
+#define TEXT_SIZE 320u
 
 static void print(const struct identity *identity, char *text)
 {
-    int size = snprintf(text, TEXT_SIZE, HEAD "cluster %s\nnode %s\nincarnation %" PRIu64 "\n", identity->cluster,
-                        identity->node, identity->incarnation);
+    int size = snprintf(text, TEXT_SIZE,
+                        HEAD "cluster %s\nnode %s\n%s\nincarnation %" PRIu64 "\nboot %016" PRIx64 "\nknown %016" PRIx64
+                             "\n",
+                        identity->cluster, identity->node, identity->founds ? "founds" : "joins", identity->incarnation,
+                        identity->boot, identity->known);
     if (identity->epochs > 0) { /* a program from before there were restorations must not take it */
         snprintf(text + size, TEXT_SIZE - (size_t)size, "epochs %" PRIu64 "\n", identity->epochs);
     }
@@ -107,15 +125,18 @@ static bool parse_number(const char *digits, uint64_t *out)
 
 static bool parse(const char *text, struct identity *out)
 {
-    char again[TEXT_SIZE], digits[21] = "", epochs[21] = "0";
-    if (sscanf(text, HEAD "cluster %32s node %32s incarnation %20s epochs %20s", out->cluster, out->node, digits,
-               epochs) < 3 ||
+    char again[TEXT_SIZE], how[8] = "", digits[21] = "", boot[17] = "", known[17] = "", epochs[21] = "0";
+    if (sscanf(text, HEAD "cluster %32s node %16s %7s incarnation %20s boot %16s known %16s epochs %20s", out->cluster,
+               out->node, how, digits, boot, known, epochs) < 6 ||
         !parse_number(digits, &out->incarnation) || !parse_number(epochs, &out->epochs)) {
         return false;
     }
+    out->founds = strcmp(how, "founds") == 0;
+    out->boot = strtoull(boot, NULL, 16);
+    out->known = strtoull(known, NULL, 16);
     print(out, again); /* sscanf takes more than what this writes */
-    return strcmp(text, again) == 0 && identity_is_id(out->cluster) && identity_is_id(out->node) &&
-           (out->incarnation > 0 || out->epochs > 0) && out->incarnation < UINT64_MAX;
+    return strcmp(text, again) == 0 && identity_is_cluster(out->cluster) && identity_is_node(out->node) &&
+           out->boot != 0 && (out->incarnation > 0 || out->epochs > 0) && out->incarnation < UINT64_MAX;
 }
 
 static enum pdr_status load(const char *path, struct identity *out, char *why, size_t why_size)
@@ -142,14 +163,17 @@ static enum pdr_status load(const char *path, struct identity *out, char *why, s
     return PDR_OK;
 }
 
-static void new_id(char *id)
+static void draw(void *bytes, size_t size)
 {
-    uint8_t bytes[16];
-    while (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) {
+    while (getrandom(bytes, size, 0) != (ssize_t)size) {
     }
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        snprintf(id + 2 * i, 3, "%02x", bytes[i]);
-    }
+}
+
+static uint64_t draw_number(void)
+{
+    uint64_t number;
+    draw(&number, sizeof number);
+    return number | 1;
 }
 
 static bool exists(const char *directory, const char *name)
@@ -170,40 +194,64 @@ enum pdr_status identity_save(const char *directory, const struct identity *iden
     return PDR_OK;
 }
 
+struct identity identity_new(const char *cluster)
+{
+    struct identity identity = {.boot = draw_number(), .founds = cluster == NULL};
+    uint64_t halves[2];
+    draw(halves, sizeof halves);
+    snprintf(identity.cluster, sizeof identity.cluster, "%016" PRIx64 "%016" PRIx64, halves[0], halves[1]);
+    if (cluster != NULL) {
+        snprintf(identity.cluster, sizeof identity.cluster, "%s", cluster);
+    }
+    snprintf(identity.node, sizeof identity.node, "%016" PRIx64, draw_number());
+    return identity;
+}
+
 struct identity identity_restored(const struct identity *from, uint64_t unix_s)
 {
-    struct identity to = {.incarnation = 0};
+    struct identity to = identity_new(NULL);
     uint64_t least = (from->epochs >> 32) + 1;
-    memcpy(to.cluster, from->cluster, sizeof to.cluster);
-    new_id(to.node);
     to.epochs = (unix_s > least && unix_s <= UINT32_MAX ? unix_s : least) << 32;
     return to;
 }
 
-enum pdr_status identity_next(const char *directory, struct identity *out, char *why, size_t why_size)
+bool identity_registered(struct identity *identity, uint64_t boot)
+{
+    if (identity->boot != boot) {
+        return false;
+    }
+    identity->known = boot;
+    identity->boot = draw_number();
+    return true;
+}
+
+static enum pdr_status find_nothing(const char *directory, const char *path, char *why, size_t why_size)
+{
+    if (exists(directory, "manifest") && exists(directory, "store")) {
+        return fail(PDR_INTERNAL, why, why_size,
+                    "%s is a backup: `perdure restore %s --data DIR` makes a data directory of it", directory,
+                    directory);
+    }
+    if (exists(directory, "log") || exists(directory, "store")) {
+        return fail(PDR_INTERNAL, why, why_size,
+                    "%s is missing, and there is data beside it: put it back from a backup of this directory; without "
+                    "it nobody can tell whose data this is",
+                    path);
+    }
+    return PDR_NOT_FOUND;
+}
+
+enum pdr_status identity_find(const char *directory, struct identity *out, char *why, size_t why_size)
 {
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s/identity", directory);
     memset(out, 0, sizeof *out);
     enum pdr_status status = load(path, out, why, why_size);
-    if (status == PDR_NOT_FOUND) {
-        if (exists(directory, "manifest") && exists(directory, "store")) {
-            return fail(PDR_INTERNAL, why, why_size,
-                        "%s is a backup: `perdure restore %s --data DIR` makes a data directory of it", directory,
-                        directory);
-        }
-        if (exists(directory, "log") || exists(directory, "store")) {
-            return fail(
-                PDR_INTERNAL, why, why_size,
-                "%s is missing, and there is data beside it: put it back from a backup of this directory; without "
-                "it nobody can tell whose data this is",
-                path);
-        }
-        new_id(out->cluster);
-        new_id(out->node);
-    } else if (status != PDR_OK) {
-        return status;
-    }
-    out->incarnation++;
-    return identity_save(directory, out, why, why_size);
+    return status == PDR_NOT_FOUND ? find_nothing(directory, path, why, why_size) : status;
+}
+
+enum pdr_status identity_begin(const char *directory, struct identity *identity, char *why, size_t why_size)
+{
+    identity->incarnation++;
+    return identity_save(directory, identity, why, why_size);
 }

@@ -1,4 +1,4 @@
-/* tools/node/links.c: makes the links of each core, hands connections and members to the core they are for, ends all. */
+/* tools/node/links.c: makes the links of each core, hands connections and members to the core they are for. */
 #include "tools/node/links.h"
 
 #include "core/base/mem.h"
@@ -74,9 +74,12 @@ static void enter(void *user, intptr_t pending, struct pdr_bytes first)
 
 /* Beginning. */
 
-static void flush_control(void *user)
+void node_links_flush_control(struct node *node)
 {
-    peers_flush(((struct core_links *)user)->net);
+    struct node_links *links = node->links;
+    if (links != NULL && links->at[links->cores].net != NULL) {
+        peers_flush(links->at[links->cores].net);
+    }
 }
 
 static void open_core(struct core_links *links, const struct node_links_options *o, uint32_t index)
@@ -90,7 +93,9 @@ static void open_core(struct core_links *links, const struct node_links_options 
                                       .entropy = o->entropy != NULL ? o->entropy : secret_entropy,
                                       .entropy_user = o->entropy_user,
                                       .elsewhere = hand_on,
-                                      .elsewhere_user = links};
+                                      .elsewhere_user = links,
+                                      .guest = index == PEER_CORE_CONTROL ? o->guest : NULL,
+                                      .guest_user = o->guest_user};
     const struct handshake_self self = {.secret = o->secret,
                                         .cluster = o->cluster,
                                         .address = o->address != NULL ? o->address : node->address,
@@ -121,8 +126,6 @@ void node_links_open(struct node *node, const struct node_links_options *options
     }
     if (options->control_transport != NULL) {
         open_core(&links->at[cores], options, PEER_CORE_CONTROL);
-        node->control->world.flush = flush_control;
-        node->control->world.flush_user = &links->at[cores];
     }
 }
 

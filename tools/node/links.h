@@ -24,6 +24,9 @@ struct node_links_options {
     struct transport *control_transport; /* on the control core's loop; freed by its owner, after node_free. NULL: the
                                             control core has no links */
     struct peers_limits limits;
+    /** As in struct peers_world; on the control core. */
+    bool (*guest)(void *user, const struct handshake_peer *who);
+    void *guest_user;
     /** Nonces. Any core's thread. NULL: the operating system's (secret_entropy). */
     void (*entropy)(void *user, void *out, size_t size);
     void *entropy_user;
@@ -34,8 +37,11 @@ void node_links_open(struct node *node, const struct node_links_options *options
 /** Of the core of that index, or of the control core (PEER_CORE_CONTROL); NULL: it has none. For peer_listen, before
  * the first members are told; afterwards it is that core's alone. */
 struct peers *node_links_of(struct node *node, uint32_t core);
-/** On the control core's thread: all members of the cluster, to all cores; copied. The node itself may be among them. */
+/** On the control core's thread: all members of the cluster, to all cores; copied. The node itself may be one. */
 void node_links_members(struct node *node, const struct peer_member *members, size_t count);
+
+/** At the end of each tick of the control core. */
+void node_links_flush_control(struct node *node);
 
 /** Within node_stop, on the control core's thread: ends all links; calls node_stop_step when all have ended. */
 void node_links_close(struct node *node);

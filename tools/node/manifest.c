@@ -151,8 +151,8 @@ static bool parse_lines(char *at, struct manifest *out)
         !take_text(&at, "cluster", out->identity.cluster, sizeof out->identity.cluster) ||
         !take_text(&at, "node", out->identity.node, sizeof out->identity.node) ||
         !take_number(&at, "epochs", &out->identity.epochs) || !take_text(&at, "name", out->name, sizeof out->name) ||
-        !take_number(&at, "time", &out->time_s) || !identity_is_id(out->identity.cluster) ||
-        !identity_is_id(out->identity.node)) {
+        !take_number(&at, "time", &out->time_s) || !identity_is_cluster(out->identity.cluster) ||
+        !identity_is_node(out->identity.node)) {
         return false;
     }
     while ((rest = take(&at, "shard")) != NULL) {

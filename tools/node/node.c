@@ -18,6 +18,7 @@
 #include "net/conn/conn.h"
 #include "net/route.h"
 #include "tools/node/links.h"
+#include "tools/node/membership.h"
 #include "tools/node/node_parts.h"
 #include "tools/node/sys_node.h"
 
@@ -288,6 +289,7 @@ void node_stop_step(struct node *node, uint64_t unused)
         node_to_all(node, close_conns);
         break;
     case STOP_LINKS:
+        membership_close(node);
         if (node->links != NULL) {
             node_links_close(node);
         } else {
@@ -379,6 +381,14 @@ static void flush(void *user)
     }
 }
 
+/* The same of the control core. */
+static void flush_control(void *user)
+{
+    struct node *node = user;
+    membership_tick(node);
+    node_links_flush_control(node);
+}
+
 static void session_taken(void *user, const struct session_id *id, uint64_t holder)
 {
     conn_session_taken(&((struct node_core *)user)->conns, id, holder);
@@ -424,7 +434,7 @@ static void make_cores(struct node *node, const struct node_options *options)
         .work = world->work,
         .journal = node->journal,
         .store = node->store,
-        .map = &node->alone,
+        .map = &node->first,
         .find_class = registry_find,
         .registry = node->registry,
         .route = route,
@@ -446,7 +456,8 @@ static void make_cores(struct node *node, const struct node_options *options)
     cw.loop = world->control_loop;
     cw.journal = NULL;
     cw.session_taken = NULL;
-    cw.flush = NULL;
+    cw.flush = flush_control;
+    cw.flush_user = node;
     node->control = core_new(world->cores, world->cores, CLUSTER_SHARDS, &cw, &limits, world->seed ^ 0x5eed);
     loop_own(cw.loop, node->control, on_timer, tick);
 }
@@ -464,7 +475,8 @@ static struct node *new_node(const struct node_world *world, const struct node_o
     snprintf(node->id, sizeof node->id, "%s", options->id != NULL ? options->id : node->name);
     node->identity = (struct conn_identity){node->name, node->cluster, PDR_VERSION};
     node->labels = options->labels;
-    node->alone = cluster_map_alone(CLUSTER_SHARDS, world->cores);
+    node->first = options->membership == NULL ? cluster_map_alone(CLUSTER_SHARDS, world->cores)
+                                              : membership_no_map(options->membership->node, world->cores);
     node->cores = mem_new(world->cores * sizeof *node->cores);
     node->parts = mem_new(world->cores * sizeof *node->parts);
     node->core_positions = mem_new(world->cores * sizeof *node->core_positions);
@@ -566,6 +578,10 @@ enum pdr_status node_open(const struct node_world *world, const struct node_opti
     sys_node_init(node);
     int host_size = (int)(strrchr(options->listen, ':') - options->listen); /* listen took it, so there is one */
     snprintf(node->address, sizeof node->address, "%.*s:%u", host_size, options->listen, (unsigned)node_port(node));
+    if (options->membership != NULL && (status = membership_open(node, options->membership, why)) != PDR_OK) {
+        node_free(node);
+        return status;
+    }
     *out = node;
     return PDR_OK;
 
@@ -608,6 +624,7 @@ void node_free(struct node *node)
         journal_free(node->journal);
     }
     drain_inboxes(node);
+    membership_free(node);
     node_links_free(node);
     for (unsigned i = 0; i < node->world.cores; i++) {
         conns_free(&node->parts[i].conns);

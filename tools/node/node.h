@@ -34,6 +34,8 @@ struct node_world {
     void (*process_stats)(struct process_stats *out); /* on the work pool; NULL: nothing is known */
 };
 
+struct membership_options;
+
 /** Zero: the default of tools/node/config_table.h. */
 struct node_options {
     const char *name;                          /* NULL: the host's name */
@@ -57,6 +59,7 @@ struct node_options {
     uint32_t fibers_max;                       /* turns that wait at a time, a core; 0: 10,000 */
     uint64_t slow_turn_ms;                     /* a turn that lasts as long is logged; 0: none is */
     struct journal_options journal;
+    const struct membership_options *membership; /* membership.h; NULL: the node is alone */
     /* Tests of R27 and the like: called instead of ending the process. NULL in production. */
     void (*fatal)(void *user, const char *why);
     void *fatal_user;

@@ -36,11 +36,12 @@ struct node {
     struct core **cores;
     struct node_core *parts;
     struct core *control;
-    struct cluster_map alone; /* the map of a node that is in no cluster */
+    struct cluster_map first; /* the map of a node alone, and of a member until it has one */
     struct router router;
     struct system_actor system[3];
     struct listener *listener;
-    struct node_links *links; /* links.h; NULL: the node is alone */
+    struct membership *membership; /* NULL: it is alone */
+    struct node_links *links;      /* links.h; NULL: the node is alone */
     unsigned next_core;
 
     char name[128], cluster[128], id[128], address[128];

@@ -36,7 +36,9 @@ struct process {
     struct node *node;
     struct disk *disk; /* until the node has them */
     struct store *store;
-    struct identity identity;
+    struct home home;
+    struct transport *control_transport;
+    char ended[256];
     struct backup_place *backups;
     int lock; /* -1: not locked */
     unsigned threads;
@@ -150,6 +152,12 @@ static enum pdr_status new_loops(struct process *process)
             }
         }
     }
+    if (status == PDR_OK) {
+        process->control_transport = transport_uv_new(loop_uv_loop(process->control.loop));
+        if (process->control_transport == NULL) {
+            status = fail(PDR_OVERLOADED, "cannot make a network transport: out of memory");
+        }
+    }
     return status;
 }
 
@@ -179,11 +187,16 @@ static enum pdr_status open_files(struct process *process, const struct process_
     const char *why = "";
     enum pdr_status status = identity_lock(options->data, &process->lock, process_why, sizeof process_why);
     if (status == PDR_OK) {
-        status = identity_next(options->data, &process->identity, process_why, sizeof process_why);
+        struct home_options home = options->home;
+        static const char *const nobody[] = {NULL};
+        home.data = options->data;
+        home.listen = options->node.listen;
+        home.join = home.join != NULL ? home.join : nobody;
+        status = home_open(&process->home, &home, process_why, sizeof process_why);
     }
     if (status == PDR_OK) {
         backup_files_clean(options->data);
-        process->backups = backup_files_new(options->data, &process->identity, process->name);
+        process->backups = backup_files_new(options->data, &process->home.identity, process->name);
         status = subdirectory(options->data, "log", path, sizeof path);
     }
     if (status == PDR_OK) {
@@ -212,6 +225,41 @@ static void host_name(char *name, size_t size)
     name[size - 1] = 0;
 }
 
+static void home_keep_of(void *user, const struct membership_record *record)
+{
+    home_keep(&((struct process *)user)->home, record);
+}
+
+/* Its own loop has to go on: the node stops in good order, as for a signal. */
+static void must_end(void *user, const char *why)
+{
+    struct process *process = user;
+    if (process->ended[0] == 0) {
+        snprintf(process->ended, sizeof process->ended, "%s", why);
+        process_stop(process, 0);
+    }
+}
+
+static struct membership_options membership_of(struct process *process)
+{
+    struct home *home = &process->home;
+    return (struct membership_options){
+        .node = identity_number(home->identity.node),
+        .incarnation = home->identity.incarnation,
+        .boot = home->identity.boot,
+        .known = home->identity.known,
+        .cluster = home->identity.cluster,
+        .founds = home->identity.founds && home->identity.known == 0,
+        .secret = home->secret,
+        .advertise = home->advertise[0] != 0 ? home->advertise : NULL,
+        .contacts = home->contacts,
+        .contact_count = home->contact_count,
+        .control_transport = process->control_transport,
+        .leader = {.copies_max = 1}, /* shards have one copy each */
+        .hooks = {process, home_keep_of, must_end},
+    };
+}
+
 static enum pdr_status open_node(struct process *process, const struct process_options *options)
 {
     struct node_options node = options->node;
@@ -223,9 +271,12 @@ static enum pdr_status open_node(struct process *process, const struct process_o
     while (getrandom(&seed, sizeof seed, 0) != sizeof seed) {
     }
     node.name = process->name;
-    node.cluster = process->identity.cluster;
-    node.id = process->identity.node;
-    node.epochs = process->identity.epochs;
+    const struct identity *identity = &process->home.identity;
+    const struct membership_options membership = membership_of(process);
+    node.cluster = identity->cluster;
+    node.id = identity->node;
+    node.epochs = identity->epochs;
+    node.membership = &membership;
     struct node_world world = {
         .clock = clock_os(),
         .work = work_uv(),
@@ -311,12 +362,17 @@ const char *process_name(const struct process *process)
 
 const struct identity *process_identity(const struct process *process)
 {
-    return &process->identity;
+    return &process->home.identity;
 }
 
 struct uv_loop_s *process_control_uv(struct process *process)
 {
     return loop_uv_raw(process->control.loop);
+}
+
+const char *process_ended(const struct process *process)
+{
+    return process->ended;
 }
 
 void process_run(struct process *process)
@@ -354,8 +410,12 @@ void process_free(struct process *process)
         }
         free_runner(&process->cores[i]);
     }
+    if (process->control_transport != NULL) {
+        process->control_transport->ops->free(process->control_transport);
+    }
     free_runner(&process->journal);
     free_runner(&process->control);
+    home_release(&process->home);
     if (process->lock >= 0) {
         close(process->lock);
     }

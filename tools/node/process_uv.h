@@ -9,7 +9,7 @@
 #ifndef TOOLS_NODE_PROCESS_UV_H
 #define TOOLS_NODE_PROCESS_UV_H
 
-#include "tools/node/identity.h"
+#include "tools/node/home.h"
 #include "tools/node/node.h"
 
 #define PROCESS_THREADS_MAX 64u
@@ -21,6 +21,7 @@ struct process_options {
     const char *data; /* the directory; made if it is not there */
     unsigned threads; /* core threads; 0: one fewer than the processors, at least 1 */
     struct store_rocks_options store;
+    struct home_options home; /* its directory and `listen` are those given here */
     struct node_options node; /* name NULL: the host's; cluster and id are the directory's */
 };
 
@@ -45,6 +46,8 @@ struct uv_loop_s *process_control_uv(struct process *process);
 void process_run(struct process *process);
 /** Any thread; the first call counts. Ends it in good order, as node_stop says. */
 void process_stop(struct process *process, uint64_t drain_ms);
+/** After process_run: why the node could not stay in its cluster; "": it was told to stop. */
+const char *process_ended(const struct process *process);
 /** After process_run has returned. Gives everything back. */
 void process_free(struct process *process);
 

@@ -3,6 +3,7 @@
 #include "tools/node/sys_directory.h"
 
 #include "core/shard/shard.h"
+#include "tools/node/show.h"
 #include "tools/node/sys_inspect.h"
 
 #define GROUP "default" /* the placement group of all types */
@@ -22,13 +23,7 @@ static void put_names(pdr_writer *out, const char *key, const struct node *node)
 
 static void members(struct node *node, struct call *call)
 {
-    pdr_writer *out = &call->reply;
-    pdr_write_array(out, 1);
-    pdr_write_map(out, 4);
-    put_str(out, "name", node->name);
-    put_str(out, "id", node->id);
-    put_str(out, "address", node->address);
-    put_str(out, "state", node->stop == STOP_NO ? "up" : "stopping");
+    show_members(&call->reply, node);
     call_finish(call);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/base/mem.h"
+#include "tools/node/show.h"
 #include "tools/node/survey.h"
 #include "tools/node/sys_dead.h"
 #include "tools/node/sys_directory.h"
@@ -36,35 +37,6 @@ static void ask_status(struct survey *survey, struct core *core, unsigned index)
     answer->unapplied = core->unapplied_bytes;
 }
 
-static void put_labels(pdr_writer *out, const struct node *node)
-{
-    uint32_t count = 0;
-    while (node->labels != NULL && node->labels[count] != NULL) {
-        count++;
-    }
-    pdr_write_cstr(out, "labels");
-    pdr_write_map(out, count);
-    for (uint32_t i = 0; i < count; i++) {
-        const char *equals = strchr(node->labels[i], '=');
-        size_t size = equals != NULL ? (size_t)(equals - node->labels[i]) : strlen(node->labels[i]);
-        pdr_write_str(out, pdr_bytes(node->labels[i], size));
-        pdr_write_cstr(out, equals != NULL ? equals + 1 : "");
-    }
-}
-
-static void put_members(pdr_writer *out, const struct node *node)
-{
-    pdr_write_cstr(out, "members");
-    pdr_write_array(out, 1);
-    pdr_write_map(out, 6);
-    put_str(out, "name", node->name);
-    put_str(out, "id", node->id);
-    put_str(out, "address", node->address);
-    put_str(out, "role", "single");
-    put_str(out, "state", node->stop == STOP_NO ? "up" : "stopping");
-    put_labels(out, node);
-}
-
 static void put_status(pdr_writer *out, const struct status_survey *survey)
 {
     const struct node *node = survey->survey.owner;
@@ -89,12 +61,14 @@ static void put_status(pdr_writer *out, const struct status_survey *survey)
     journal_stats(node->journal, &journal);
     pdr_write_map(out, 25);
     put_str(out, "cluster", node->cluster);
-    put_str(out, "leader", node->name);
+    pdr_write_cstr(out, "leader");
+    show_leader(out, node);
     put_str(out, "node", node->name);
     put_str(out, "version", node->identity.version);
     put_uint(out, "uptime_ms", (core_now_ns(node->control) - node->started_ns) / NS_PER_MS);
-    put_members(out, node);
-    put_uint(out, "shards", CLUSTER_SHARDS);
+    pdr_write_cstr(out, "members");
+    show_members(out, node);
+    put_uint(out, "shards", show_shards(node));
     put_uint(out, "lag", 0); /* entries behind the primary: there is one copy */
     put_uint(out, "cores", node->world.cores);
     put_uint(out, "actors", sum.active);

@@ -137,9 +137,14 @@ static int run_node(const struct config *config, const struct plugins *plugins)
     print_ready(process, config);
     service_tell("READY=1");
     process_run(process);
+    int status = EXIT_DONE;
+    if (*process_ended(process) != 0) {
+        fprintf(stderr, "perdure start: %s\n", process_ended(process));
+        status = EXIT_FAILED;
+    }
     process_free(process);
     LOG_INFO("node.stopped", "data=%s", config->data);
-    return EXIT_DONE;
+    return status;
 }
 
 int cmd_start(const struct words *words)

@@ -206,4 +206,32 @@ TEST(each_term_has_a_leader_of_its_own)
     end(&w);
 }
 
+static void on_left(void *user, const struct member_answer *answer)
+{
+    EXPECT(answer->outcome == LETTER_DONE && answer->code == DIRECTORY_DONE);
+    *(bool *)user = true;
+}
+
+/* Its lease is over at once: nobody waits for it, and nothing that was under way gives it another. */
+TEST(who_leaves_is_gone)
+{
+    struct world w;
+    bool left = false;
+    begin(&w);
+    EXPECT(member_lease_until(w.nodes[3].member) > w.clock.now_ns);
+    member_leave(w.nodes[3].member, 1000, on_left, &left);
+    EXPECT(member_lease_until(w.nodes[3].member) == 0);
+    for (int tries = 0; !left; tries++) {
+        REQUIRE(tries < 40);
+        step(&w);
+    }
+    struct leader_member member;
+    REQUIRE(leader_member(member_leading(w.nodes[1].member), 3, &member));
+    EXPECT(!member.has_lease && member.down_ns != 0);
+    run_ms(&w, 2000);
+    REQUIRE(leader_member(member_leading(w.nodes[1].member), 3, &member));
+    EXPECT(!member.has_lease && member_lease_until(w.nodes[3].member) == 0);
+    end(&w);
+}
+
 TEST_MAIN()

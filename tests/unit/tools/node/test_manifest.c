@@ -11,8 +11,8 @@
 static char *example(void)
 {
     struct manifest m = {.version = "1.2.3", .name = "a host", .time_s = 1764000000};
-    memcpy(m.identity.cluster, "0123456789abcdef0123456789abcdef", IDENTITY_ID_SIZE);
-    memcpy(m.identity.node, "fedcba9876543210fedcba9876543210", IDENTITY_ID_SIZE);
+    memcpy(m.identity.cluster, "0123456789abcdef0123456789abcdef", IDENTITY_CLUSTER_SIZE);
+    memcpy(m.identity.node, "fedcba9876543210", IDENTITY_NODE_SIZE);
     m.identity.epochs = 7711821561895845888u;
     for (uint32_t i = 0; i < 5; i++) {
         manifest_add_shard(&m, i * 51, UINT64_MAX, i);
@@ -32,7 +32,7 @@ TEST(what_was_printed_is_read)
     REQUIRE(manifest_parse(text, &m));
     EXPECT_STR(m.version, "1.2.3");
     EXPECT_STR(m.name, "a host");
-    EXPECT_STR(m.identity.node, "fedcba9876543210fedcba9876543210");
+    EXPECT_STR(m.identity.node, "fedcba9876543210");
     EXPECT(m.identity.epochs == 7711821561895845888u);
     EXPECT_INT(m.time_s, 1764000000);
     REQUIRE(m.shard_count == 5 && m.file_count == 3);
@@ -68,7 +68,7 @@ TEST(any_changed_byte_is_seen)
 static bool takes(const char *lines)
 {
     static const char ids[] = "perdure backup 1\nversion 1\ncluster 0123456789abcdef0123456789abcdef\n"
-                              "node fedcba9876543210fedcba9876543210\n";
+                              "node fedcba9876543210\n";
     char text[1024];
     struct manifest m;
     int size = snprintf(text, sizeof text, "%s%s", ids, lines);
