@@ -1,6 +1,6 @@
 /* consensus/raft_disk.h: where a server's Raft state lies, as a seam: rows, and batches of puts and deletions of them.
  *
- * Fillings: the node's own journal and store (docs/internals/directory.md, "What is left"), and the simulator's disk
+ * Fillings: the node's own journal and store (raft_disk_shard.h), and the simulator's disk
  * (tests/simulation/raft/raft_media.c). */
 #ifndef CONSENSUS_RAFT_DISK_H
 #define CONSENSUS_RAFT_DISK_H

@@ -73,6 +73,8 @@
     X(116, lease_jump_believed,   "lease_grantor.c: a tick counts as much as the clock says (R11)")                    \
     X(117, lease_round_before,    "lease_grantor.c: a round that began before a renewal serves it (R4)")               \
     X(130, read_without_quorum,   "server.c, begin_round: a leader believes that it leads without asking")             \
+    X(131, raft_early,            "raft_disk_shard.c, arrived: a batch is answered when it is an entry, not durable")  \
+    X(132, raft_overtaken,        "raft_disk_shard.c, put_back: batches overtake what was rolled back (R74)")          \
     X(120, peer_proof_unchecked,  "handshake.c, check_proof: any proof will do")                                       \
     X(121, peer_proof_reflected,  "handshake.c, prove: both sides prove the same, so one can send back the other's")   \
     X(122, peer_tag_unchecked,    "peer_receive.c, is_genuine: a frame's tag is not looked at")                        \

@@ -38,9 +38,16 @@ struct apply {
     uint32_t bucket_count, fold_count;
     struct chunk *chunks; /* newest first */
     struct apply_stats stats;
+    struct apply_shard directory; /* KEYS_SHARD_DIRECTORY */
     uint32_t shard_count;
-    struct apply_shard shards[];
+    struct apply_shard shards[]; /* by shard id */
 };
+
+static struct apply_shard *shard_of(struct apply *apply, uint32_t id)
+{
+    CHECK(id < apply->shard_count || id == KEYS_SHARD_DIRECTORY);
+    return id == KEYS_SHARD_DIRECTORY ? &apply->directory : &apply->shards[id];
+}
 
 struct apply *apply_new(uint32_t shard_count)
 {
@@ -71,8 +78,7 @@ void apply_free(struct apply *apply)
 
 void apply_shard(struct apply *apply, uint32_t shard, uint16_t gen, const struct keys_meta *meta)
 {
-    CHECK(shard < apply->shard_count);
-    apply->shards[shard] = (struct apply_shard){.known = true, .gen = gen, .meta = *meta};
+    *shard_of(apply, shard) = (struct apply_shard){.known = true, .gen = gen, .meta = *meta};
 }
 
 static uint64_t hash_of(uint32_t shard, struct pdr_bytes address, struct pdr_bytes key)
@@ -158,8 +164,8 @@ static enum pdr_status apply_entry(struct apply *apply, const struct record *rec
 
 enum pdr_status apply_record(struct apply *apply, const struct record *record)
 {
-    CHECK(record->shard < apply->shard_count && apply->shards[record->shard].known);
-    struct apply_shard *shard = &apply->shards[record->shard];
+    struct apply_shard *shard = shard_of(apply, record->shard);
+    CHECK(shard->known);
     if (record->kind != RECORD_ENTRY) {
         return PDR_OK;
     }
@@ -177,17 +183,21 @@ void apply_row(struct apply *apply, uint32_t shard, struct pdr_bytes key, struct
     fold_write(apply, shard, pdr_bytes(NULL, 0), &effect);
 }
 
-static void put_meta(struct apply *apply, struct store *store, struct store_batch *batch)
+static void put_meta(struct apply_shard *shard, uint32_t id, struct store *store, struct store_batch *batch)
 {
-    for (uint32_t id = 0; id < apply->shard_count; id++) {
-        const struct apply_shard *shard = &apply->shards[id];
-        if (!shard->changed || MUTATION(3)) {
-            continue;
-        }
+    if (shard->changed && !MUTATION(3)) {
         uint8_t key[KEYS_HEAD_SIZE], value[KEYS_META_SIZE_MAX];
         size_t size = keys_meta_encode(value, &shard->meta);
         store->ops->batch_put(batch, pdr_bytes(key, keys_meta(key, id, shard->gen)), pdr_bytes(value, size));
     }
+}
+
+static void put_metas(struct apply *apply, struct store *store, struct store_batch *batch)
+{
+    for (uint32_t id = 0; id < apply->shard_count; id++) {
+        put_meta(&apply->shards[id], id, store, batch);
+    }
+    put_meta(&apply->directory, KEYS_SHARD_DIRECTORY, store, batch);
 }
 
 static size_t put_key(uint8_t *out, uint16_t gen, const struct fold *fold)
@@ -224,13 +234,13 @@ static const struct fold **sorted_folds(const struct apply *apply)
     return sorted;
 }
 
-static void put_folds(const struct apply *apply, struct store *store, struct store_batch *batch)
+static void put_folds(struct apply *apply, struct store *store, struct store_batch *batch)
 {
     const struct fold **sorted = sorted_folds(apply);
     uint8_t key[KEYS_STATE_SIZE_MAX];
     for (uint32_t i = 0; i < apply->fold_count; i++) {
         const struct fold *fold = sorted[i];
-        size_t size = put_key(key, apply->shards[fold->shard].gen, fold);
+        size_t size = put_key(key, shard_of(apply, fold->shard)->gen, fold);
         if (fold->deleted && fold->is_new) {
             continue;
         }
@@ -247,7 +257,7 @@ enum pdr_status apply_write(struct apply *apply, struct store *store)
 {
     struct store_batch *batch = store->ops->batch_new(store);
     put_folds(apply, store, batch);
-    put_meta(apply, store, batch);
+    put_metas(apply, store, batch);
     enum pdr_status status = store->ops->write(store, batch);
     store->ops->batch_free(batch);
     if (status == PDR_OK) {
@@ -255,14 +265,15 @@ enum pdr_status apply_write(struct apply *apply, struct store *store)
         for (uint32_t id = 0; id < apply->shard_count; id++) {
             apply->shards[id].changed = false;
         }
+        apply->directory.changed = false;
         forget_folds(apply);
     }
     return status;
 }
 
-const struct keys_meta *apply_meta(const struct apply *apply, uint32_t shard)
+const struct keys_meta *apply_meta(struct apply *apply, uint32_t shard)
 {
-    return &apply->shards[shard].meta;
+    return &shard_of(apply, shard)->meta;
 }
 
 struct apply_stats apply_stats(const struct apply *apply)

@@ -15,6 +15,7 @@ struct apply_stats {
     uint64_t records, keys;
 };
 
+/** Of shards with ids below that, and of KEYS_SHARD_DIRECTORY. */
 struct apply *apply_new(uint32_t shard_count);
 void apply_free(struct apply *apply);
 /** The shard's meta row as the store has it now; once, before its first record. From then on it is kept here. */
@@ -26,7 +27,7 @@ void apply_row(struct apply *apply, uint32_t shard, struct pdr_bytes key, struct
 /** Writes everything as one batch. On failure nothing was written, and it may be tried again. */
 enum pdr_status apply_write(struct apply *apply, struct store *store);
 /** The meta row after apply_write. */
-const struct keys_meta *apply_meta(const struct apply *apply, uint32_t shard);
+const struct keys_meta *apply_meta(struct apply *apply, uint32_t shard);
 
 /** Records folded and keys written so far. */
 struct apply_stats apply_stats(const struct apply *apply);

@@ -323,8 +323,10 @@ static void roll_back_shard(struct core *core, struct shard *shard)
     shard->epoch_open = false;
     shard->rid_known = shard->rid_known && shard->commit_seq > 0; /* the name went with the first entry */
     shard->load_barrier = shard->commit_seq;
-    reminders_forget(core, shard);
-    sessions_roll_back(core, shard);
+    if (shard != core->directory) { /* which has neither */
+        reminders_forget(core, shard);
+        sessions_roll_back(core, shard);
+    }
     struct list waits;
     list_init(&waits);
     list_splice(&waits, &shard->gate);
@@ -394,6 +396,9 @@ static void roll_back(struct core *core)
         if (core->shards[id] != NULL) {
             roll_back_shard(core, core->shards[id]);
         }
+    }
+    if (core->directory != NULL) {
+        roll_back_shard(core, core->directory);
     }
 }
 

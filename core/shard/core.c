@@ -56,6 +56,15 @@ static void apply_due(struct timer *timer)
     apply_now(LIST_ITEM(timer, struct core, apply_timer));
 }
 
+static struct shard *new_shard(uint32_t id)
+{
+    struct shard *shard = mem_new(sizeof *shard);
+    shard->id = id;
+    list_init(&shard->gate);
+    session_table_init(&shard->sessions, id);
+    return shard;
+}
+
 struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, const struct core_world *world,
                       const struct core_limits *limits, uint64_t seed)
 {
@@ -91,11 +100,10 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     core->fibers = fiber_pool_new(core->limits.fibers_max, 256);
     core->tells = tells_new(core);
     for (uint32_t id = index; id < shard_count; id += cores) {
-        struct shard *shard = mem_new(sizeof *shard);
-        shard->id = id;
-        list_init(&shard->gate);
-        session_table_init(&shard->sessions, id);
-        core->shards[id] = shard;
+        core->shards[id] = new_shard(id);
+    }
+    if (KEYS_SHARD_DIRECTORY % cores == index) {
+        core->directory = new_shard(KEYS_SHARD_DIRECTORY);
     }
     timer_set(&core->wheel, &core->idle_timer, clock_now_ns(world->clock) + SWEEP_MS * NS_PER_MS);
     return core;
@@ -110,16 +118,21 @@ static void discard_turns(struct list *turns)
     }
 }
 
+static void discard_gate(struct shard *shard)
+{
+    struct list *node;
+    while (shard != NULL && (node = list_pop(&shard->gate)) != NULL) {
+        struct gate_wait *wait = LIST_ITEM(node, struct gate_wait, node);
+        wait->open(wait, PDR_CANCELLED);
+    }
+}
+
 static void discard_gates(struct core *core)
 {
     for (uint32_t id = 0; id < core->shard_count; id++) {
-        struct shard *shard = core->shards[id];
-        struct list *node;
-        while (shard != NULL && (node = list_pop(&shard->gate)) != NULL) {
-            struct gate_wait *wait = LIST_ITEM(node, struct gate_wait, node);
-            wait->open(wait, PDR_CANCELLED);
-        }
+        discard_gate(core->shards[id]);
     }
+    discard_gate(core->directory);
 }
 
 static bool discard_activation(struct hash_node *node, void *user)
@@ -168,6 +181,10 @@ void core_free(struct core *core)
         mem_free(core->shards[id]);
     }
     mem_free(core->shards);
+    if (core->directory != NULL) {
+        session_table_release(&core->directory->sessions);
+        mem_free(core->directory);
+    }
     mem_free(core->types);
     call_pool_release(&core->calls);
     mem_free(core);

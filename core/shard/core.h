@@ -98,6 +98,10 @@ struct core {
     const struct cluster_map *map; /* by which calls are routed; the same for the whole of a tick */
     struct shard **shards;         /* by shard id; NULL for those of other cores */
     uint32_t shard_count;
+    /* KEYS_SHARD_DIRECTORY, on the core it falls to; NULL elsewhere. It is committed, applied and recovered as any
+     * other; but it has no actors, so whoever looks for calls, sessions, tells, reminders among `shards` must not see
+     * it. */
+    struct shard *directory;
 
     struct hash activations; /* by full address */
     struct hash watched;     /* watch.c: actors that somebody listens to */
@@ -160,7 +164,8 @@ struct core {
     void *idle_user;
 };
 
-/** A core with the shards whose id % cores == index, each with a state of its own to be set by recovery. */
+/** A core with the shards whose id % cores == index, each with a state of its own to be set by recovery. That of the
+ * directory falls to one of them in the same way. */
 struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, const struct core_world *world,
                       const struct core_limits *limits, uint64_t seed);
 /** From now on nobody is told anything: what arrives is freed. First step of taking down the cores of a node. */

@@ -34,9 +34,16 @@ struct recovery {
     uint64_t entries, epochs_from;
     char why[256];
     bool failed;
+    struct recovered_shard directory; /* KEYS_SHARD_DIRECTORY */
     uint32_t shard_count;
-    struct recovered_shard shards[];
+    struct recovered_shard shards[]; /* by shard id */
 };
+
+/* NULL: there is none of that id. */
+static struct recovered_shard *shard_of(struct recovery *r, uint32_t id)
+{
+    return id < r->shard_count ? &r->shards[id] : id == KEYS_SHARD_DIRECTORY ? &r->directory : NULL;
+}
 
 static enum pdr_status fail(struct recovery *r, const char **why)
 {
@@ -57,7 +64,7 @@ static enum pdr_status read_meta(struct recovery *r, uint32_t id)
     if (status != PDR_OK) {
         return status;
     }
-    status = keys_meta_decode(pdr_bytes(value, size), &r->shards[id].meta);
+    status = keys_meta_decode(pdr_bytes(value, size), &shard_of(r, id)->meta);
     free(value);
     return status;
 }
@@ -137,6 +144,23 @@ static bool mark_orphan(struct hash_node *node, void *user)
     return true;
 }
 
+static enum pdr_status begin_shard(struct recovery *r, uint32_t id)
+{
+    struct recovered_shard *shard = shard_of(r, id);
+    if (read_meta(r, id) != PDR_OK) {
+        char text[128];
+        r->store->ops->last_error(r->store, text, sizeof text);
+        snprintf(r->why, sizeof r->why,
+                 "the store's row of shard %u can't be read (%s); restore this node's data from a backup", id, text);
+        return PDR_INTERNAL;
+    }
+    shard->last_seq = shard->meta.applied_seq;
+    shard->control.shard = id;
+    shard->control.promised = shard->meta.applied_epoch;
+    apply_shard(r->apply, id, 0, &shard->meta);
+    return PDR_OK;
+}
+
 enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct recovery **out, const char **why)
 {
     struct recovery *r = mem_new(sizeof *r + shard_count * sizeof *r->shards);
@@ -144,23 +168,17 @@ enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct r
     r->shard_count = shard_count;
     r->apply = apply_new(shard_count);
     *out = r;
+    session_table_init(&r->directory.sessions, KEYS_SHARD_DIRECTORY);
     for (uint32_t id = 0; id < shard_count; id++) {
         session_table_init(&r->shards[id].sessions, id);
     }
     for (uint32_t id = 0; id < shard_count; id++) {
-        if (read_meta(r, id) != PDR_OK) {
-            char text[128];
-            store->ops->last_error(store, text, sizeof text);
-            snprintf(r->why, sizeof r->why,
-                     "the store's row of shard %u can't be read (%s); restore this node's data from a backup", id,
-                     text);
+        if (begin_shard(r, id) != PDR_OK) {
             return fail(r, why);
         }
-        struct recovered_shard *shard = &r->shards[id];
-        shard->last_seq = shard->meta.applied_seq;
-        shard->control.shard = id;
-        shard->control.promised = shard->meta.applied_epoch;
-        apply_shard(r->apply, id, 0, &shard->meta);
+    }
+    if (begin_shard(r, KEYS_SHARD_DIRECTORY) != PDR_OK) {
+        return fail(r, why);
     }
     if (load_sessions(r) != PDR_OK) {
         snprintf(r->why, sizeof r->why,
@@ -216,14 +234,14 @@ void recovery_record(void *user, const struct record *record, uint64_t position)
     if (r->failed) {
         return;
     }
-    if (record->shard >= r->shard_count) {
+    struct recovered_shard *shard = shard_of(r, record->shard);
+    if (shard == NULL) {
         snprintf(r->why, sizeof r->why,
                  "the log speaks of shard %u, but there are %u; was it written by another version?", record->shard,
                  r->shard_count);
         r->failed = true;
         return;
     }
-    struct recovered_shard *shard = &r->shards[record->shard];
     if (!control_note(&shard->control, record)) {
         snprintf(r->why, sizeof r->why,
                  "a record of shard %u at position %llu of the log is malformed though its checksum is right; was it "
@@ -254,7 +272,7 @@ static enum pdr_status write_step(struct recovery *r)
 
 static enum pdr_status apply_pending(struct recovery *r, uint32_t id, uint64_t *bytes)
 {
-    struct recovered_shard *shard = &r->shards[id];
+    struct recovered_shard *shard = shard_of(r, id);
     for (uint32_t i = 0; i < shard->pending_count; i++) {
         const struct pending *p = &shard->pending[i];
         struct record record = {RECORD_ENTRY, id, p->epoch, p->seq, pdr_bytes(p->payload, p->size)};
@@ -283,6 +301,7 @@ enum pdr_status recovery_finish(struct recovery *r, const char **why)
     for (uint32_t id = 0; id < r->shard_count && !r->failed; id++) {
         r->failed = apply_pending(r, id, &bytes) != PDR_OK;
     }
+    r->failed = r->failed || apply_pending(r, KEYS_SHARD_DIRECTORY, &bytes) != PDR_OK;
     if (!r->failed && bytes > 0) {
         r->failed = write_step(r) != PDR_OK;
     }
@@ -297,24 +316,30 @@ void recovery_epochs_from(struct recovery *r, uint64_t epoch)
     r->epochs_from = epoch;
 }
 
+static void install_shard(struct recovery *r, struct core *core, struct shard *shard)
+{
+    struct recovered_shard *from = shard_of(r, shard->id);
+    session_table_release(&shard->sessions);
+    session_table_move(&shard->sessions, &from->sessions);
+    uint64_t applied_epoch = from->meta.applied_epoch;
+    shard->rid_known = from->control.rid != 0;
+    shard->rid = shard->rid_known ? from->control.rid : rng_next(&core->rng) | 1;
+    shard->epoch = (from->control.promised > applied_epoch ? from->control.promised : applied_epoch) + 1;
+    shard->epoch = shard->epoch < r->epochs_from ? r->epochs_from : shard->epoch;
+    shard->last_seq = shard->durable_seq = shard->commit_seq = from->last_seq;
+    shard->applied_seq = shard->applying_seq = from->last_seq;
+    apply_shard(core->apply, shard->id, shard->gen, apply_meta(r->apply, shard->id));
+}
+
 void recovery_install(struct recovery *r, struct core *core)
 {
     for (uint32_t id = 0; id < r->shard_count; id++) {
-        struct shard *shard = core->shards[id];
-        struct recovered_shard *from = &r->shards[id];
-        if (shard == NULL) {
-            continue;
+        if (core->shards[id] != NULL) {
+            install_shard(r, core, core->shards[id]);
         }
-        session_table_release(&shard->sessions);
-        session_table_move(&shard->sessions, &from->sessions);
-        uint64_t applied_epoch = from->meta.applied_epoch;
-        shard->rid_known = from->control.rid != 0;
-        shard->rid = shard->rid_known ? from->control.rid : rng_next(&core->rng) | 1;
-        shard->epoch = (from->control.promised > applied_epoch ? from->control.promised : applied_epoch) + 1;
-        shard->epoch = shard->epoch < r->epochs_from ? r->epochs_from : shard->epoch;
-        shard->last_seq = shard->durable_seq = shard->commit_seq = from->last_seq;
-        shard->applied_seq = shard->applying_seq = from->last_seq;
-        apply_shard(core->apply, id, shard->gen, apply_meta(r->apply, id));
+    }
+    if (core->directory != NULL) {
+        install_shard(r, core, core->directory);
     }
 }
 
@@ -323,16 +348,21 @@ uint64_t recovery_entries(const struct recovery *r)
     return r->entries;
 }
 
+static void release_shard(struct recovered_shard *shard)
+{
+    for (uint32_t i = 0; i < shard->pending_count; i++) {
+        mem_free(shard->pending[i].payload);
+    }
+    mem_free(shard->pending);
+    session_table_release(&shard->sessions);
+}
+
 void recovery_free(struct recovery *r)
 {
     for (uint32_t id = 0; id < r->shard_count; id++) {
-        struct recovered_shard *shard = &r->shards[id];
-        for (uint32_t i = 0; i < shard->pending_count; i++) {
-            mem_free(shard->pending[i].payload);
-        }
-        mem_free(shard->pending);
-        session_table_release(&shard->sessions);
+        release_shard(&r->shards[id]);
     }
+    release_shard(&r->directory);
     apply_free(r->apply);
     mem_free(r);
 }

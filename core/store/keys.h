@@ -37,6 +37,7 @@ enum keys_table {
     KEYS_PENDING = 5, /* tells that were accepted and have not run */
     KEYS_DUE = 6,     /* reminders in order of time */
     KEYS_DEAD = 7,    /* tells that were given up (R92) */
+    KEYS_RAFT = 8,    /* what a server of the directory must not forget; in KEYS_SHARD_DIRECTORY alone */
     KEYS_TABLE_COUNT
 };
 
@@ -48,6 +49,8 @@ enum keys_kind {
 };
 
 #define KEYS_SHARD_NONE UINT32_MAX
+/** A shard of this node alone, behind those of actors: its part in the directory (consensus/raft_disk_shard.h). */
+#define KEYS_SHARD_DIRECTORY (UINT32_MAX - 1)
 #define KEYS_HEAD_SIZE 7u /* shard, generation, table */
 #define KEYS_ADDRESS_MAX (PDR_TYPE_SIZE_MAX + 1u + PDR_KEY_SIZE_MAX)
 #define KEYS_USER_KEY_MAX 1024u

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/check.h"
+#include "core/base/mem.h"
 #include "tools/node/node_parts.h"
 
 #define PORT 7077
@@ -82,6 +83,8 @@ static void count_reached(struct sim_node *n)
         r->crashed_turns += core->frozen ? 0 : core->turns_open;
     }
     r->backups = n->backup.made;
+    r->raft_batches = n->raft->batches;
+    r->raft_refused = n->raft->refused;
     r->recycles += n->media.renames;
     r->store_refused += n->media.refusals;
 }
@@ -97,6 +100,7 @@ static void take_down(struct sim_node *n, bool power)
     sim_net_crash(n->net, n->host, power);
     if (n->node != NULL) {
         count_reached(n);
+        sim_raft_down(n->raft);
         node_free(n->node);
         n->node = NULL;
     }
@@ -188,6 +192,7 @@ bool sim_node_start(struct sim_node *n)
         sim_node_crash(n, true);
         return false;
     }
+    sim_raft_up(n->raft, n->node, &n->control_loop);
     for (unsigned k = 0; k < loop_count(n); k++) {
         sim_loop_run(loop_at(n, k));
     }
@@ -244,6 +249,8 @@ void sim_node_init(struct sim_node *n, struct sim *sim, struct sim_net *net, con
     sim_clock_init(&n->clock, sim);
     sim_media_init(&n->media, sim, n->host);
     sim_backup_init(&n->backup, &n->media);
+    n->raft = mem_new(sizeof *n->raft);
+    sim_raft_init(n->raft, sim, n->host);
     n->media.died = media_died;
     n->media.user = n;
     sim_work_init(&n->work, sim, n->host);
@@ -255,5 +262,6 @@ void sim_node_release(struct sim_node *n)
         take_down(n, false);
     }
     sim_backup_release(&n->backup);
+    mem_free(n->raft);
     sim_media_release(&n->media);
 }

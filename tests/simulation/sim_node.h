@@ -6,6 +6,7 @@
 #include "tests/simulation/sim_backup.h"
 #include "tests/simulation/sim_media.h"
 #include "tests/simulation/sim_net.h"
+#include "tests/simulation/sim_raft.h"
 #include "tests/simulation/sim_work.h"
 #include "tools/node/node.h"
 
@@ -28,6 +29,8 @@
     X(refused)       /* a connection too many, or a request that names nothing */                                      \
     X(failed_starts) /* recovery was cut short */                                                                      \
     X(backups)       /* a copy was made */                                                                             \
+    X(raft_batches)  /* the directory's server wrote */                                                                \
+    X(raft_refused)  /* ... and had to wait for room (R74) */                                                          \
     X(fatals)        /* a sync failed (R27) */
 
 struct sim_reached {
@@ -50,6 +53,7 @@ struct sim_node {
     struct sim_media media;
     struct sim_backup backup;
     struct sim_work work;
+    struct sim_raft *raft;
     struct sim_loop core_loops[SIM_CORES_MAX], control_loop, journal_loop;
     struct transport *transports[SIM_CORES_MAX];
     struct loop *loops[SIM_CORES_MAX]; /* as node_world wants them */

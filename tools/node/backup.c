@@ -30,7 +30,8 @@ struct backup {
 
 /* On the pool. */
 
-/* What the store has at least, when it makes its checkpoint. */
+/* What the store has at least, when it makes its checkpoint. KEYS_SHARD_DIRECTORY is not told of: its rows are in the
+ * checkpoint, but a restore takes them out (restore.c, forget_directory). */
 static enum pdr_status note_positions(struct backup *b)
 {
     struct store *store = b->node->store;

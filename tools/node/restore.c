@@ -169,6 +169,28 @@ static enum pdr_status check_shards(struct restoring *r, struct store *store)
     return PDR_OK;
 }
 
+/* What a server of the directory wrote is not for whoever goes on from this copy: it would forget votes it gave and
+ * entries it acknowledged since, and then promise the opposite. The rows are in the copy, which is of whole files, and
+ * go here, with the shard's own row. */
+static enum pdr_status forget_directory(struct restoring *r, struct store *store)
+{
+    uint8_t from[KEYS_HEAD_SIZE], to[KEYS_HEAD_SIZE];
+    char text[200];
+    struct store_batch *batch = store->ops->batch_new(store);
+    keys_shard_range(from, to, KEYS_SHARD_DIRECTORY);
+    store->ops->batch_delete_range(batch, pdr_bytes(from, sizeof from), pdr_bytes(to, sizeof to));
+    enum pdr_status status = store->ops->write(store, batch);
+    store->ops->batch_free(batch);
+    if (status == PDR_OK) {
+        status = store->ops->flush(store);
+    }
+    if (status != PDR_OK) {
+        store->ops->last_error(store, text, sizeof text);
+        return fail(r, status, "%s/store cannot be written: %s", r->data, text);
+    }
+    return PDR_OK;
+}
+
 /* It opens, it is of a version we know, and it has what the manifest says. */
 static enum pdr_status check_store(struct restoring *r)
 {
@@ -184,6 +206,9 @@ static enum pdr_status check_store(struct restoring *r)
         return fail(r, PDR_INVALID, "the backup cannot be used: %s", why);
     }
     status = keys_check_format(store, &why) == PDR_OK ? check_shards(r, store) : fail(r, PDR_INVALID, "%s", why);
+    if (status == PDR_OK) {
+        status = forget_directory(r, store);
+    }
     store->ops->close(store);
     return status;
 }

@@ -55,6 +55,9 @@ void leak_check(struct sim *sim, const struct node *node, bool drained, bool ful
                 check_shard(sim, core->shards[id], full);
             }
         }
+        if (core->directory != NULL) {
+            check_shard(sim, core->directory, full);
+        }
     }
     check_core(sim, node->control, drained, full);
     deliver_all(node); /* behind the checks of calls and shards, which need no such help */

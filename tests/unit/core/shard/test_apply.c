@@ -71,6 +71,34 @@ TEST(newest_write_of_a_key_wins)
     store->ops->close(store);
 }
 
+/* KEYS_SHARD_DIRECTORY has a place of its own: rows, meta row, position. */
+TEST(shard_of_the_directory)
+{
+    struct store *store = store_mem_new();
+    struct apply *apply = begin();
+    struct keys_meta none = {0};
+    uint8_t key[KEYS_HEAD_SIZE];
+    void *value;
+    size_t size;
+    apply_shard(apply, KEYS_SHARD_DIRECTORY, 0, &none);
+    struct record records[] = {entry(KEYS_SHARD_DIRECTORY, 2, 1, "kv/a", "k", "directory's"),
+                               entry(3, 1, 1, "kv/a", "k", "3's")};
+    for (int i = 0; i < 2; i++) {
+        REQUIRE(apply_record(apply, &records[i]) == PDR_OK);
+    }
+    REQUIRE(apply_write(apply, store) == PDR_OK);
+    EXPECT(holds(store, KEYS_SHARD_DIRECTORY, "kv/a", "k", "directory's"));
+    EXPECT(holds(store, 3, "kv/a", "k", "3's"));
+    struct pdr_bytes row = pdr_bytes(key, keys_meta(key, KEYS_SHARD_DIRECTORY, 0));
+    REQUIRE(store->ops->get(store, row, &value, &size) == PDR_OK);
+    struct keys_meta meta;
+    EXPECT(keys_meta_decode(pdr_bytes(value, size), &meta) == PDR_OK && meta.applied_epoch == 2);
+    EXPECT_INT(apply_meta(apply, KEYS_SHARD_DIRECTORY)->applied_seq, 1);
+    free(value);
+    apply_free(apply);
+    store->ops->close(store);
+}
+
 TEST(meta_row_says_what_is_applied)
 {
     struct store *store = store_mem_new();
