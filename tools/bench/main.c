@@ -44,7 +44,7 @@ static int run(struct settings *settings)
     FILE *table = json_out ? stderr : stdout;
     struct report *report = report_new(table, o->secs == 0 ? BENCH_SECS_DEFAULT : o->secs,
                                        (unsigned)(o->repeat == 0 ? BENCH_REPEAT_DEFAULT : o->repeat));
-    if (server_directory_is_memory(o->directory)) {
+    if (bench_server_directory_is_memory(o->directory)) {
         fprintf(stderr,
                 "perdure-bench: %s is in memory, so durable figures mean nothing; name a directory on a disk with "
                 "--data\n",

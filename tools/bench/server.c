@@ -123,7 +123,7 @@ static bool await_ready(struct server *server)
     return false;
 }
 
-bool server_start(const struct server_options *options, struct server *server, char *why, size_t why_size)
+bool bench_server_start(const struct server_options *options, struct server *server, char *why, size_t why_size)
 {
     memset(server, 0, sizeof *server);
     snprintf(server->directory, sizeof server->directory, "%s/perdure-bench.XXXXXX", options->directory);
@@ -132,10 +132,10 @@ bool server_start(const struct server_options *options, struct server *server, c
                  strerror(errno));
         return false;
     }
-    return server_again(options, server, why, why_size);
+    return bench_server_again(options, server, why, why_size);
 }
 
-bool server_again(const struct server_options *options, struct server *server, char *why, size_t why_size)
+bool bench_server_again(const struct server_options *options, struct server *server, char *why, size_t why_size)
 {
     int out[2];
     if (pipe2(out, O_CLOEXEC) != 0) {
@@ -156,11 +156,11 @@ bool server_again(const struct server_options *options, struct server *server, c
     char line[512];
     last_log_line(server, line, sizeof line);
     snprintf(why, why_size, "`%s start` did not come up: %s", options->program, line);
-    server_stop(server);
+    bench_server_stop(server);
     return false;
 }
 
-void server_halt(struct server *server)
+void bench_server_halt(struct server *server)
 {
     if (server->pid > 0) {
         kill(server->pid, SIGTERM);
@@ -176,13 +176,13 @@ void server_halt(struct server *server)
     }
 }
 
-void server_stop(struct server *server)
+void bench_server_stop(struct server *server)
 {
-    server_halt(server);
+    bench_server_halt(server);
     remove_directory(server);
 }
 
-bool server_directory_is_memory(const char *directory)
+bool bench_server_directory_is_memory(const char *directory)
 {
     struct statfs fs;
     return statfs(directory, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);

@@ -22,14 +22,14 @@ struct server {
 };
 
 /** Returns when the ready line has come. False: `why` is a sentence and nothing is left behind. */
-bool server_start(const struct server_options *options, struct server *server, char *why, size_t why_size);
+bool bench_server_start(const struct server_options *options, struct server *server, char *why, size_t why_size);
 /** SIGTERM, or SIGKILL after thirty seconds, then removes the directory. */
-void server_stop(struct server *server);
+void bench_server_stop(struct server *server);
 /** As server_stop, but the directory stays ... */
-void server_halt(struct server *server);
+void bench_server_halt(struct server *server);
 /** ... and is a node again. False: as server_start, and the directory is gone. */
-bool server_again(const struct server_options *options, struct server *server, char *why, size_t why_size);
+bool bench_server_again(const struct server_options *options, struct server *server, char *why, size_t why_size);
 /** True: `directory` is in memory, so that durable figures mean nothing there. */
-bool server_directory_is_memory(const char *directory);
+bool bench_server_directory_is_memory(const char *directory);
 
 #endif

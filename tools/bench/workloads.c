@@ -321,7 +321,7 @@ static bool start_once(struct bench *b, double *first_call_ms, double *ready_ms,
     pdr_blocking *client = NULL;
     const char *reason = NULL;
     uint64_t begin = process_now_ns();
-    if (!server_start(&options, &server, why, why_size)) {
+    if (!bench_server_start(&options, &server, why, why_size)) {
         return false;
     }
     uint64_t ready = process_now_ns();
@@ -340,7 +340,7 @@ static bool start_once(struct bench *b, double *first_call_ms, double *ready_ms,
     if (client != NULL) {
         pdr_blocking_close(client);
     }
-    server_stop(&server);
+    bench_server_stop(&server);
     return ok;
 }
 
@@ -429,7 +429,7 @@ static bool prepare_node(struct bench *b, char *why, size_t why_size)
     const char *from_environment = getenv("PERDURE_NODE");
     if (o->start) {
         options.plugin = o->rally;
-        if (!server_start(&options, &b->server, why, why_size)) {
+        if (!bench_server_start(&options, &b->server, why, why_size)) {
             return false;
         }
         b->node = b->server.node;
@@ -475,7 +475,7 @@ int workloads_run(const struct bench_options *options, const struct workload *co
         chosen[k]->run(&b);
     }
     if (b.server.pid > 0) {
-        server_stop(&b.server);
+        bench_server_stop(&b.server);
     }
     mem_free(b.result);
     return ready && !b.missed && !process_interrupted() ? 0 : 1;

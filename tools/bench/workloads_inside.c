@@ -113,10 +113,10 @@ void run_w6(struct bench *b)
     snprintf(variant, sizeof variant, "%s live counters", bench_with_commas(number, sizeof number, count));
     for (unsigned k = 0; k < bench_or(b->options->repeat, BENCH_REPEAT_DEFAULT) && !process_interrupted(); k++) {
         struct server server;
-        bool ok = server_start(&options, &server, why, sizeof why);
+        bool ok = bench_server_start(&options, &server, why, sizeof why);
         if (ok) {
             ok = weigh_live(b, &server, count, runs, why, sizeof why);
-            server_stop(&server);
+            bench_server_stop(&server);
         }
         if (!ok) {
             break;
@@ -171,7 +171,7 @@ static bool start_passive(struct bench *b, struct passive *p, json_t *runs, char
     char key[32];
     snprintf(key, sizeof key, "p%llu", (unsigned long long)rng_below(&p->rng, p->count));
     uint64_t begin = process_now_ns();
-    if (!server_again(&p->options, &p->server, why, why_size)) {
+    if (!bench_server_again(&p->options, &p->server, why, why_size)) {
         return false;
     }
     uint64_t ready = process_now_ns();
@@ -184,7 +184,7 @@ static bool start_passive(struct bench *b, struct passive *p, json_t *runs, char
     if (!call_cold(p, cold, why, why_size)) {
         return false;
     }
-    server_halt(&p->server);
+    bench_server_halt(&p->server);
     double grown = resident > (double)p->empty ? resident - (double)p->empty : 0;
     json_array_append_new(
         runs, json_pack("{s:s, s:I, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "op", "start", "actors",
@@ -198,7 +198,7 @@ static bool start_passive(struct bench *b, struct passive *p, json_t *runs, char
 /** An empty node's memory, as a restart shows it; then the counters, durable; then none runs. */
 static bool make_passive(struct bench *b, struct passive *p, char *why, size_t why_size)
 {
-    if (!server_start(&p->options, &p->server, why, why_size)) {
+    if (!bench_server_start(&p->options, &p->server, why, why_size)) {
         return false;
     }
     if (!call_counter(p->server.node, "first", "get", why, why_size)) {
@@ -209,7 +209,7 @@ static bool make_passive(struct bench *b, struct passive *p, char *why, size_t w
         return false;
     }
     p->names_s = b->result->secs > 0 ? (double)p->count / b->result->secs : 0;
-    server_halt(&p->server);
+    bench_server_halt(&p->server);
     return true;
 }
 
@@ -224,6 +224,6 @@ void run_passive(struct bench *b)
     for (unsigned k = 0; ok && k < bench_or(b->options->repeat, BENCH_REPEAT_DEFAULT) && !process_interrupted(); k++) {
         ok = start_passive(b, &p, runs, why, sizeof why);
     }
-    server_stop(&p.server);
+    bench_server_stop(&p.server);
     bench_report(b, &(struct report_label){"perdure", "passive", variant, ACK_SYNC}, runs, why);
 }

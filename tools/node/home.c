@@ -13,11 +13,12 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "net/peer/secret.h"
 #include "net/transport/address.h"
 #include "tools/node/files.h"
 
 #define SECRET_DRAWN 32u /* bytes of one that is made here */
-#define CONTACTS_SIZE (MEMBERSHIP_CONTACTS_MAX * (HANDSHAKE_ADDRESS_SIZE + 24) + 64)
+#define CONTACTS_SIZE (MEMBERSHIP_CONTACTS_MAX * (MEMBERSHIP_ADDRESS_SIZE + 24) + 64)
 #define CONTACTS_HEAD "perdure contacts 1\n"
 
 static enum pdr_status fail(enum pdr_status status, char *why, size_t why_size, const char *format, ...)
@@ -226,7 +227,7 @@ static enum pdr_status find_address(struct home *home, const struct home_options
 #define JOIN_MAX 64u
 
 struct joins {
-    char text[JOIN_MAX][HANDSHAKE_ADDRESS_SIZE];
+    char text[JOIN_MAX][MEMBERSHIP_ADDRESS_SIZE];
     const char *at[JOIN_MAX + 1];
 };
 

@@ -7,7 +7,9 @@
 #define TOOLS_NODE_HOME_H
 
 #include "tools/node/identity.h"
-#include "tools/node/membership.h"
+#include "tools/node/membership_record.h"
+
+struct secret;
 
 /** Borrowed. */
 struct home_options {
@@ -23,7 +25,7 @@ struct home {
     const char *data;
     struct identity identity;
     struct secret *secret;
-    char advertise[HANDSHAKE_ADDRESS_SIZE]; /* "": where it listens */
+    char advertise[MEMBERSHIP_ADDRESS_SIZE]; /* "": where it listens */
     struct membership_contact contacts[MEMBERSHIP_CONTACTS_MAX];
     uint32_t contact_count;
 };

@@ -173,11 +173,11 @@ static void tell_members(struct core_links *to, const struct peer_member *from, 
     loop_post(to->core->world.loop, &members->message);
 }
 
-void node_links_members(struct node *node, const struct peer_member *members, size_t count)
+void node_links_members(struct node *node, const struct peer_member *members, size_t count, size_t all)
 {
     for (uint32_t i = 0; i <= node->links->cores; i++) {
         if (node->links->at[i].net != NULL) {
-            tell_members(&node->links->at[i], members, count);
+            tell_members(&node->links->at[i], members, i == node->links->cores ? count : all);
         }
     }
 }

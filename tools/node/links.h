@@ -37,8 +37,9 @@ void node_links_open(struct node *node, const struct node_links_options *options
 /** Of the core of that index, or of the control core (PEER_CORE_CONTROL); NULL: it has none. For peer_listen, before
  * the first members are told; afterwards it is that core's alone. */
 struct peers *node_links_of(struct node *node, uint32_t core);
-/** On the control core's thread: all members of the cluster, to all cores; copied. The node itself may be one. */
-void node_links_members(struct node *node, const struct peer_member *members, size_t count);
+/** On the control core's thread: all members of the cluster, copied. The first `all` are for all cores, the others for
+ * the control core alone. The node itself may be one. */
+void node_links_members(struct node *node, const struct peer_member *members, size_t count, size_t all);
 
 /** At the end of each tick of the control core. */
 void node_links_flush_control(struct node *node);

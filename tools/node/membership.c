@@ -56,6 +56,7 @@ static void must_end(void *user, const char *why)
 {
     struct membership *m = user;
     LOG_ERROR("node.must_end", "why=\"%s\"", why);
+    m->has_ended = true;
     m->lease_changed = true;
     if (m->options.hooks.must_end != NULL) {
         m->options.hooks.must_end(m->options.hooks.user, why);
@@ -219,7 +220,7 @@ enum pdr_status membership_open(struct node *node, const struct membership_optio
     m->at = mem_new(node->world.cores * sizeof(struct map_version *));
     list_init(&m->versions);
     timer_init(&m->timer, due);
-    CHECK(options->contact_count <= MEMBERSHIP_CONTACTS_MAX);
+    CHECK(options->contact_count <= MEMBERSHIP_CONTACTS_MAX && MEMBERSHIP_CONTACTS_MAX <= MEMBER_SEEDS_MAX);
     node->membership = m;
     const struct node_links_options links = {.secret = options->secret,
                                              .cluster = options->cluster,
@@ -288,6 +289,52 @@ void membership_tick(struct node *node)
 }
 
 /* End. */
+
+static void left(void *user, const struct member_answer *answer)
+{
+    node_to_control(((struct membership *)user)->node, 0, node_stop_step);
+}
+
+/* Who would hear it? */
+static bool has_others(const struct membership *m)
+{
+    const struct row_list *members = &member_view(m->member)->rows.of[ROW_MEMBER];
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct cluster_member *member = &members->at[i]->entry.member;
+        if (member->node != m->options.node && member->state == MEMBER_UP) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Another of Raft's voters leads from here, so that nobody waits for an election. */
+static void hand_over(struct membership *m)
+{
+    const struct row_list *members = &member_view(m->member)->rows.of[ROW_MEMBER];
+    const char *why;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct cluster_member *member = &members->at[i]->entry.member;
+        if (member->node != m->options.node && member->state == MEMBER_UP && member->role == ROLE_VOTER &&
+            raft_node_transfer(server_raft(member_server(m->member)), member->node, &why) == PDR_OK) {
+            return;
+        }
+    }
+}
+
+void membership_leave(struct node *node)
+{
+    struct membership *m = node->membership;
+    if (m == NULL || m->has_ended || !member_is_registered(m->member) || !has_others(m)) {
+        node_to_control(node, 0, node_stop_step);
+        return;
+    }
+    member_leave(m->member, MEMBERSHIP_FAREWELL_MS, left, m);
+    if (member_leading(m->member) != NULL) {
+        hand_over(m);
+    }
+    m->lease_changed = true;
+}
 
 void membership_close(struct node *node)
 {

@@ -11,24 +11,9 @@
 
 #include "consensus/member.h"
 #include "tools/node/links.h"
-
-#define MEMBERSHIP_CONTACTS_MAX MEMBER_SEEDS_MAX
+#include "tools/node/membership_record.h"
 
 struct membership;
-
-/** A node that may know the cluster, and where it was last. */
-struct membership_contact {
-    uint64_t node;
-    char address[HANDSHAKE_ADDRESS_SIZE];
-};
-
-/** What has to outlive the process. */
-struct membership_record {
-    uint64_t boot; /* not 0: the directory has answered to this one (identity_registered) */
-    bool has_contacts;
-    uint32_t contact_count;
-    struct membership_contact contacts[MEMBERSHIP_CONTACTS_MAX]; /* servers of the directory first */
-};
 
 struct membership_hooks {
     void *user;
@@ -69,6 +54,10 @@ struct member *membership_member(const struct node *node);
 uint64_t membership_self(const struct node *node);
 /** At the end of each tick of the control core: what is due, and what cores have to hear. */
 void membership_tick(struct node *node);
+/** Within node_stop, when no turn runs any more: others hear that this process ends, and need not wait for its lease;
+ * calls node_stop_step when they have, or FAREWELL_MS later. */
+#define MEMBERSHIP_FAREWELL_MS 500u
+void membership_leave(struct node *node);
 /** Within node_stop: it takes part no more. */
 void membership_close(struct node *node);
 /** Within node_free, when all inboxes are drained. */

@@ -139,14 +139,15 @@ static void tell_links(struct membership *m, const struct row_list *members)
     struct peer_member *all = mem_new((most + 1) * sizeof *all);
     bool registered = member_is_registered(m->member);
     pdr_writer texts;
-    pdr_writer_init(&texts, mem_grow(NULL, (most + 1) * HANDSHAKE_ADDRESS_SIZE), (most + 1) * HANDSHAKE_ADDRESS_SIZE,
-                    (most + 1) * HANDSHAKE_ADDRESS_SIZE);
+    pdr_writer_init(&texts, mem_grow(NULL, (most + 1) * MEMBERSHIP_ADDRESS_SIZE), (most + 1) * MEMBERSHIP_ADDRESS_SIZE,
+                    (most + 1) * MEMBERSHIP_ADDRESS_SIZE);
     for (uint32_t i = 0; i < members->count; i++) {
         const struct cluster_member *member = &members->at[i]->entry.member;
         struct peer_member *at = add(&all[count++], &texts, member->node, member->incarnation, member->address);
         at->removed = member->state == MEMBER_REMOVED;
         at->knocks = !registered;
     }
+    size_t links = registered ? count : 0; /* who is not in the directory itself is refused by others' cores */
     for (uint32_t i = 0; i < m->guest_count; i++) {
         const struct guest *guest = &m->guests[i];
         add(&all[count++], &texts, guest->who.node, guest->incarnation, pdr_str(guest->who.address));
@@ -157,7 +158,7 @@ static void tell_links(struct membership *m, const struct row_list *members)
             add(&all[count++], &texts, contact->node, 0, pdr_str(contact->address))->knocks = true;
         }
     }
-    node_links_members(m->node, all, count);
+    node_links_members(m->node, all, count, links);
     mem_free(texts.data);
     mem_free(all);
 }

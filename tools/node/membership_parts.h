@@ -26,6 +26,7 @@ struct membership {
     struct raft_disk *disk;
     struct member *member; /* NULL: it takes part no more */
     struct timer timer;    /* its next tick */
+    bool has_ended;        /* and must end the process */
 
     /* membership_maps.c */
     bool rows_changed, lease_changed; /* and the cores do not know yet */

@@ -280,6 +280,9 @@ void node_stop_step(struct node *node, uint64_t unused)
         node->stop_awaited = node->world.cores;
         node_to_all(node, stop_core);
         break;
+    case STOP_FAREWELL:
+        membership_leave(node);
+        break;
     case STOP_TURNS:
         node->stop_awaited = node->world.cores;
         node_to_all(node, freeze_core);

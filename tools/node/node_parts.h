@@ -10,7 +10,17 @@
 #include "tools/node/node.h"
 
 /* What a stop has yet to do, in this order. */
-enum stop_step { STOP_NO, STOP_CORES, STOP_TURNS, STOP_CONNS, STOP_LINKS, STOP_FLUSH, STOP_JOURNAL, STOP_DONE };
+enum stop_step {
+    STOP_NO,
+    STOP_CORES,
+    STOP_FAREWELL,
+    STOP_TURNS,
+    STOP_CONNS,
+    STOP_LINKS,
+    STOP_FLUSH,
+    STOP_JOURNAL,
+    STOP_DONE
+};
 
 /** What the node keeps beside each core. */
 struct node_core {

@@ -19,6 +19,7 @@
 #include "core/base/mem.h"
 #include "core/env/loop_uv.h"
 #include "tools/node/backup.h"
+#include "tools/node/membership.h"
 
 #define TIMER_SLACK_NS 1000ul /* how late a sleep may end; the system's own is 50 us */
 
