@@ -65,7 +65,7 @@ struct call *call_new(struct call_pool *pool, struct core *home, const struct pd
     timer_init(&call->timer, NULL);
     call->state = CALL_MADE;
     call->kind = CALL_ACTOR;
-    call->is_read = call->is_reminder = call->is_watch = call->is_measured = false;
+    call->is_read = call->is_reminder = call->is_watch = call->is_measured = call->is_leased = false;
     call->session.on = call->session.is_final = false;
     uint8_t *at = call->data;
     if (links > 0) {

@@ -47,7 +47,7 @@ enum tell_role {
 struct call_tell {
     struct list node; /* PENDING: the queue, by number */
     uint64_t number;
-    uint64_t accept_seq; /* PENDING: of the entry that accepted it, if that may still be undone */
+    uint64_t accept_seq; /* PENDING: of the entry that accepted it, if that may still be undone; SENT: shard->life */
     uint32_t from;
     uint8_t role;     /* enum tell_role */
     uint8_t attempts; /* PENDING: turns that failed */
@@ -70,6 +70,7 @@ struct call {
     enum call_state state;
     enum call_kind kind;
     bool is_read;     /* asking again is safe: what ran of it wrote nothing */
+    bool is_leased;   /* no entry vouches for its answer: it leaves under a lease (core/shard/lease.h) */
     bool is_reminder; /* core/shard/reminders.h: what it runs is in the actor's row */
     bool is_watch;    /* core/shard/watch.h: somebody wants to hear of events */
     bool is_measured; /* core/shard/stages.h */

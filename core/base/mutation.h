@@ -79,7 +79,10 @@
     X(121, peer_proof_reflected,  "handshake.c, prove: both sides prove the same, so one can send back the other's")   \
     X(122, peer_tag_unchecked,    "peer_receive.c, is_genuine: a frame's tag is not looked at")                        \
     X(123, peer_life_ignored,     "peers.c, send_frame: what was for a life that is over goes to the next")            \
-    X(124, peer_nonce_repeated,   "handshake.c, handshake_answer: who answers draws no nonce of its own")
+    X(124, peer_nonce_repeated,   "handshake.c, handshake_answer: who answers draws no nonce of its own")              \
+    X(150, move_opens_gate,       "commit.c, commit_abandon: what waits at the gate leaves when a shard is given up")  \
+    X(151, move_epoch_early,      "duty_open.c, duty_open_step: a shard is open before its epoch is on disk (R30)")    \
+    X(152, move_lease_early,      "turn.c, gate_opened: the lease is not checked behind the gate (R15)")
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */

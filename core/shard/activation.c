@@ -8,6 +8,7 @@
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
 #include "core/shard/commit.h"
+#include "core/shard/duty.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/turn.h"
 
@@ -116,6 +117,9 @@ void activation_free(struct activation *a)
     list_remove(&a->node);
     core->memory_used -= a->charged;
     state_release(&a->values);
+    if (a->shard->state == DUTY_CLOSING) {
+        duty_gone(a->shard);
+    }
     mem_free(a->extra);
     mem_free(a);
 }
@@ -239,6 +243,10 @@ void activation_reload(struct activation *a)
     struct shard *shard = a->shard;
     uint64_t kept = a->last_seq < shard->commit_seq ? a->last_seq : shard->commit_seq;
     CHECK(a->turn == NULL);
+    if (shard->state == DUTY_CLOSING) {
+        duty_leave(a);
+        return;
+    }
     shard->load_barrier = shard->load_barrier < kept ? kept : shard->load_barrier;
     list_remove(&a->node);
     actor_timers_free(a);
@@ -252,7 +260,7 @@ void activation_reload(struct activation *a)
     load(a);
 }
 
-static void start_passivation(struct activation *a)
+void activation_passivate(struct activation *a)
 {
     a->passivating = true;
     activation_schedule(a);
@@ -291,7 +299,7 @@ void activation_sweep(struct core *core)
             core->stats.evictions++;
         }
         if (a->activated && a->cls->has_passivate) {
-            start_passivation(a);
+            activation_passivate(a);
         } else {
             core->stats.passivations++;
             activation_free(a);

@@ -90,6 +90,8 @@ bool activation_is_large(const struct activation *a, enum keys_kind kind);
 void activation_applied(struct core *core);
 /** Fails all calls in the mailbox. */
 void activation_fail_mailbox(struct activation *a, enum pdr_status status, const char *why);
+/** An idle one: its passivate hook runs soon, then it is forgotten. */
+void activation_passivate(struct activation *a);
 /** Passivates the idle ones: past idle_ms, or the longest idle while memory is short. */
 void activation_sweep(struct core *core);
 /** It has a call: IDLE to BUSY, in the scheduler's queue; or there again, if only interleaved readers keep it busy. */

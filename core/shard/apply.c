@@ -40,22 +40,33 @@ struct apply {
     struct apply_stats stats;
     struct apply_shard directory; /* KEYS_SHARD_DIRECTORY */
     uint32_t shard_count;
-    struct apply_shard shards[]; /* by shard id */
+    struct apply_shard **shards; /* NULL: not known here */
 };
 
 static struct apply_shard *shard_of(struct apply *apply, uint32_t id)
 {
-    CHECK(id < apply->shard_count || id == KEYS_SHARD_DIRECTORY);
-    return id == KEYS_SHARD_DIRECTORY ? &apply->directory : &apply->shards[id];
+    if (id == KEYS_SHARD_DIRECTORY) {
+        return &apply->directory;
+    }
+    CHECK(id < apply->shard_count && apply->shards[id] != NULL);
+    return apply->shards[id];
 }
 
 struct apply *apply_new(uint32_t shard_count)
 {
-    struct apply *apply = mem_new(sizeof *apply + shard_count * sizeof *apply->shards);
-    apply->shard_count = shard_count;
+    struct apply *apply = mem_new(sizeof *apply);
+    apply_grow(apply, shard_count);
     apply->bucket_count = 1024;
     apply->buckets = mem_new(apply->bucket_count * sizeof *apply->buckets);
     return apply;
+}
+
+void apply_grow(struct apply *apply, uint32_t shard_count)
+{
+    CHECK(shard_count >= apply->shard_count);
+    apply->shards = mem_grow(apply->shards, (shard_count + 1) * sizeof(struct apply_shard *));
+    memset(apply->shards + apply->shard_count, 0, (shard_count - apply->shard_count) * sizeof(struct apply_shard *));
+    apply->shard_count = shard_count;
 }
 
 static void forget_folds(struct apply *apply)
@@ -72,12 +83,19 @@ static void forget_folds(struct apply *apply)
 void apply_free(struct apply *apply)
 {
     forget_folds(apply);
+    for (uint32_t id = 0; id < apply->shard_count; id++) {
+        mem_free(apply->shards[id]);
+    }
+    mem_free(apply->shards);
     mem_free(apply->buckets);
     mem_free(apply);
 }
 
 void apply_shard(struct apply *apply, uint32_t shard, uint16_t gen, const struct keys_meta *meta)
 {
+    if (shard != KEYS_SHARD_DIRECTORY && apply->shards[shard] == NULL) {
+        apply->shards[shard] = mem_new(sizeof(struct apply_shard));
+    }
     *shard_of(apply, shard) = (struct apply_shard){.known = true, .gen = gen, .meta = *meta};
 }
 
@@ -195,7 +213,9 @@ static void put_meta(struct apply_shard *shard, uint32_t id, struct store *store
 static void put_metas(struct apply *apply, struct store *store, struct store_batch *batch)
 {
     for (uint32_t id = 0; id < apply->shard_count; id++) {
-        put_meta(&apply->shards[id], id, store, batch);
+        if (apply->shards[id] != NULL) {
+            put_meta(apply->shards[id], id, store, batch);
+        }
     }
     put_meta(&apply->directory, KEYS_SHARD_DIRECTORY, store, batch);
 }
@@ -263,7 +283,9 @@ enum pdr_status apply_write(struct apply *apply, struct store *store)
     if (status == PDR_OK) {
         apply->stats.keys += apply->fold_count;
         for (uint32_t id = 0; id < apply->shard_count; id++) {
-            apply->shards[id].changed = false;
+            if (apply->shards[id] != NULL) {
+                apply->shards[id]->changed = false;
+            }
         }
         apply->directory.changed = false;
         forget_folds(apply);

@@ -18,6 +18,8 @@ struct apply_stats {
 /** Of shards with ids below that, and of KEYS_SHARD_DIRECTORY. */
 struct apply *apply_new(uint32_t shard_count);
 void apply_free(struct apply *apply);
+/** There are more shards now. Not while a step runs. */
+void apply_grow(struct apply *apply, uint32_t shard_count);
 /** The shard's meta row as the store has it now; once, before its first record. From then on it is kept here. */
 void apply_shard(struct apply *apply, uint32_t shard, uint16_t gen, const struct keys_meta *meta);
 /** Entries in order; other kinds are ignored. PDR_INVALID for a malformed entry. */

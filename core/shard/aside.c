@@ -131,7 +131,12 @@ void aside_run(struct activation *a)
             continue;
         }
         if (a->doomed) {
-            call_fail(call, PDR_NO_SPACE, "the disk is full: what the actor that is called again built on was undone");
+            if (a->shard->state == DUTY_CLOSING) {
+                turn_abandon(call, false);
+            } else {
+                call_fail(call, PDR_NO_SPACE,
+                          "the disk is full: what the actor that is called again built on was undone");
+            }
             call_finish(call);
         } else {
             turn_run_call(a, call, interleaves(a, call));

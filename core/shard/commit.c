@@ -102,6 +102,7 @@ static void touch(struct submission *s, struct shard *shard)
 {
     if (shard->touched_in == s) {
         s->touched[shard->touched_at].last_seq = shard->last_seq;
+        s->touched[shard->touched_at].epoch = shard->epoch;
         return;
     }
     if (s->touched_count == s->touched_capacity) {
@@ -187,6 +188,7 @@ static uint64_t add_entry(struct core *core, struct shard *shard, struct pdr_byt
 {
     struct submission *s = open_submission(core);
     uint32_t before = s->size;
+    CHECK(shard_serves(shard));
     open_epoch(s, shard);
     uint64_t seq = ++shard->last_seq;
     effects_encode(append(s, RECORD_ENTRY, shard, seq, size), address, writes, rows);
@@ -199,6 +201,16 @@ static uint64_t add_entry(struct core *core, struct shard *shard, struct pdr_byt
         sessions_entry(core, shard, rows, seq);
     }
     return seq;
+}
+
+void commit_epoch(struct core *core, struct shard *shard)
+{
+    struct submission *s = open_submission(core);
+    uint32_t before = s->size;
+    CHECK(!core->refusing && !shard->epoch_open);
+    open_epoch(s, shard);
+    touch(s, shard);
+    core->uncommitted_bytes += s->size - before;
 }
 
 enum pdr_status commit_turn(struct turn *turn, bool final)
@@ -227,10 +239,12 @@ enum pdr_status commit_turn(struct turn *turn, bool final)
         /* a volatile actor: its state must not depend on an entry that may be undone */
         merge(a, &turn->writes, 0, ended);
         commit_rows(a->core, a->shard, NULL, NULL, &turn->rows);
+        turn->is_entry = true;
         return PDR_OK;
     }
     uint64_t seq = add_entry(a->core, a->shard, activation_address(a), &turn->writes, &turn->rows, size);
     a->last_seq = seq;
+    turn->is_entry = true;
     merge(a, &turn->writes, seq, ended);
     a->reminder_count = (uint16_t)(a->reminder_count + turn->reminders_more);
     turn->reminders_more = 0;
@@ -301,6 +315,18 @@ static void open_gate(struct shard *shard)
     }
 }
 
+void commit_abandon(struct shard *shard)
+{
+    struct list waits, *node;
+    list_init(&waits);
+    list_splice(&waits, &shard->gate);
+    while ((node = list_pop(&waits)) != NULL) {
+        struct gate_wait *wait = LIST_ITEM(node, struct gate_wait, node);
+        bool leaves = wait->seq <= shard->commit_seq || MUTATION(150);
+        wait->open(wait, leaves ? PDR_OK : PDR_MOVED);
+    }
+}
+
 /* R23 with a commit set of one: committed is what is durable here. */
 static void advance(struct shard *shard, uint64_t durable_seq)
 {
@@ -319,9 +345,11 @@ static void roll_back_shard(struct core *core, struct shard *shard)
         return;
     }
     shard->last_seq = shard->commit_seq;
-    shard->epoch++; /* so (epoch, seq) never names two batches (I9) */
-    shard->epoch_open = false;
-    shard->rid_known = shard->rid_known && shard->commit_seq > 0; /* the name went with the first entry */
+    if (!core->is_member) {
+        shard->epoch++; /* so (epoch, seq) never names two batches (I9) */
+        shard->epoch_open = false;
+        shard->rid_known = shard->rid_known && shard->commit_seq > 0; /* the name went with the first entry */
+    } /* else epochs are the directory's to give; and nobody but this core has seen what was undone */
     shard->load_barrier = shard->commit_seq;
     if (shard != core->directory) { /* which has neither */
         reminders_forget(core, shard);
@@ -374,6 +402,18 @@ void commit_refuse(struct core *core)
     timer_set(&core->wheel, &core->resume_timer, core_now_ns(core) + 500 * NS_PER_MS);
 }
 
+/* What was refused began epochs of shards that are being opened (duty.h): they begin again. */
+static void forget_epochs(const struct submission *s)
+{
+    for (uint32_t i = 0; i < s->touched_count && s->core->is_member; i++) {
+        struct shard *shard = s->touched[i].shard;
+        if (shard->synced_epoch != shard->epoch) {
+            shard->epoch_open = false;
+            shard->rid_known = false; /* to write the same name again does no harm */
+        }
+    }
+}
+
 static void roll_back(struct core *core)
 {
     commit_refuse(core);
@@ -384,6 +424,7 @@ static void roll_back(struct core *core)
         for (uint32_t i = 0; i < s->touched_count; i++) {
             s->touched[i].shard->touched_in = NULL;
         }
+        forget_epochs(s);
         core->uncommitted_bytes -= s->size;
         submission_free(s);
     }
@@ -417,6 +458,7 @@ static void durable(struct journal_batch *batch, enum pdr_status status)
         if (!core->refusing) {
             roll_back(core);
         }
+        forget_epochs(s);
         submission_free(s);
         return;
     }
@@ -424,6 +466,7 @@ static void durable(struct journal_batch *batch, enum pdr_status status)
     core->unapplied_bytes += s->size;
     list_push_back(&core->unapplied, &s->node);
     for (uint32_t i = 0; i < s->touched_count; i++) {
+        s->touched[i].shard->synced_epoch = s->touched[i].epoch;
         advance(s->touched[i].shard, s->touched[i].last_seq);
     }
 }

@@ -39,8 +39,15 @@ enum pdr_status commit_turn(struct turn *turn, bool final);
 uint64_t commit_rows(struct core *core, struct shard *shard, struct activation *a, struct state *writes,
                      struct rows *rows);
 
+/** The shard's epoch begins with a record of its own, before any entry (R30): shard->synced_epoch says when it is
+ * durable. Not while core->refusing. */
+void commit_epoch(struct core *core, struct shard *shard);
+
 /** Opens at once (false) if everything up to seq is committed; else queues `wait` (true). */
 bool commit_gate(struct shard *shard, struct gate_wait *wait, uint64_t seq);
+
+/** The shard is given up: whoever waits for what is not committed hears PDR_MOVED. */
+void commit_abandon(struct shard *shard);
 
 /** End of a tick: what gathered goes to the journal. */
 void commit_submit(struct core *core);

@@ -6,10 +6,13 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
+#include "core/cluster_map.h"
 #include "core/shard/activation.h"
 #include "core/shard/apply.h"
 #include "core/shard/aside.h"
 #include "core/shard/commit.h"
+#include "core/shard/duty.h"
+#include "core/shard/lease.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
 #include "core/shard/sessions.h"
@@ -56,15 +59,6 @@ static void apply_due(struct timer *timer)
     apply_now(LIST_ITEM(timer, struct core, apply_timer));
 }
 
-static struct shard *new_shard(uint32_t id)
-{
-    struct shard *shard = mem_new(sizeof *shard);
-    shard->id = id;
-    list_init(&shard->gate);
-    session_table_init(&shard->sessions, id);
-    return shard;
-}
-
 struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, const struct core_world *world,
                       const struct core_limits *limits, uint64_t seed)
 {
@@ -73,8 +67,8 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     core->limits = *limits;
     set_defaults(&core->limits);
     core->map = world->map;
+    core->is_member = world->map != NULL && world->map->self != 0;
     core->index = index;
-    core->shard_count = shard_count;
     core->until_sampled = 1;
     core->next_turn_link = ((uint64_t)index << 48) + 1;
     rng_seed(&core->rng, seed);
@@ -84,26 +78,25 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     hash_init(&core->watched);
     struct list *const heads[] = {&core->lru,         &core->runnable, &core->ready,     &core->waiting,
                                   &core->jobs,        &core->asides,   &core->in_flight, &core->unapplied,
-                                  &core->checkpoints, &core->loading,  &core->cold,      &core->large};
+                                  &core->checkpoints, &core->loading,  &core->cold,      &core->large,
+                                  &core->changing,    &core->lease_waits};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         list_init(heads[i]);
     }
     timer_init(&core->idle_timer, sweep);
     timer_init(&core->apply_timer, apply_due);
     sessions_init(core);
-    core->shards = mem_new(shard_count * sizeof *core->shards);
     if (world->journal == NULL) {
         return core;
     }
+    core->core_count = cores;
     core->apply_until = UINT64_MAX;
     core->apply = apply_new(shard_count);
     core->fibers = fiber_pool_new(core->limits.fibers_max, 256);
     core->tells = tells_new(core);
-    for (uint32_t id = index; id < shard_count; id += cores) {
-        core->shards[id] = new_shard(id);
-    }
+    shards_grow(core, shard_count);
     if (KEYS_SHARD_DIRECTORY % cores == index) {
-        core->directory = new_shard(KEYS_SHARD_DIRECTORY);
+        core->directory = shard_new(KEYS_SHARD_DIRECTORY);
     }
     timer_set(&core->wheel, &core->idle_timer, clock_now_ns(world->clock) + SWEEP_MS * NS_PER_MS);
     return core;
@@ -159,6 +152,8 @@ void core_free(struct core *core)
     struct list *node;
     CHECK(core->dead);
     tells_forget(core);
+    duty_discard(core);
+    lease_discard(core);
     discard_gates(core);
     discard_turns(&core->waiting);
     discard_turns(&core->ready);
@@ -177,10 +172,7 @@ void core_free(struct core *core)
         fiber_pool_free(core->fibers);
     }
     tells_free(core);
-    for (uint32_t id = 0; id < core->shard_count; id++) {
-        mem_free(core->shards[id]);
-    }
-    mem_free(core->shards);
+    shards_free(core);
     if (core->directory != NULL) {
         session_table_release(&core->directory->sessions);
         mem_free(core->directory);
@@ -234,6 +226,8 @@ void call_finish(struct call *call)
     }
     if (call->status != PDR_OK) {
         call->at->stats.errors[call->status]++;
+    } else if (call->at->is_member) {
+        CHECK(!call->is_leased || core_now_ns(call->at) < call->at->lease_until_ns); /* I8 */
     }
     if (call->at == call->home) {
         call->finish(call);
@@ -304,6 +298,9 @@ void core_deliver(struct core *core, struct call *call)
         return;
     }
     core->stats.calls++;
+    if (core->is_member && !duty_admits(core, call)) {
+        return;
+    }
     if (call->tell.role != TELL_NONE) {
         tells_deliver(core, call);
         return;
@@ -457,6 +454,9 @@ static bool is_open(struct core *core)
 bool core_tick(struct core *core)
 {
     timerwheel_advance(&core->wheel, core_now_ns(core));
+    if (core->is_member) {
+        duty_go_on(core);
+    }
     if (is_open(core)) {
         tells_open(core);
         core->budget = TICK_BUDGET;
@@ -499,6 +499,9 @@ void core_stop(struct core *core, uint64_t drain_ms, void (*idle)(void *user), v
 void core_freeze(struct core *core, void (*idle)(void *user), void *user)
 {
     core->frozen = true;
+    if (core->is_member) {
+        duty_stop(core);
+    }
     core->idle = idle;
     core->idle_user = user;
 }

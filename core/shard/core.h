@@ -18,6 +18,8 @@
 #include "core/shard/fiber.h"
 #include "core/store/store.h"
 
+#define CORE_SHARDS_MAX 65536u /* ids of shards are below */
+
 struct core;
 struct cluster_map;
 struct peers;
@@ -89,19 +91,26 @@ struct core {
     uint32_t type_count;
     uint32_t until_sampled, sample_state; /* stages.h */
     uint64_t slice_ns;                    /* turn_watch.h: when the scheduler last looked at the coarse clock */
-    unsigned index;
+    unsigned index, core_count; /* of the node's cores that have shards */
     struct rng rng;
     struct timerwheel wheel;
     struct call_pool calls;
     struct fiber_pool *fibers;
 
     const struct cluster_map *map; /* by which calls are routed; the same for the whole of a tick */
+    bool is_member;                /* of a cluster: which shards it serves, and when, is said to it (duty.h) */
     struct shard **shards;         /* by shard id; NULL for those of other cores */
-    uint32_t shard_count;
+    uint32_t shard_count;          /* of the array; grows with the map */
     /* KEYS_SHARD_DIRECTORY, on the core it falls to; NULL elsewhere. It is committed, applied and recovered as any
      * other; but it has no actors, so whoever looks for calls, sessions, tells, reminders among `shards` must not see
      * it. */
     struct shard *directory;
+
+    /* duty.c, lease.c: of a member */
+    struct list changing;    /* struct duty: opened, released or closed now */
+    struct timer duty_timer; /* a release takes too long */
+    uint64_t lease_until_ns; /* reads are answered before that (R15) */
+    struct list lease_waits; /* calls whose answer waits for a lease */
 
     struct hash activations; /* by full address */
     struct hash watched;     /* watch.c: actors that somebody listens to */

@@ -16,7 +16,7 @@ struct letter {
     uint64_t seq; /* the store must have it */
     enum pdr_status status;
     void *value;
-    size_t size;
+    size_t size, key_size;
     uint8_t key[KEYS_HEAD_SIZE + KEYS_ROW_KEY_MAX];
 };
 
@@ -69,11 +69,7 @@ static void read_run(struct job *job)
 {
     struct letter *letter = LIST_ITEM(job, struct letter, job.job);
     struct store *store = letter->job.core->world.store;
-    const struct call *call = letter->call;
-    uint8_t name[TELL_NUMBER_KEY_MAX];
-    size_t size = keys_row(letter->key, call->shard, letter->job.core->shards[call->shard]->gen, KEYS_DEAD,
-                           tell_dead_key(name, call->address, call->tell.number));
-    letter->status = store->ops->get(store, pdr_bytes(letter->key, size), &letter->value, &letter->size);
+    letter->status = store->ops->get(store, pdr_bytes(letter->key, letter->key_size), &letter->value, &letter->size);
 }
 
 static void read_done(struct job *job)
@@ -82,7 +78,11 @@ static void read_done(struct job *job)
     struct core *core = letter->job.core;
     struct call *call = letter->call;
     list_remove(&letter->job.node);
-    if (letter->status == PDR_NOT_FOUND) {
+    if (core->shards[call->shard]->state != DUTY_OPEN) {
+        turn_abandon(call, false);
+        letter_over(letter, PDR_OK, NULL);
+        call_finish(call);
+    } else if (letter->status == PDR_NOT_FOUND) {
         letter_over(letter, PDR_INVALID, "there is no such dead letter; `perdure ps --dead` lists them");
     } else if (letter->status != PDR_OK) {
         letter_over(letter, letter->status, "the store could not be read");
@@ -118,6 +118,10 @@ static void look(struct timer *timer)
         list_push_back(&core->jobs, &letter->job.node);
         timer_set(&core->wheel, timer, core_now_ns(core) + LOOK_MS * NS_PER_MS);
     } else {
+        const struct call *call = letter->call;
+        uint8_t name[TELL_NUMBER_KEY_MAX];
+        letter->key_size = keys_row(letter->key, call->shard, shard->gen, KEYS_DEAD,
+                                    tell_dead_key(name, call->address, call->tell.number));
         list_push_back(&core->jobs, &letter->job.node);
         work_submit(core->world.work, core->world.loop, &letter->job.job);
     }

@@ -8,6 +8,7 @@
 #include "core/base/mem.h"
 #include "core/shard/activation.h"
 #include "core/shard/commit.h"
+#include "core/shard/duty.h"
 #include "core/store/keys.h"
 
 #define LOADS_A_JOB 256u
@@ -131,6 +132,11 @@ static void add_item(struct load_job *load, struct activation *a)
 static void loaded(struct load_job *load, struct load_item *item)
 {
     struct activation *a = item->activation;
+    if (a->shard->state == DUTY_CLOSING) {
+        state_release(&item->values);
+        duty_leave(a);
+        return;
+    }
     bool is_old = item->applied_seq < a->shard->load_barrier;
     if (is_old && (item->applied_seq != a->shard->applied_seq || !item->values.all_reminders)) {
         state_release(&item->values); /* a step came between: what was read may be of before, its records are gone */

@@ -25,7 +25,7 @@ static enum pdr_status commit_part(struct turn *turn, bool call_leaves)
         return turn_fail(turn, PDR_INVALID, NULL, "a passivate hook can't wait");
     }
     if (a->doomed) {
-        return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk is full: what this turn built on was undone");
+        return turn_fail_doomed(turn);
     }
     bool was_begun = turn->begun;
     if (call_leaves || turn->writes.count > 0 || turn->rows.count > 0 || turn->outbox_count > 0) {
@@ -36,6 +36,7 @@ static enum pdr_status commit_part(struct turn *turn, bool call_leaves)
         turn->begun = was_begun;
         return status;
     }
+    turn->acted |= call_leaves || turn->is_entry;
     turn_release_effects(turn);
     if (turn->durability != PDR_DURABILITY_SYNC || MUTATION(5)) {
         return PDR_OK;

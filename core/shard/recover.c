@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/endian.h"
 #include "core/base/mem.h"
 #include "core/journal/control.h"
 #include "core/shard/apply.h"
+#include "core/shard/duty.h"
 #include "core/shard/effects.h"
 #include "core/shard/session.h"
 #include "core/shard/shard.h"
@@ -36,13 +38,13 @@ struct recovery {
     bool failed;
     struct recovered_shard directory; /* KEYS_SHARD_DIRECTORY */
     uint32_t shard_count;
-    struct recovered_shard shards[]; /* by shard id */
+    struct recovered_shard **shards; /* by shard id; grows with what store and log speak of */
 };
 
 /* NULL: there is none of that id. */
 static struct recovered_shard *shard_of(struct recovery *r, uint32_t id)
 {
-    return id < r->shard_count ? &r->shards[id] : id == KEYS_SHARD_DIRECTORY ? &r->directory : NULL;
+    return id < r->shard_count ? r->shards[id] : id == KEYS_SHARD_DIRECTORY ? &r->directory : NULL;
 }
 
 static enum pdr_status fail(struct recovery *r, const char **why)
@@ -84,13 +86,13 @@ static bool load_session(void *user, struct pdr_bytes key, struct pdr_bytes valu
     return load->status == PDR_OK;
 }
 
-static enum pdr_status load_sessions(struct recovery *r)
+static enum pdr_status load_sessions(struct recovery *r, uint32_t first)
 {
     struct store_cursor *cursor = r->store->ops->cursor_new(r->store);
     enum pdr_status status = cursor != NULL ? PDR_OK : PDR_OVERLOADED;
-    for (uint32_t id = 0; id < r->shard_count && status == PDR_OK; id++) {
+    for (uint32_t id = first; id < r->shard_count && status == PDR_OK; id++) {
         uint8_t from[KEYS_HEAD_SIZE], to[KEYS_HEAD_SIZE];
-        struct session_load load = {&r->shards[id].sessions, PDR_OK};
+        struct session_load load = {&r->shards[id]->sessions, PDR_OK};
         keys_table_range(from, to, id, 0, KEYS_SESSION);
         status = r->store->ops->cursor_scan(cursor, pdr_bytes(from, sizeof from), pdr_bytes(to, sizeof to),
                                             load_session, &load);
@@ -120,7 +122,7 @@ static struct session_row *save_sessions(struct recovery *r)
 {
     struct session_row *all = NULL;
     for (uint32_t id = 0; id < r->shard_count; id++) {
-        struct session_row *rows = session_save(&r->shards[id].sessions, r->shards[id].last_seq);
+        struct session_row *rows = session_save(&r->shards[id]->sessions, r->shards[id]->last_seq);
         while (rows != NULL) {
             struct session_row *row = rows;
             rows = row->next;
@@ -139,7 +141,7 @@ static bool mark_orphan(struct hash_node *node, void *user)
     struct recovery *r = user;
     struct session *session = LIST_ITEM(node, struct session, by_id);
     const struct session *home =
-        session->id.shard < r->shard_count ? session_find(&r->shards[session->id.shard].sessions, &session->id) : NULL;
+        session->id.shard < r->shard_count ? session_find(&r->shards[session->id.shard]->sessions, &session->id) : NULL;
     session->over = session->has_part && (home == NULL || home->home == NULL);
     return true;
 }
@@ -161,28 +163,70 @@ static enum pdr_status begin_shard(struct recovery *r, uint32_t id)
     return PDR_OK;
 }
 
-enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct recovery **out, const char **why)
+/* There are `count` now. */
+static enum pdr_status begin_shards(struct recovery *r, uint32_t count)
 {
-    struct recovery *r = mem_new(sizeof *r + shard_count * sizeof *r->shards);
-    r->store = store;
-    r->shard_count = shard_count;
-    r->apply = apply_new(shard_count);
-    *out = r;
-    session_table_init(&r->directory.sessions, KEYS_SHARD_DIRECTORY);
-    for (uint32_t id = 0; id < shard_count; id++) {
-        session_table_init(&r->shards[id].sessions, id);
+    uint32_t first = r->shard_count;
+    r->shards = mem_grow(r->shards, (count + 1) * sizeof(struct recovered_shard *));
+    apply_grow(r->apply, count);
+    for (uint32_t id = first; id < count; id++) {
+        r->shards[id] = mem_new(sizeof *r->shards[id]);
+        session_table_init(&r->shards[id]->sessions, id);
     }
-    for (uint32_t id = 0; id < shard_count; id++) {
+    r->shard_count = count;
+    for (uint32_t id = first; id < count; id++) {
         if (begin_shard(r, id) != PDR_OK) {
-            return fail(r, why);
+            return PDR_INTERNAL;
         }
     }
-    if (begin_shard(r, KEYS_SHARD_DIRECTORY) != PDR_OK) {
-        return fail(r, why);
-    }
-    if (load_sessions(r) != PDR_OK) {
+    if (load_sessions(r, first) != PDR_OK) {
         snprintf(r->why, sizeof r->why,
                  "the store's rows of sessions can't be read; restore this node's data from a backup");
+        return PDR_INTERNAL;
+    }
+    return PDR_OK;
+}
+
+static bool see_shard(void *user, struct pdr_bytes key, struct pdr_bytes value)
+{
+    *(uint32_t *)user = key.size >= KEYS_HEAD_SIZE ? get_be32(key.data) : KEYS_SHARD_NONE;
+    return false;
+}
+
+/* Placement groups and pins have shards behind those of the default group: the store has rows of those that were ever
+ * here. */
+static enum pdr_status count_shards(struct recovery *r, uint32_t *count)
+{
+    const struct store_ops *ops = r->store->ops;
+    struct store_cursor *cursor = ops->cursor_new(r->store);
+    enum pdr_status status = cursor != NULL ? PDR_OK : PDR_OVERLOADED;
+    uint32_t last = 0;
+    while (status == PDR_OK && last < CORE_SHARDS_MAX) {
+        uint8_t from[KEYS_HEAD_SIZE], unused[KEYS_HEAD_SIZE];
+        keys_shard_range(from, unused, *count);
+        last = KEYS_SHARD_NONE;
+        status = ops->cursor_scan(cursor, pdr_bytes(from, sizeof from), pdr_bytes(NULL, 0), see_shard, &last);
+        *count = last < CORE_SHARDS_MAX ? last + 1 : *count;
+    }
+    if (cursor != NULL) {
+        ops->cursor_free(cursor);
+    }
+    if (status != PDR_OK) {
+        snprintf(r->why, sizeof r->why, "the store can't be read; restore this node's data from a backup");
+    }
+    return status;
+}
+
+enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct recovery **out, const char **why)
+{
+    struct recovery *r = mem_new(sizeof *r);
+    r->store = store;
+    r->apply = apply_new(0);
+    *out = r;
+    session_table_init(&r->directory.sessions, KEYS_SHARD_DIRECTORY);
+    uint32_t found = shard_count;
+    if (count_shards(r, &found) != PDR_OK || begin_shards(r, found) != PDR_OK ||
+        begin_shard(r, KEYS_SHARD_DIRECTORY) != PDR_OK) {
         return fail(r, why);
     }
     return PDR_OK;
@@ -234,11 +278,16 @@ void recovery_record(void *user, const struct record *record, uint64_t position)
     if (r->failed) {
         return;
     }
+    if (record->shard >= r->shard_count && record->shard < CORE_SHARDS_MAX) { /* the store has nothing of it yet */
+        r->failed = begin_shards(r, record->shard + 1) != PDR_OK;
+    }
     struct recovered_shard *shard = shard_of(r, record->shard);
-    if (shard == NULL) {
-        snprintf(r->why, sizeof r->why,
-                 "the log speaks of shard %u, but there are %u; was it written by another version?", record->shard,
-                 r->shard_count);
+    if (shard == NULL || r->failed) {
+        if (!r->failed) {
+            snprintf(r->why, sizeof r->why,
+                     "the log speaks of shard %u, and ids are below %u; was it written by another version?",
+                     record->shard, CORE_SHARDS_MAX);
+        }
         r->failed = true;
         return;
     }
@@ -306,7 +355,7 @@ enum pdr_status recovery_finish(struct recovery *r, const char **why)
         r->failed = write_step(r) != PDR_OK;
     }
     for (uint32_t id = 0; id < r->shard_count; id++) {
-        hash_each(&r->shards[id].sessions.sessions, mark_orphan, r);
+        hash_each(&r->shards[id]->sessions.sessions, mark_orphan, r);
     }
     return r->failed ? fail(r, why) : PDR_OK;
 }
@@ -319,13 +368,19 @@ void recovery_epochs_from(struct recovery *r, uint64_t epoch)
 static void install_shard(struct recovery *r, struct core *core, struct shard *shard)
 {
     struct recovered_shard *from = shard_of(r, shard->id);
-    session_table_release(&shard->sessions);
-    session_table_move(&shard->sessions, &from->sessions);
+    bool is_alone = !core->is_member || shard == core->directory;
+    if (is_alone) { /* else they are read when the shard is opened */
+        session_table_release(&shard->sessions);
+        session_table_move(&shard->sessions, &from->sessions);
+    }
     uint64_t applied_epoch = from->meta.applied_epoch;
     shard->rid_known = from->control.rid != 0;
     shard->rid = shard->rid_known ? from->control.rid : rng_next(&core->rng) | 1;
-    shard->epoch = (from->control.promised > applied_epoch ? from->control.promised : applied_epoch) + 1;
-    shard->epoch = shard->epoch < r->epochs_from ? r->epochs_from : shard->epoch;
+    shard->epoch = from->control.promised > applied_epoch ? from->control.promised : applied_epoch;
+    if (is_alone) { /* else the directory says when to go on, and in which epoch (R34) */
+        shard->epoch++;
+        shard->epoch = shard->epoch < r->epochs_from ? r->epochs_from : shard->epoch;
+    }
     shard->last_seq = shard->durable_seq = shard->commit_seq = from->last_seq;
     shard->applied_seq = shard->applying_seq = from->last_seq;
     apply_shard(core->apply, shard->id, shard->gen, apply_meta(r->apply, shard->id));
@@ -333,6 +388,9 @@ static void install_shard(struct recovery *r, struct core *core, struct shard *s
 
 void recovery_install(struct recovery *r, struct core *core)
 {
+    if (r->shard_count > core->shard_count) {
+        shards_grow(core, r->shard_count);
+    }
     for (uint32_t id = 0; id < r->shard_count; id++) {
         if (core->shards[id] != NULL) {
             install_shard(r, core, core->shards[id]);
@@ -360,9 +418,11 @@ static void release_shard(struct recovered_shard *shard)
 void recovery_free(struct recovery *r)
 {
     for (uint32_t id = 0; id < r->shard_count; id++) {
-        release_shard(&r->shards[id]);
+        release_shard(r->shards[id]);
+        mem_free(r->shards[id]);
     }
     release_shard(&r->directory);
+    mem_free(r->shards);
     apply_free(r->apply);
     mem_free(r);
 }

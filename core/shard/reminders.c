@@ -183,16 +183,22 @@ void reminders_note(struct core *core, struct shard *shard, const struct rows *r
     }
 }
 
-void reminders_forget(struct core *core, struct shard *shard)
+static void drop_hints(struct reminders *r)
 {
-    struct reminders *r = shard->reminders;
     while (r->count > 0) {
         mem_free(r->heap[--r->count]);
     }
-    r->window_end = r->beyond = INT64_MIN;
     r->again = r->scan == SCAN_RUNS;
     r->scan = r->scan == SCAN_WAITS ? SCAN_NONE : r->scan;
-    look_at(core, INT64_MIN);
+}
+
+void reminders_forget(struct core *core, struct shard *shard)
+{
+    if (shard_serves(shard)) {
+        drop_hints(shard->reminders);
+        shard->reminders->window_end = shard->reminders->beyond = INT64_MIN;
+        look_at(core, INT64_MIN);
+    }
 }
 
 /* Firing. */
@@ -203,7 +209,7 @@ static void fired(struct call *call)
     struct core *core = call->home;
     enum pdr_status status = call->status;
     list_remove(&hint->node);
-    if (status == PDR_OK) {
+    if (status == PDR_OK || !shard_serves(hint->shard)) {
         mem_free(hint);
     } else {
         uint64_t wait = BACKOFF_MS << (hint->attempts < 10 ? hint->attempts : 10);
@@ -416,7 +422,7 @@ static bool submit_scans(struct core *core)
     bool waits = false;
     for (uint32_t id = 0; id < core->shard_count; id++) {
         struct shard *shard = core->shards[id];
-        if (shard == NULL || shard->reminders->scan != SCAN_WAITS) {
+        if (shard == NULL || shard->reminders == NULL || shard->reminders->scan != SCAN_WAITS) {
             continue;
         }
         if (shard->applied_seq < shard->reminders->barrier || (scan != NULL && scan->count == SCANS_MAX)) {
@@ -476,7 +482,7 @@ static void look(struct timer *timer)
     for (uint32_t n = 0; n < core->shard_count; n++) {
         uint32_t id = (core->reminders_turn + n) % core->shard_count; /* each is the first some time */
         struct shard *shard = core->shards[id];
-        if (shard == NULL) {
+        if (shard == NULL || !shard_serves(shard)) {
             continue;
         }
         int64_t first = fire_due(core, shard->reminders, now, &budget);
@@ -493,15 +499,33 @@ static void look(struct timer *timer)
     look_at(core, core->stopping ? INT64_MAX : next);
 }
 
+void reminders_open(struct core *core, struct shard *shard)
+{
+    if (shard->reminders == NULL) {
+        shard->reminders = mem_new(sizeof *shard->reminders);
+        list_init(&shard->reminders->running);
+    }
+    shard->reminders->window_end = shard->reminders->beyond = INT64_MIN;
+    shard->reminders->again = false;
+    look_at(core, INT64_MIN);
+}
+
+void reminders_close(struct core *core, struct shard *shard)
+{
+    drop_hints(shard->reminders);
+}
+
+bool reminders_are_idle(const struct shard *shard)
+{
+    return shard->reminders == NULL || (shard->reminders->scan != SCAN_RUNS && list_empty(&shard->reminders->running));
+}
+
 void reminders_start(struct core *core)
 {
     timer_init(&core->reminders_timer, look);
     for (uint32_t id = 0; id < core->shard_count; id++) {
-        if (core->shards[id] != NULL) {
-            struct reminders *r = mem_new(sizeof *r);
-            r->window_end = r->beyond = INT64_MIN;
-            list_init(&r->running);
-            core->shards[id]->reminders = r;
+        if (core->shards[id] != NULL && shard_serves(core->shards[id])) {
+            reminders_open(core, core->shards[id]);
         }
     }
     timer_set(&core->wheel, &core->reminders_timer, core_now_ns(core));

@@ -15,6 +15,11 @@ struct turn;
 
 /** Of each shard of the core; then the first scan begins by itself. */
 void reminders_start(struct core *core);
+/** Of one shard, that is opened while the core runs; and given up: there are no hints any more. */
+void reminders_open(struct core *core, struct shard *shard);
+void reminders_close(struct core *core, struct shard *shard);
+/** No scan reads it. */
+bool reminders_are_idle(const struct shard *shard);
 /** core_free. */
 void reminders_free(struct core *core);
 

@@ -4,6 +4,8 @@
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
 #include "core/shard/commit.h"
+#include "core/shard/duty.h"
+#include "core/shard/lease.h"
 #include "core/shard/sessions_parts.h"
 
 #define DROPS_A_TIME 64u
@@ -42,7 +44,7 @@ static void opened(struct gate_wait *wait, enum pdr_status status)
         pdr_writer_clear(&call->reply);
         call_fail(call, status, "the session could not be made durable");
     }
-    call_finish(call);
+    call_finish(call); /* the entry vouches for it */
 }
 
 static struct session_id new_id(struct core *core, const struct shard *shard)
@@ -108,9 +110,10 @@ static void taken(struct message *message)
 static void resume_session(struct core *core, struct shard *shard, struct call *call)
 {
     struct session *session = session_find(&shard->sessions, &call->session.id);
+    call->is_leased = true;
     if (session == NULL || session->home == NULL) {
         call_fail(call, PDR_SESSION, "the session is unknown or over; what was unanswered under it may have happened");
-        call_finish(call);
+        lease_finish(call);
         return;
     }
     struct session_home *home = session->home;
@@ -119,13 +122,14 @@ static void resume_session(struct core *core, struct shard *shard, struct call *
     }
     hold(core, home, call);
     reply_id(call, &session->id);
-    call_finish(call);
+    lease_finish(call);
 }
 
 void sessions_serve(struct core *core, struct call *call)
 {
     struct shard *shard = core->shards[call->shard];
     CHECK(shard != NULL);
+    duty_note_holder(shard, call->home, call->session.n);
     call->is_read = true;
     if (call->kind == CALL_SESSION_OPEN) {
         open_session(core, shard, call);
@@ -138,7 +142,9 @@ static void left(struct message *message)
 {
     struct notice *notice = LIST_ITEM(message, struct notice, message);
     struct core *core = notice->core;
-    struct session *session = core->dead ? NULL : session_find(&core->shards[notice->id.shard]->sessions, &notice->id);
+    struct shard *shard = core->dead ? NULL : core->shards[notice->id.shard];
+    bool is_ours = shard != NULL && duty_knows_holder(shard, notice->holder_core, notice->holder);
+    struct session *session = is_ours ? session_find(&shard->sessions, &notice->id) : NULL;
     struct session_home *home = session != NULL ? session->home : NULL;
     if (home != NULL) {
         CHECK(home->holders > 0);
@@ -222,7 +228,7 @@ static void revive(struct session_over *over)
 static void over_durable(struct gate_wait *wait, enum pdr_status status)
 {
     struct session_over *over = LIST_ITEM(wait, struct session_over, gate);
-    if (!over->core->dead) {
+    if (!over->core->dead && status != PDR_MOVED) {
         if (status == PDR_OK) {
             tell_all(over->core, &over->id);
         } else {
@@ -246,7 +252,7 @@ static void idle_fired(struct timer *timer)
     if (core->frozen) {
         return;
     }
-    if (!may_commit(core)) {
+    if (!may_commit(core) || shard->state != DUTY_OPEN) {
         timer_set(&core->wheel, timer, core_now_ns(core) + AGAIN_MS * NS_PER_MS);
         return;
     }
@@ -271,6 +277,11 @@ void sessions_drop(struct timer *timer)
     for (uint32_t n = 0; n < DROPS_A_TIME && !list_empty(&core->sessions_over); n++) {
         struct session *session = LIST_ITEM(core->sessions_over.next, struct session, over_node);
         struct rows rows = {0};
+        if (core->shards[session->shard]->state != DUTY_OPEN) { /* about to be closed, as a rule */
+            list_remove(&session->over_node);
+            list_push_back(&core->sessions_over, &session->over_node);
+            continue;
+        }
         session_delete_part(&rows, &session->id);
         commit_rows(core, core->shards[session->shard], NULL, NULL, &rows); /* which takes it off the list */
     }
@@ -293,15 +304,19 @@ static bool start_session(struct hash_node *node, void *user)
     return true;
 }
 
+void sessions_open(struct core *core, struct shard *shard)
+{
+    hash_each(&shard->sessions.sessions, start_session, core);
+    core->session_homes += shard->sessions.homes;
+    sessions_account(core, shard);
+    begin_drops(core, 1);
+}
+
 void sessions_start(struct core *core)
 {
     for (uint32_t id = 0; id < core->shard_count; id++) {
         if (core->shards[id] != NULL) {
-            struct shard *shard = core->shards[id];
-            hash_each(&shard->sessions.sessions, start_session, core);
-            core->session_homes += shard->sessions.homes;
-            sessions_account(core, shard);
+            sessions_open(core, core->shards[id]);
         }
     }
-    begin_drops(core, 1);
 }

@@ -224,6 +224,57 @@ bool sessions_put_outcome(struct turn *turn, enum pdr_status status)
     return true;
 }
 
+/* A shard is given up. */
+
+struct closing {
+    struct core *core;
+    struct list copies;
+};
+
+static bool close_session(struct hash_node *node, void *user)
+{
+    struct closing *closing = user;
+    struct session *session = LIST_ITEM(node, struct session, by_id);
+    if (session->home != NULL) {
+        timer_cancel(&closing->core->wheel, &session->home->idle);
+    }
+    list_remove(&session->over_node);
+    for (uint32_t i = 0; i < session->count; i++) {
+        struct session_run *run = session_record_at(session, i)->run;
+        if (run != NULL) {
+            list_splice(&closing->copies, &run->waiting);
+        }
+    }
+    return true;
+}
+
+void sessions_close(struct core *core, struct shard *shard)
+{
+    struct closing closing = {.core = core};
+    struct list *node;
+    list_init(&closing.copies);
+    hash_each(&shard->sessions.sessions, close_session, &closing);
+    while ((node = list_pop(&closing.copies)) != NULL) {
+        struct call *call = LIST_ITEM(node, struct call, node);
+        timer_cancel(&core->wheel, &call->timer);
+        turn_abandon(call, false);
+        call_finish(call);
+    }
+}
+
+void sessions_forget(struct core *core, struct shard *shard)
+{
+    struct closing closing = {.core = core};
+    list_init(&closing.copies);
+    hash_each(&shard->sessions.sessions, close_session, &closing); /* turns that ended since may have set timers */
+    CHECK(list_empty(&closing.copies));
+    core->session_homes -= shard->sessions.homes;
+    core->memory_used -= shard->sessions.charged;
+    core->session_bytes -= shard->sessions.charged_records;
+    session_table_release(&shard->sessions);
+    session_table_init(&shard->sessions, shard->id);
+}
+
 /* The tables of a core. */
 
 void sessions_init(struct core *core)

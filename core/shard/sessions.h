@@ -12,6 +12,12 @@
 void sessions_init(struct core *core);
 /** After recovery_install: sessions without a connection begin to end, and those that are over are dropped. */
 void sessions_start(struct core *core);
+/** Of one shard, whose rows were just read: the same. */
+void sessions_open(struct core *core, struct shard *shard);
+/** The shard is given up: copies that wait are finished with PDR_MOVED, and no session of it ends here. */
+void sessions_close(struct core *core, struct shard *shard);
+/** ... and nothing of it runs any more: its table is empty. */
+void sessions_forget(struct core *core, struct shard *shard);
 /** core_free: what waits in them is discarded. */
 void sessions_free(struct core *core);
 

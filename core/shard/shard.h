@@ -12,15 +12,20 @@
 #include "core/shard/session.h"
 
 struct core;
+struct duty;
 struct shard_tells;
 struct submission;
 struct reminders;
 
+/** Whether a core serves a shard, and what is on its way to that: core/shard/duty.h. */
+enum duty_state { DUTY_OPEN, DUTY_RELEASING, DUTY_RELEASED, DUTY_CLOSING, DUTY_CLOSED, DUTY_OPENING };
+
 struct shard {
     uint32_t id;
     uint16_t gen;                  /* generation prefix of its keys in the store (R63) */
-    bool epoch_open;               /* RECORD_EPOCH of this epoch was submitted (R30, R34) */
-    bool rid_known;                /* RECORD_RID was submitted, now or in an earlier life */
+    uint8_t state;                 /* enum duty_state; of a node alone OPEN for ever */
+    bool epoch_open : 1;           /* RECORD_EPOCH of this epoch was submitted (R30, R34) */
+    bool rid_known : 1;            /* RECORD_RID was submitted, now or in an earlier life */
     uint64_t rid;                  /* random name of this copy of the data */
     uint64_t epoch;                /* ours; one more than any before: a primary never goes on in an old one (R34) */
     uint64_t last_seq;             /* given out */
@@ -35,6 +40,15 @@ struct shard {
     struct shard_tells *tells;     /* its channels; NULL: it has none yet */
     struct submission *touched_in; /* the open submission, if it has records of ours ... */
     uint32_t touched_at;           /* ... and where it notes them */
+    uint32_t life;                 /* how often it was opened: what left in an earlier life comes back to nobody */
+    uint64_t synced_epoch;         /* that is durable as begun */
+    struct duty *duty;             /* of a member's node: what it is to be; NULL: no map had it yet */
 };
+
+/** Its actors, tells, reminders and sessions are in memory, or may be. */
+static inline bool shard_serves(const struct shard *shard)
+{
+    return shard->state <= DUTY_RELEASED;
+}
 
 #endif

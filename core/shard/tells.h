@@ -26,6 +26,16 @@ uint32_t tells_in_flight(const struct core *core);
 void tells_forget(struct core *core);
 void tells_free(struct core *core);
 
+/* Of one shard that is opened or closed while the core runs (duty.h). */
+
+/** A row of the store, of KEYS_OUTBOX to KEYS_PENDING: into memory. `key` has the table's byte in front. */
+void tells_install(struct core *core, struct shard *shard, struct pdr_bytes key, struct pdr_bytes value);
+/** Nothing of it leaves or runs any more; what runs is dropped when its turn has ended. */
+void tells_close(struct core *core, struct shard *shard);
+/** It writes no entries for a while; and again. */
+void tells_pause(struct core *core, struct shard *shard);
+void tells_resume(struct core *core, struct shard *shard);
+
 /* tells_out.c */
 
 /** In a turn: PDR_OVERLOADED if too many tells wait for the receiver's shard. */

@@ -6,19 +6,32 @@
 #include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
+#include "core/cluster_map.h"
 #include "core/shard/commit.h"
 #include "core/shard/sessions.h"
 #include "core/shard/tells_parts.h"
 
-struct shard_tells *tells_of(struct core *core, struct shard *shard)
+static void widen(struct shard_tells *tells, uint32_t count)
+{
+    uint32_t more = count - tells->count;
+    tells->out = mem_grow(tells->out, count * sizeof(struct tell_out *));
+    memset(tells->out + tells->count, 0, more * sizeof(struct tell_out *));
+    tells->in = mem_grow(tells->in, count * sizeof *tells->in);
+    memset(tells->in + tells->count, 0, more * sizeof *tells->in);
+    tells->count = count;
+}
+
+struct shard_tells *tells_of(struct shard *shard, uint32_t other)
 {
     if (shard->tells == NULL) {
-        struct shard_tells *tells = mem_new(sizeof *tells + core->shard_count * sizeof *tells->in);
+        struct shard_tells *tells = mem_new(sizeof *tells);
         tells->shard = shard;
-        tells->out = mem_new(core->shard_count * sizeof(struct tell_out *));
         list_init(&tells->node);
         list_init(&tells->unsettled);
         shard->tells = tells;
+    }
+    if (other >= shard->tells->count) {
+        widen(shard->tells, (other / CLUSTER_SHARDS + 1) * CLUSTER_SHARDS);
     }
     return shard->tells;
 }
@@ -61,6 +74,7 @@ void tell_enlist(struct tell_queue *queue, struct call *call, uint64_t number)
     call->deadline_ns = UINT64_MAX; /* until it runs */
     list_init(&call->tell.node);
     call->gate.open = tell_entered; /* of one that comes with its sender's entry */
+    queue->shard = call->shard;
     queue->count++;
     queue->core->tells->in_bytes += tell_charge(call);
 }
@@ -131,7 +145,7 @@ static void taken(struct gate_wait *wait, enum pdr_status status)
     struct call *call = LIST_ITEM(wait, struct call, gate);
     struct core *core = call->at;
     if (status != PDR_OK) {
-        if (!core->dead) {
+        if (!core->dead && status != PDR_MOVED) { /* then the channel is gone */
             channel_in_undo(&core->shards[call->shard]->tells->in[call->tell.from], call->tell.number);
         }
         call_fail(call, status, "that the tell was accepted could not be made durable");
@@ -200,7 +214,7 @@ static void take_in(struct core *core, struct call *call)
         uint8_t key[4], n[8];
         put_be64(n, call->tell.number);
         rows_put(&rows, KEYS_CHANNEL, tell_channel_key(key, call->tell.from), pdr_bytes(n, sizeof n));
-        channel_in_take(&tells_of(core, shard)->in[call->tell.from], call->tell.number, shard->last_seq + 1);
+        channel_in_take(&tells_of(shard, call->tell.from)->in[call->tell.from], call->tell.number, shard->last_seq + 1);
     }
     tell_put_pending(&rows, pending, number, false);
     if (call->session.on) { /* a copy of it is answered from the record */
@@ -213,7 +227,7 @@ static void take_in(struct core *core, struct call *call)
 static void accept_sent(struct core *core, struct call *call)
 {
     struct shard *shard = core->shards[call->shard];
-    struct channel_in *in = &tells_of(core, shard)->in[call->tell.from];
+    struct channel_in *in = &tells_of(shard, call->tell.from)->in[call->tell.from];
     enum channel_verdict verdict = core->tells->known ? channel_in_judge(in, call->tell.number) : CHANNEL_NEED;
     if (MUTATION(32) && verdict == CHANNEL_AGAIN) {
         in->last = call->tell.number - 1;

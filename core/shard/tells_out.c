@@ -26,7 +26,7 @@ static void settled(struct gate_wait *wait, enum pdr_status status);
 
 struct tell_out *tell_out_of(struct core *core, struct shard *shard, uint32_t to)
 {
-    struct tell_out **slot = &tells_of(core, shard)->out[to];
+    struct tell_out **slot = &tells_of(shard, to)->out[to];
     if (*slot == NULL) {
         struct tell_out *out = mem_new(sizeof *out);
         out->core = core;
@@ -52,7 +52,7 @@ enum pdr_status tells_admit(struct turn *turn, struct call *call)
         return PDR_OK;
     }
     bool is_told = turn->call != NULL && turn->call->tell.role == TELL_PENDING;
-    call->shard = cluster_shard(core->shard_count, call->key_hash);
+    call->shard = cluster_map_shard(core->map, call->key_hash);
     if (turn_bytes(turn) + call->address.size + call->args.size > PDR_TURN_BYTES_MAX) {
         return turn_fail(turn, PDR_TOO_LARGE, NULL, "a turn writes and tells at most %u bytes (limit turn_bytes_max)",
                          PDR_TURN_BYTES_MAX);
@@ -71,7 +71,7 @@ enum pdr_status tells_admit(struct turn *turn, struct call *call)
         }
         return PDR_OK;
     }
-    const struct tell_out *out = shard->tells != NULL ? shard->tells->out[call->shard] : NULL;
+    const struct tell_out *out = tells_of(shard, call->shard)->out[call->shard];
     uint32_t outbox_max = core->limits.outbox_max * (is_told ? TELL_SHARE : 1);
     if (out != NULL && out->count + turn->outbox_count >= outbox_max) {
         return turn_fail(turn, PDR_OVERLOADED, NULL,
@@ -87,6 +87,7 @@ static void join(struct tell_out *out, struct call *call, uint64_t n)
 {
     call->tell.role = TELL_SENT;
     call->tell.from = out->from->id;
+    call->tell.accept_seq = out->from->life;
     call->tell.number = n;
     list_init(&call->tell.node);
     call->finish = tell_answered;
@@ -234,6 +235,10 @@ static void committed(struct gate_wait *wait, enum pdr_status status)
         return;
     }
     struct tell_out *out = tell_out_of(core, core->shards[call->tell.from], call->shard);
+    if (status == PDR_MOVED) {
+        forget(out, call); /* whether it is sent is for the next owner to see */
+        return;
+    }
     if (status != PDR_OK) {
         channel_out_undo(&out->n, call->tell.number);
         forget(out, call);
@@ -256,6 +261,9 @@ static void owe(struct tell_out *out)
 {
     struct shard_tells *shard = out->from->tells;
     struct tells *tells = out->core->tells;
+    if (out->from->state != DUTY_OPEN) {
+        return; /* tells_out_resume looks at it again */
+    }
     if (list_alone(&out->unsettled_node)) {
         list_push_back(&shard->unsettled, &out->unsettled_node);
     }
@@ -336,8 +344,14 @@ static void retry_due(struct timer *timer)
 void tell_answered(struct call *call)
 {
     struct core *core = call->home;
-    struct tell_out *out = tell_out_of(core, core->shards[call->tell.from], call->shard);
+    struct shard *from = core->shards[call->tell.from];
     core->tells->in_flight--;
+    if (!shard_serves(from) || from->life != call->tell.accept_seq) { /* its rows tell the next owner all */
+        core->tells->out_bytes -= tell_charge(call);
+        tell_free(core, call);
+        return;
+    }
+    struct tell_out *out = tell_out_of(core, from, call->shard);
     if (call->status == PDR_OK) {
         channel_out_acked(&out->n, call->tell.number);
         forget(out, call);
@@ -369,6 +383,37 @@ void tell_out_forget(struct tell_out *out)
     struct list *node;
     while ((node = list_pop(&out->held)) != NULL) {
         forget(out, LIST_ITEM(node, struct call, tell.node));
+    }
+}
+
+void tells_out_close(struct core *core, struct shard *shard)
+{
+    struct shard_tells *tells = shard->tells;
+    for (uint32_t to = 0; tells != NULL && to < tells->count; to++) {
+        if (tells->out[to] != NULL) {
+            tell_out_forget(tells->out[to]);
+            list_remove(&tells->out[to]->blocked_node);
+            list_remove(&tells->out[to]->unsettled_node);
+            CHECK(list_alone(&tells->out[to]->settling.node));
+            mem_free(tells->out[to]);
+        }
+    }
+    if (tells != NULL) {
+        list_remove(&tells->node);
+        mem_free(tells->out);
+        mem_free(tells->in);
+        mem_free(tells);
+        shard->tells = NULL;
+    }
+}
+
+void tells_out_resume(struct core *core, struct shard *shard)
+{
+    struct shard_tells *tells = shard->tells;
+    for (uint32_t to = 0; tells != NULL && to < tells->count; to++) {
+        if (tells->out[to] != NULL && channel_out_owes(&tells->out[to]->n)) {
+            owe(tells->out[to]);
+        }
     }
 }
 

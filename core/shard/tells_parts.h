@@ -44,8 +44,9 @@ struct shard_tells {
     struct list node;      /* tells->unsettled */
     struct list unsettled; /* struct tell_out with rows to delete */
     struct shard *shard;
-    struct tell_out **out;  /* by the other shard; NULL: never used */
-    struct channel_in in[]; /* by the other shard */
+    uint32_t count;        /* of the arrays, which grow */
+    struct tell_out **out; /* by the other shard; NULL: never used */
+    struct channel_in *in; /* by the other shard */
 };
 
 /** Of one actor: exists as long as tells wait for it. */
@@ -57,11 +58,13 @@ struct tell_queue {
     uint32_t count; /* with those whose last entry is not committed yet */
     bool holding;   /* the first failed: until `timer` fires */
     struct timer timer;
+    uint32_t shard; /* of the actor */
     uint16_t address_size;
     char address[];
 };
 
-struct shard_tells *tells_of(struct core *core, struct shard *shard);
+/** Its channels with `other`, and so with all below it, have a place. */
+struct shard_tells *tells_of(struct shard *shard, uint32_t other);
 static inline struct pdr_ref tell_ref(struct pdr_bytes address, uint32_t type_size)
 {
     const char *at = address.data;
@@ -102,6 +105,10 @@ void tell_answered(struct call *call);
 void tell_out_block(struct tell_out *out);
 void tells_out_init(struct tells *tells);
 void tell_out_forget(struct tell_out *out);
+/** Frees all channels of the shard, with what is held in them. */
+void tells_out_close(struct core *core, struct shard *shard);
+/** Rows of the shard are to be deleted again, if there are any. */
+void tells_out_resume(struct core *core, struct shard *shard);
 
 /* tells_in.c */
 

@@ -22,6 +22,9 @@
 
 static void next(struct tell_queue *queue)
 {
+    if (!shard_serves(queue->core->shards[queue->shard])) {
+        return; /* it is dropped */
+    }
     if (list_empty(&queue->tells) || queue->holding || queue->running != NULL || queue->core->stopping) {
         return;
     }
@@ -34,8 +37,8 @@ static void next(struct tell_queue *queue)
 static void hold_over(struct timer *timer)
 {
     struct tell_queue *queue = LIST_ITEM(timer, struct tell_queue, timer);
-    if (!queue->core->tells->open) {
-        tell_queue_hold(queue, 1);
+    if (!queue->core->tells->open || queue->core->shards[queue->shard]->state != DUTY_OPEN) {
+        tell_queue_hold(queue, queue->core->tells->open ? PAUSE_MS : 1);
         return;
     }
     queue->holding = false;
@@ -110,7 +113,8 @@ static void last_entry_over(struct gate_wait *wait, enum pdr_status status)
     struct core *core = call->home;
     if (core->dead) {
         call_discard(call);
-    } else if (status == PDR_OK || call->tell.accept_seq > core->shards[call->shard]->commit_seq) {
+    } else if (status == PDR_OK || status == PDR_MOVED ||
+               call->tell.accept_seq > core->shards[call->shard]->commit_seq) {
         if (MUTATION(31)) {
             delete_alone(core, call);
         }
@@ -179,6 +183,10 @@ void tell_enter(struct core *core, struct call *call)
 {
     struct tell_queue *queue = call->owner;
     if (queue->holding) {
+        return;
+    }
+    if (core->shards[call->shard]->state != DUTY_OPEN) {
+        tell_queue_hold(queue, PAUSE_MS);
         return;
     }
     if (call->tell.begun) {
@@ -286,7 +294,7 @@ void tell_over(struct call *call)
     if (ran) {
         queue->running = NULL;
     }
-    if (call->tell.undone) {
+    if (call->tell.undone || !shard_serves(core->shards[call->shard])) {
         tell_drop(core, call);
         return;
     }

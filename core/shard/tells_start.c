@@ -5,22 +5,16 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
+#include "core/shard/found.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/tells_parts.h"
 #include "core/store/keys.h"
 
 #define AGAIN_MS 500u /* the store could not be read */
 
-struct found {
-    struct found *next;
-    uint32_t shard, key_size, value_size;
-    uint8_t data[]; /* table u8, key, value */
-};
-
 struct start {
     struct core_job job;
-    struct found *first, **last;
-    uint32_t shard; /* at which the reading is */
+    struct found_rows rows;
     enum pdr_status status;
 };
 
@@ -46,23 +40,6 @@ uint32_t tells_in_flight(const struct core *core)
 
 /* Reading, on the work pool. */
 
-static bool collect(void *user, struct pdr_bytes key, struct pdr_bytes value)
-{
-    struct start *start = user;
-    struct found *found = mem_try(sizeof *found + key.size + value.size);
-    if (found == NULL) {
-        start->status = PDR_OVERLOADED;
-        return false;
-    }
-    *found = (struct found){
-        .shard = start->shard, .key_size = (uint32_t)key.size - KEYS_HEAD_SIZE + 1, .value_size = (uint32_t)value.size};
-    memcpy(found->data, (const uint8_t *)key.data + KEYS_HEAD_SIZE - 1, found->key_size); /* from the table's byte on */
-    memcpy(found->data + found->key_size, value.data, value.size);
-    *start->last = found;
-    start->last = &found->next;
-    return true;
-}
-
 static void start_run(struct job *job)
 {
     struct start *start = LIST_ITEM(job, struct start, job.job);
@@ -71,16 +48,9 @@ static void start_run(struct job *job)
     struct store_cursor *cursor = store->ops->cursor_new(store);
     start->status = cursor == NULL ? PDR_OVERLOADED : PDR_OK;
     for (uint32_t id = 0; id < core->shard_count && start->status == PDR_OK; id++) {
-        uint8_t from[KEYS_HEAD_SIZE], to[KEYS_HEAD_SIZE], unused[KEYS_HEAD_SIZE];
-        if (core->shards[id] == NULL) {
-            continue;
+        if (core->shards[id] != NULL) {
+            start->status = found_read(&start->rows, store, cursor, core->shards[id], KEYS_OUTBOX, KEYS_PENDING);
         }
-        start->shard = id;
-        keys_table_range(from, unused, id, core->shards[id]->gen, KEYS_OUTBOX);
-        keys_table_range(unused, to, id, core->shards[id]->gen, KEYS_PENDING);
-        enum pdr_status status =
-            store->ops->cursor_scan(cursor, pdr_bytes(from, sizeof from), pdr_bytes(to, sizeof to), collect, start);
-        start->status = status != PDR_OK ? status : start->status;
     }
     if (cursor != NULL) {
         store->ops->cursor_free(cursor);
@@ -89,11 +59,7 @@ static void start_run(struct job *job)
 
 static void start_free(struct start *start)
 {
-    while (start->first != NULL) {
-        struct found *found = start->first;
-        start->first = found->next;
-        mem_free(found);
-    }
+    found_free(&start->rows);
     mem_free(start);
 }
 
@@ -121,7 +87,7 @@ static bool install_outbox(struct core *core, struct shard *shard, struct pdr_by
     uint32_t to;
     uint64_t n;
     struct tell_row row;
-    if (!tell_outbox_parse(key, &to, &n) || to >= core->shard_count) {
+    if (!tell_outbox_parse(key, &to, &n) || to >= CORE_SHARDS_MAX) {
         return false;
     }
     struct tell_out *out = tell_out_of(core, shard, to);
@@ -140,12 +106,13 @@ static bool install_outbox(struct core *core, struct shard *shard, struct pdr_by
     return true;
 }
 
-static bool install_channel(struct core *core, struct shard *shard, struct pdr_bytes key, struct pdr_bytes value)
+static bool install_channel(struct shard *shard, struct pdr_bytes key, struct pdr_bytes value)
 {
-    if (key.size != 4 || value.size != 8 || get_be32(key.data) >= core->shard_count) {
+    if (key.size != 4 || value.size != 8 || get_be32(key.data) >= CORE_SHARDS_MAX) {
         return false;
     }
-    tells_of(core, shard)->in[get_be32(key.data)] = (struct channel_in){.last = get_be64(value.data)};
+    uint32_t from = get_be32(key.data);
+    tells_of(shard, from)->in[from] = (struct channel_in){.last = get_be64(value.data)};
     return true;
 }
 
@@ -171,17 +138,16 @@ static bool install_pending(struct core *core, struct shard *shard, struct pdr_b
     return call != NULL;
 }
 
-static void install(struct core *core, const struct found *found)
+void tells_install(struct core *core, struct shard *shard, struct pdr_bytes whole_key, struct pdr_bytes value)
 {
-    struct shard *shard = core->shards[found->shard];
-    struct pdr_bytes key = pdr_bytes(found->data + 1, found->key_size - 1);
-    struct pdr_bytes value = pdr_bytes(found->data + found->key_size, found->value_size);
-    bool is_sound = found->data[0] == KEYS_OUTBOX    ? install_outbox(core, shard, key, value)
-                    : found->data[0] == KEYS_CHANNEL ? install_channel(core, shard, key, value)
-                                                     : install_pending(core, shard, key, value);
+    uint8_t table = *(const uint8_t *)whole_key.data;
+    struct pdr_bytes key = pdr_bytes((const uint8_t *)whole_key.data + 1, whole_key.size - 1);
+    bool is_sound = table == KEYS_OUTBOX    ? install_outbox(core, shard, key, value)
+                    : table == KEYS_CHANNEL ? install_channel(shard, key, value)
+                                            : install_pending(core, shard, key, value);
     if (!is_sound) {
         LOG_ERROR("tell.malformed", "shard=%u table=%u; this row is passed over; was it written by another version?",
-                  found->shard, found->data[0]);
+                  shard->id, table);
     }
 }
 
@@ -191,8 +157,8 @@ static void start_done(struct job *job)
     struct core *core = start->job.core;
     list_remove(&start->job.node);
     if (start->status == PDR_OK) {
-        for (const struct found *found = start->first; found != NULL; found = found->next) {
-            install(core, found);
+        for (const struct found *found = start->rows.first; found != NULL; found = found->next) {
+            tells_install(core, core->shards[found->shard], found_key(found), found_value(found));
         }
         core->tells->known = true;
     } else {
@@ -211,13 +177,52 @@ static void start_again(struct timer *timer)
 
 void tells_start(struct core *core)
 {
+    if (core->is_member) { /* a shard's are read when it is opened */
+        core->tells->known = true;
+        return;
+    }
     struct start *start = mem_new(sizeof *start);
     timer_init(&core->tells->start, start_again);
     start->job =
         (struct core_job){.job = {.run = start_run, .done = start_done}, .core = core, .discard = start_discard};
-    start->last = &start->first;
     list_push_back(&core->jobs, &start->job.node);
     work_submit(core->world.work, core->world.loop, &start->job.job);
+}
+
+/* Of one shard. */
+
+static bool close_queue(struct hash_node *node, void *user)
+{
+    struct tell_queue *queue = LIST_ITEM(node, struct tell_queue, by_address);
+    const struct shard *shard = user;
+    bool is_gone = queue->shard != shard->id;
+    for (struct list *at = queue->tells.next, *next; !is_gone && at != &queue->tells; at = next) {
+        struct call *call = LIST_ITEM(at, struct call, tell.node);
+        next = at->next;
+        if (call->state != CALL_RUNNING) { /* else tell_over drops it */
+            is_gone = queue->count == 1;
+            tell_drop(queue->core, call);
+        }
+    }
+    return true;
+}
+
+void tells_close(struct core *core, struct shard *shard)
+{
+    hash_each(&core->tells->queues, close_queue, shard);
+    tells_out_close(core, shard);
+}
+
+void tells_pause(struct core *core, struct shard *shard)
+{
+    if (shard->tells != NULL) {
+        list_remove(&shard->tells->node);
+    }
+}
+
+void tells_resume(struct core *core, struct shard *shard)
+{
+    tells_out_resume(core, shard);
 }
 
 /* The end. */
@@ -251,7 +256,7 @@ void tells_forget(struct core *core)
     tells_open(core); /* if it never was: who waits is told that it is too late, or is freed */
     for (uint32_t id = 0; id < core->shard_count; id++) {
         struct shard_tells *tells = core->shards[id] != NULL ? core->shards[id]->tells : NULL;
-        for (uint32_t to = 0; tells != NULL && to < core->shard_count; to++) {
+        for (uint32_t to = 0; tells != NULL && to < tells->count; to++) {
             if (tells->out[to] != NULL) {
                 tell_out_forget(tells->out[to]);
             }
@@ -274,11 +279,12 @@ void tells_free(struct core *core)
     hash_release(&core->tells->queues);
     for (uint32_t id = 0; id < core->shard_count; id++) {
         struct shard_tells *tells = core->shards[id] != NULL ? core->shards[id]->tells : NULL;
-        for (uint32_t to = 0; tells != NULL && to < core->shard_count; to++) {
+        for (uint32_t to = 0; tells != NULL && to < tells->count; to++) {
             mem_free(tells->out[to]);
         }
         if (tells != NULL) {
             mem_free(tells->out);
+            mem_free(tells->in);
             mem_free(tells);
         }
     }

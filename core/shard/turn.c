@@ -11,6 +11,8 @@
 #include "core/base/mutation.h"
 #include "core/shard/aside.h"
 #include "core/shard/commit.h"
+#include "core/shard/duty.h"
+#include "core/shard/lease.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
 #include "core/shard/sessions.h"
@@ -32,6 +34,25 @@ enum pdr_status turn_fail(struct turn *turn, enum pdr_status status, const char 
     }
     snprintf(turn->error_code, sizeof turn->error_code, "%s", code != NULL ? code : pdr_status_wire(status));
     return status;
+}
+
+enum pdr_status turn_abandon(struct call *call, bool acted)
+{
+    if (call->is_read || call->session.on || !acted) { /* under a session its record knows how far it came */
+        return call_fail(call, PDR_MOVED, "the shard of %.*s goes on at another node", (int)call->address.size,
+                         (const char *)call->address.data);
+    }
+    return call_fail(call, PDR_UNAVAILABLE, "the shard of %.*s goes on at another node; the call may have been applied",
+                     (int)call->address.size, (const char *)call->address.data);
+}
+
+enum pdr_status turn_fail_doomed(struct turn *turn)
+{
+    if (turn->activation->shard->state == DUTY_CLOSING && turn->call != NULL) {
+        enum pdr_status status = turn_abandon(turn->call, turn->acted);
+        return turn_fail(turn, status, NULL, "%s", turn->call->text);
+    }
+    return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk is full: what this turn built on was undone");
 }
 
 static void turn_begin(struct turn *turn, struct activation *a, enum turn_kind kind, struct call *call)
@@ -224,18 +245,26 @@ static void gate_opened(struct gate_wait *wait, enum pdr_status status)
     if (status != PDR_OK) {
         pdr_writer_clear(&call->reply);
         call->session.is_final = false;
-        call_fail(call, status, "what the call wrote could not be made durable, and was undone");
+        if (status == PDR_MOVED) {
+            turn_abandon(call, true);
+        } else {
+            call_fail(call, status, "what the call wrote could not be made durable, and was undone");
+        }
     } else if (MUTATION(70)) {
         record_late(call);
     }
-    call_finish(call);
+    if (MUTATION(152) || status != PDR_OK) {
+        call_finish(call);
+    } else {
+        lease_finish(call);
+    }
 }
 
 void turn_answer(struct shard *shard, struct call *call, uint64_t seq, enum pdr_durability durability)
 {
     call->gate.open = gate_opened;
     if (durability != PDR_DURABILITY_SYNC || !commit_gate(shard, &call->gate, seq)) {
-        call_finish(call);
+        lease_finish(call);
         return;
     }
     call->state = CALL_GATED;
@@ -259,7 +288,7 @@ static void answer(struct activation *a, struct call *call, const struct turn *t
         tells_ran(a, call); /* nobody hears of it */
     } else if (call->tell.role == TELL_PENDING || turn->durability != PDR_DURABILITY_SYNC ||
                MUTATION(turn->reader ? 6 : 1)) {
-        call_finish(call);
+        lease_finish(call);
     } else {
         turn_answer_seen(a, call);
     }
@@ -316,6 +345,9 @@ static enum pdr_status status_of(struct turn *turn, int status)
                          (int)call->address.size, (const char *)call->address.data, (int)call->method.size,
                          (const char *)call->method.data);
     }
+    if (status == PDR_MOVED) { /* of a call that it made; its own has run here */
+        return PDR_UNAVAILABLE;
+    }
     if (status == PDR_OK && call->reply.failed) {
         return turn_fail(turn, PDR_TOO_LARGE, NULL, "the reply is larger than the limit payload_bytes_max");
     }
@@ -344,8 +376,9 @@ static enum pdr_status run_method(struct turn *turn)
     struct activation *a = turn->activation;
     struct pdr_args args = {pdr_value_items(turn->call->args), pdr_value_count(turn->call->args)};
     enum pdr_status status = status_of(turn, a->cls->ops->run(a->cls, turn->method, turn, &args));
+    turn->is_entry = false;
     if (a->doomed) { /* whatever it returned: it says what was never so */
-        return turn_fail(turn, PDR_NO_SPACE, NULL, "the disk is full: what this call built on was undone");
+        return turn_fail_doomed(turn);
     }
     if (status != PDR_OK && !MUTATION(4)) {
         return end_failed(turn, status);
@@ -416,6 +449,7 @@ void turn_run_call(struct activation *a, struct call *call, bool beside)
         turn.durability = PDR_DURABILITY_SYNC; /* a part must be known to be committed before the turn goes on */
     }
     enum pdr_status status = run_method(&turn);
+    call->is_leased = !turn.is_entry && !is_told;
     if (status != PDR_OK) {
         fail_call(&turn, status);
         a->core->types[a->cls->index].failed_turns++;
@@ -445,7 +479,7 @@ bool turn_fetch(struct activation *a, struct call *call, enum keys_kind kind, st
     turn.reader = true;
     enum pdr_status status = turn_row(&turn, kind, key, &value);
     if (a->doomed) {
-        status = turn_fail(&turn, PDR_NO_SPACE, NULL, "the disk is full: what this call built on was undone");
+        status = turn_fail_doomed(&turn);
     }
     bool is_there = status == PDR_OK || status == PDR_NOT_FOUND;
     if (!is_there) {
@@ -514,6 +548,9 @@ static bool passivate(struct activation *a)
 void turn_run_activation(struct activation *a)
 {
     struct core *core = a->core;
+    if (a->shard->state != DUTY_OPEN && duty_parks(a)) {
+        return;
+    }
     if (a->passivating && passivate(a)) {
         return;
     }
@@ -523,7 +560,7 @@ void turn_run_activation(struct activation *a)
         return;
     }
     for (int n = 0; n < CALLS_A_SLOT && core->budget > 0 && !a->doomed; n++) {
-        struct call *call = mailbox_pop(a);
+        struct call *call = a->shard->state == DUTY_OPEN ? mailbox_pop(a) : duty_pop(a);
         if (call == NULL) {
             break;
         }

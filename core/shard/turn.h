@@ -44,6 +44,8 @@ struct turn {
     bool admits;      /* while it waits for the call `link`, that call's chain may come back */
     bool looked;      /* it has waited, and what may enter while it waits stands aside */
     bool cancelled;   /* it waits for nothing any more */
+    bool acted;       /* a part of it was committed, or a call has left: to run it again is not as if it had not run */
+    bool is_entry;    /* its last commit made one */
     struct state writes;
     struct rows rows;   /* of the shard, in the same entry */
     int reminders_more; /* that the actor has, with what is in `writes`; may be negative */
@@ -139,6 +141,9 @@ enum pdr_status turn_timer(struct turn *turn, struct pdr_bytes name, uint64_t de
 /* For the files of stage 5 and 6. */
 /** The call's outcome leaves when entry `seq` of its shard is committed, or at once where the dial says so. */
 void turn_answer(struct shard *shard, struct call *call, uint64_t seq, enum pdr_durability durability);
+/** What became of a call of which this much is known: PDR_MOVED if it may be run again elsewhere, as if it had never
+ * come here. */
+enum pdr_status turn_abandon(struct call *call, bool acted);
 void turn_close_scans(struct turn *turn);
 void turn_drop_timer_changes(struct turn *turn);
 /** The turn's effects are an entry (or need none): tells leave behind the gate, timers are set. */
@@ -150,6 +155,8 @@ enum pdr_status turn_check_args(struct turn *turn, struct pdr_bytes args);
 /** Notes a failure for pdr_error_code and for the caller, and returns `status`. */
 enum pdr_status turn_fail(struct turn *turn, enum pdr_status status, const char *code, const char *format, ...)
     PDR_PRINTF(4, 5);
+/** The activation is doomed, and says why. */
+enum pdr_status turn_fail_doomed(struct turn *turn);
 
 /* turn_memory.c */
 

@@ -36,7 +36,8 @@ static const struct {
 static const struct world {
     const char *option;
     bool (*run)(const struct run_options *options, struct run_result *result);
-} worlds[] = {{"", run_seed}, {" --raft", raft_world_run}, {" --cluster", cluster_world_run}};
+} worlds[] = {
+    {"", run_seed}, {" --raft", raft_world_run}, {" --cluster", cluster_world_run}, {" --moves", run_moves}};
 
 struct settings {
     const char *program, *workload;
@@ -61,7 +62,7 @@ struct report {
 };
 
 static const char usage[] =
-    "usage: %s [--seed N] [--runs K] [--jobs J] [--raft | --cluster] [--workload W] [--trace] [--twice] "
+    "usage: %s [--seed N] [--runs K] [--jobs J] [--raft | --cluster | --moves] [--workload W] [--trace] [--twice] "
     "[--no-faults]%s\n"
     "\n"
     "  --seed N      the first seed; default 1\n"
@@ -69,6 +70,7 @@ static const char usage[] =
     "  --jobs J      processes at a time; default 1\n"
     "  --raft        the world is a Raft group of the directory (consensus/), not a node with its clients\n"
     "  --cluster     the world is the control plane of a cluster: members, directory, leases, without data\n"
+    "  --moves       the node is a member of a cluster, whose directory takes shards away and gives them back\n"
     "  --nodes N     ... of so many machines, and faults that go with it; default: few, drawn\n"
     "  --shards N    ... and so many shards; default: few, drawn\n"
     "  --voters N    ... and 3 or 5 voters; default 3\n"
@@ -125,6 +127,9 @@ static void count(const struct settings *s, struct totals *t, uint64_t seed, con
 #undef ADD
 #define ADD(name) t->sum.cluster_reached.name += r->cluster_reached.name;
     CLUSTER_REACHED(ADD)
+#undef ADD
+#define ADD(name) t->sum.moves_reached.name += r->moves_reached.name;
+    MOVES_REACHED(ADD)
 #undef ADD
     if (r->passed) {
         return;
@@ -275,6 +280,11 @@ static void each_reached(const struct settings *s, const struct run_result *sum,
         CLUSTER_REACHED(EACH)
     }
 #undef REACHED
+#define REACHED sum->moves_reached
+    if (s->world->run == run_moves) {
+        MOVES_REACHED(EACH)
+    }
+#undef REACHED
 #undef EACH
 }
 
@@ -362,7 +372,7 @@ enum setting {
     RUNS,
     JOBS,
     RAFT,
-    CLUSTER,
+    CLUSTER, MOVES,
     NODES,
     SHARDS,
     VOTERS,
@@ -426,6 +436,7 @@ static struct settings read_settings(int argc, char **argv)
                                             {"twice", no_argument, NULL, TWICE},
                                             {"raft", no_argument, NULL, RAFT},
                                             {"cluster", no_argument, NULL, CLUSTER},
+                                            {"moves", no_argument, NULL, MOVES},
                                             {"nodes", required_argument, NULL, NODES},
                                             {"shards", required_argument, NULL, SHARDS},
                                             {"voters", required_argument, NULL, VOTERS},
@@ -449,6 +460,7 @@ static struct settings read_settings(int argc, char **argv)
             break;
         case RAFT:
         case CLUSTER:
+        case MOVES:
             s.world = &worlds[option - RAFT + 1];
             break;
         case NODES:

@@ -46,6 +46,22 @@ static void node_stopped(void *user, struct sim_node *node)
     leak_check(&run->sim, node->node, run->stopping, node->media.refusals > 0);
 }
 
+static void node_started(void *user, struct sim_node *node)
+{
+    struct run *run = user;
+    if (run->moves != NULL) {
+        sim_moves_started(run->moves);
+    }
+}
+
+static void node_down(void *user, struct sim_node *node)
+{
+    struct run *run = user;
+    if (run->moves != NULL) {
+        sim_moves_count(run->moves);
+    }
+}
+
 static uint32_t class_index(const struct workload_class *cls)
 {
     uint32_t i = 0;
@@ -97,7 +113,8 @@ static void begin(struct run *run, const struct run_options *options)
     run->wire = wire_checker_new(&run->sim, run->net);
 }
 
-static void open_world(struct run *run, const struct node_options *node, unsigned cores, uint32_t clients, bool raw)
+static void open_world(struct run *run, const struct node_options *node, unsigned cores, uint32_t clients, bool raw,
+                       bool moves)
 {
     char name[16];
     struct node_options options = *node;
@@ -106,7 +123,10 @@ static void open_world(struct run *run, const struct node_options *node, unsigne
     sim_node_init(&run->node, &run->sim, run->net, "n0", cores, &options);
     run->node.ended = node_ended;
     run->node.on_stopped = node_stopped;
+    run->node.on_started = node_started;
+    run->node.on_down = node_down;
     run->node.user = run;
+    run->moves = moves ? sim_moves_new(&run->sim, &run->node) : NULL;
     start_again(&run->restart);
     run->client_count = clients;
     for (uint32_t i = 0; i < clients; i++) {
@@ -120,7 +140,7 @@ void run_open(struct run *run, const struct run_options *options, const struct n
               uint32_t clients, bool raw)
 {
     begin(run, options);
-    open_world(run, node, cores, clients, raw);
+    open_world(run, node, cores, clients, raw, options->moves);
 }
 
 bool run_for(struct run *run, uint64_t ns)
@@ -162,6 +182,9 @@ static void heal(struct run *run)
     sim_note(&run->sim, "phase.2", 0, 0);
     if (run->faults != NULL) {
         faults_heal(run->faults);
+    }
+    if (run->moves != NULL) {
+        sim_moves_calm(run->moves);
     }
     switch (sim_draw(&run->sim, 4)) {
     case 0:
@@ -259,6 +282,9 @@ void run_close(struct run *run)
         sim_client_close(&run->clients[i]);
     }
     sim_node_release(&run->node);
+    if (run->moves != NULL) {
+        sim_moves_free(run->moves);
+    }
     for (uint32_t i = 0; i < run->workload_count; i++) {
         workload_close(run->workloads[i]);
     }
@@ -311,6 +337,9 @@ static void fill_result(const struct run *run, struct run_result *result)
         .stops = run->node.stops,
         .reached = run->node.reached,
     };
+    if (run->moves != NULL) {
+        result->moves_reached = sim_moves_reached(run->moves);
+    }
     memcpy(result->why, run->sim.why, sizeof result->why);
     for (uint32_t i = 0; i < run->workload_count; i++) {
         result->done += run->workloads[i]->done;
@@ -331,7 +360,8 @@ bool run_seed(const struct run_options *options, struct run_result *result)
     begin(run, options);
     swarm_draw_node(&run->sim, &node, &cores);
     swarm_draw_net(&run->sim, run->net);
-    open_world(run, &node, cores, 1 + (uint32_t)sim_draw(&run->sim, RUN_CLIENTS_MAX), only != NULL && only->raw_only);
+    open_world(run, &node, cores, 1 + (uint32_t)sim_draw(&run->sim, RUN_CLIENTS_MAX), only != NULL && only->raw_only,
+               options->moves);
     draw_workloads(run, only);
     if (!options->no_faults) {
         run->faults = faults_new(run);
@@ -344,4 +374,11 @@ bool run_seed(const struct run_options *options, struct run_result *result)
     run_close(run);
     mem_free(run);
     return result->passed;
+}
+
+bool run_moves(const struct run_options *options, struct run_result *result)
+{
+    struct run_options with_moves = *options;
+    with_moves.moves = true;
+    return run_seed(&with_moves, result);
 }

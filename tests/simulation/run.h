@@ -9,6 +9,7 @@
 #include "tests/simulation/checkers/wire.h"
 #include "tests/simulation/cluster/cluster_reached.h"
 #include "tests/simulation/raft/raft_reached.h"
+#include "tests/simulation/sim_moves.h"
 #include "tests/simulation/sim_node.h"
 #include "tests/simulation/workload.h"
 
@@ -23,6 +24,7 @@ struct run_options {
     const char *workload; /* NULL: drawn */
     FILE *story;          /* NULL: none */
     bool no_faults;
+    bool moves; /* shards come and go: sim_moves.h */
     /* Of the cluster world; 0: a small one is drawn, of 3 voters. `nodes` asks for a large one. */
     uint32_t nodes, shards, voters;
 };
@@ -38,6 +40,7 @@ struct run_result {
     struct sim_reached reached;
     struct raft_reached raft_reached; /* of the raft world */
     struct cluster_reached cluster_reached;
+    struct moves_reached moves_reached;
 };
 
 struct run {
@@ -51,6 +54,7 @@ struct run {
     void *ledgers[RUN_CLASSES_MAX]; /* by class */
     struct wire_checker *wire;
     struct faults *faults;
+    struct sim_moves *moves; /* NULL: all shards are here for good */
     uint64_t phase_1_ns;
     struct sim_event restart;
     bool healed, stopping;
@@ -74,6 +78,8 @@ void run_close(struct run *run);
 
 /** The whole run. True if it passed. */
 bool run_seed(const struct run_options *options, struct run_result *result);
+/** The same, with options->moves. */
+bool run_moves(const struct run_options *options, struct run_result *result);
 
 /* faults.c: which faults a run has, and how often. */
 

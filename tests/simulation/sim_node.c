@@ -101,6 +101,9 @@ static void take_down(struct sim_node *n, bool power)
     if (n->node != NULL) {
         count_reached(n);
         sim_raft_down(n->raft);
+        if (n->on_down != NULL) {
+            n->on_down(n->user, n);
+        }
         node_free(n->node);
         n->node = NULL;
     }
@@ -195,6 +198,9 @@ bool sim_node_start(struct sim_node *n)
     sim_raft_up(n->raft, n->node, &n->control_loop);
     for (unsigned k = 0; k < loop_count(n); k++) {
         sim_loop_run(loop_at(n, k));
+    }
+    if (n->on_started != NULL) {
+        n->on_started(n->user, n);
     }
     return true;
 }

@@ -67,6 +67,9 @@ struct sim_node {
     struct sim_reached reached;
     /** Called when the node has ended by itself, after node_free. May be NULL. */
     void (*ended)(void *user, struct sim_node *node);
+    /** Called when the node is up, and when it is about to be taken down. May be NULL. */
+    void (*on_started)(void *user, struct sim_node *node);
+    void (*on_down)(void *user, struct sim_node *node);
     /** Called when the node has stopped gracefully, before node_free. May be NULL. */
     void (*on_stopped)(void *user, struct sim_node *node);
     void *user;

@@ -29,6 +29,7 @@ static enum fate fate_of(enum pdr_status status)
     case PDR_NOT_FOUND:
     case PDR_TOO_LARGE:
     case PDR_OVERLOADED:
+    case PDR_MOVED:
     case PDR_NO_SPACE:
     case PDR_ACTOR:
         return FATE_NOT;

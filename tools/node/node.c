@@ -480,6 +480,7 @@ static struct node *new_node(const struct node_world *world, const struct node_o
     node->labels = options->labels;
     node->first = options->membership == NULL ? cluster_map_alone(CLUSTER_SHARDS, world->cores)
                                               : membership_no_map(options->membership->node, world->cores);
+    node->first.self = options->member != 0 ? options->member : node->first.self;
     node->cores = mem_new(world->cores * sizeof *node->cores);
     node->parts = mem_new(world->cores * sizeof *node->parts);
     node->core_positions = mem_new(world->cores * sizeof *node->core_positions);

@@ -1,0 +1,384 @@
+/* core/shard/duty.c: maps to duties: which shards are opened, released, closed; and calls at the door. */
+#include "core/shard/duty.h"
+
+#include "core/base/check.h"
+#include "core/base/mem.h"
+#include "core/cluster_map.h"
+#include "core/shard/apply.h"
+#include "core/shard/commit.h"
+#include "core/shard/duty_parts.h"
+#include "core/shard/lease.h"
+#include "core/shard/mailbox.h"
+#include "core/shard/tells.h"
+#include "core/shard/turn.h"
+
+/* Shards. */
+
+static struct duty *duty_new(struct core *core, struct shard *shard)
+{
+    struct duty *duty = mem_new(sizeof *duty + core->core_count * sizeof *duty->holders);
+    duty->core = core;
+    duty->shard = shard;
+    list_init(&duty->node);
+    list_init(&duty->waiting);
+    list_init(&duty->parked);
+    list_init(&duty->leaving);
+    return duty;
+}
+
+struct shard *shard_new(uint32_t id)
+{
+    struct shard *shard = mem_new(sizeof *shard);
+    shard->id = id;
+    list_init(&shard->gate);
+    session_table_init(&shard->sessions, id);
+    return shard;
+}
+
+void shards_grow(struct core *core, uint32_t count)
+{
+    static const struct keys_meta none;
+    uint32_t first = core->shard_count;
+    core->shards = mem_grow(core->shards, count * sizeof(struct shard *));
+    memset(core->shards + first, 0, (count - first) * sizeof(struct shard *));
+    core->shard_count = count;
+    apply_grow(core->apply, count);
+    for (uint32_t id = first; id < count; id++) {
+        if (id % core->core_count != core->index) {
+            continue;
+        }
+        struct shard *shard = shard_new(id);
+        shard->state = core->is_member ? DUTY_CLOSED : DUTY_OPEN;
+        shard->rid = first > 0 ? rng_next(&core->rng) | 1 : 0; /* else recovery gives it one */
+        shard->duty = core->is_member ? duty_new(core, shard) : NULL;
+        core->shards[id] = shard;
+        apply_shard(core->apply, id, shard->gen, &none);
+    }
+}
+
+void shards_free(struct core *core)
+{
+    for (uint32_t id = 0; id < core->shard_count; id++) {
+        if (core->shards[id] != NULL) {
+            mem_free(core->shards[id]->duty);
+            mem_free(core->shards[id]);
+        }
+    }
+    mem_free(core->shards);
+}
+
+/* Maps. */
+
+/* R43: of two rows the one with the higher cv is newer; an epoch is served once, from its beginning (R34). */
+static void take_row(struct core *core, struct shard *shard, const struct cluster_owner *row)
+{
+    struct duty *duty = shard->duty;
+    if (row->cv < duty->cv || row->epoch <= shard->epoch) {
+        return;
+    }
+    duty->cv = row->cv;
+    duty->epoch = row->node == core->map->self ? row->epoch : 0;
+    if (shard->state == DUTY_CLOSED && duty->epoch > 0) {
+        duty_open(duty);
+    } else if (shard->state == DUTY_CLOSING && duty->epoch == 0) {
+        duty_send_away(duty, false);
+    } else if (shard->state != DUTY_CLOSED && shard->state != DUTY_CLOSING) {
+        void (*released)(void *, uint32_t, enum pdr_status) = duty->released;
+        duty->released = NULL;
+        duty_close(duty);
+        if (released != NULL) {
+            released(duty->released_user, shard->id, PDR_MOVED);
+        }
+    }
+}
+
+static void take_rows(struct core *core)
+{
+    const struct cluster_map *map = core->map;
+    if (core->frozen) {
+        return;
+    }
+    if (map->owner_count > core->shard_count && !core->applying) { /* a step has pointers into what grows */
+        CHECK(map->owner_count <= CORE_SHARDS_MAX);
+        shards_grow(core, map->owner_count);
+    }
+    uint32_t count = map->owner_count < core->shard_count ? map->owner_count : core->shard_count;
+    for (uint32_t id = core->index; id < count; id += core->core_count) {
+        take_row(core, core->shards[id], &map->owners[id]);
+    }
+}
+
+void core_take_map(struct core *core, const struct cluster_map *map)
+{
+    CHECK(core->is_member && map->self == core->map->self && map->cores == core->map->cores);
+    core->map = map;
+    if (core->world.journal != NULL) { /* the control core only routes by it */
+        take_rows(core);
+    }
+}
+
+struct map_message {
+    struct message message;
+    struct core *core;
+    const struct cluster_map *map;
+    void (*used)(void *user, struct core *core, const struct cluster_map *map);
+    void *user;
+};
+
+static void map_arrived(struct message *message)
+{
+    struct map_message *m = LIST_ITEM(message, struct map_message, message);
+    const struct cluster_map *old = m->map;
+    if (!m->core->dead) {
+        old = m->core->map;
+        core_take_map(m->core, m->map);
+    }
+    m->used(m->user, m->core, old);
+    mem_free(m);
+}
+
+void core_post_map(struct core *core, const struct cluster_map *map,
+                   void (*used)(void *user, struct core *core, const struct cluster_map *map), void *user)
+{
+    struct map_message *m = mem_new(sizeof *m);
+    *m = (struct map_message){
+        .message = {.deliver = map_arrived}, .core = core, .map = map, .used = used, .user = user};
+    loop_post(core->world.loop, &m->message);
+}
+
+/* Released: for a move that is planned. */
+
+static void look_again(struct timer *timer) {} /* that there is a tick is all */
+
+void shard_release(struct core *core, uint32_t id, void (*done)(void *user, uint32_t shard, enum pdr_status status),
+                   void *user)
+{
+    struct shard *shard = id < core->shard_count ? core->shards[id] : NULL;
+    if (!core->is_member || shard == NULL || shard->state != DUTY_OPEN || core->frozen) {
+        done(user, id, PDR_INVALID);
+        return;
+    }
+    struct duty *duty = shard->duty;
+    shard->state = DUTY_RELEASING;
+    tells_pause(core, shard);
+    duty->released = done;
+    duty->released_user = user;
+    duty->at_ns = core_now_ns(core) + SHARD_RELEASE_MS * NS_PER_MS;
+    list_push_back(&core->changing, &duty->node);
+    if (!timer_is_set(&core->duty_timer)) {
+        timer_init(&core->duty_timer, look_again);
+        timer_set(&core->wheel, &core->duty_timer, duty->at_ns);
+    }
+}
+
+static void go_on(struct duty *duty, enum pdr_status status)
+{
+    struct core *core = duty->core;
+    void (*released)(void *, uint32_t, enum pdr_status) = duty->released;
+    duty->released = NULL;
+    duty->shard->state = DUTY_OPEN;
+    list_remove(&duty->node);
+    list_splice(&core->runnable, &duty->parked);
+    tells_resume(core, duty->shard);
+    if (released != NULL) {
+        released(duty->released_user, duty->shard->id, status);
+    }
+    duty_let_in(duty);
+}
+
+void shard_resume(struct core *core, uint32_t id)
+{
+    struct shard *shard = id < core->shard_count ? core->shards[id] : NULL;
+    if (shard != NULL && (shard->state == DUTY_RELEASING || shard->state == DUTY_RELEASED)) {
+        go_on(shard->duty, PDR_CANCELLED);
+    }
+}
+
+static bool has_turns(const struct list *turns, const struct shard *shard)
+{
+    for (const struct list *node = turns->next; node != turns; node = node->next) {
+        if (LIST_ITEM(node, struct turn, node)->activation->shard == shard) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void release_step(struct duty *duty)
+{
+    struct core *core = duty->core;
+    struct shard *shard = duty->shard;
+    bool is_drained = shard->commit_seq == shard->last_seq && list_empty(&shard->gate) &&
+                      !has_turns(&core->waiting, shard) && !has_turns(&core->ready, shard);
+    if (is_drained) {
+        void (*released)(void *, uint32_t, enum pdr_status) = duty->released;
+        duty->released = NULL;
+        shard->state = DUTY_RELEASED;
+        list_remove(&duty->node);
+        released(duty->released_user, shard->id, PDR_OK);
+    } else if (core_now_ns(core) >= duty->at_ns) {
+        go_on(duty, PDR_DEADLINE);
+    } else if (!timer_is_set(&core->duty_timer)) {
+        timer_set(&core->wheel, &core->duty_timer, duty->at_ns);
+    }
+}
+
+/* Each tick. */
+
+void duty_go_on(struct core *core)
+{
+    if (core->frozen || core->world.journal == NULL) {
+        return;
+    }
+    if (core->map->owner_count > core->shard_count) {
+        take_rows(core);
+    }
+    for (struct list *node = core->changing.next, *next; node != &core->changing; node = next) {
+        struct duty *duty = LIST_ITEM(node, struct duty, node);
+        next = node->next;
+        if (duty->shard->state == DUTY_RELEASING) {
+            release_step(duty);
+        } else if (duty->shard->state == DUTY_OPENING) {
+            duty_open_step(duty);
+        } else if (duty_close_step(duty) && duty->epoch > 0) {
+            duty_open(duty);
+        }
+    }
+}
+
+void duty_stop(struct core *core)
+{
+    lease_stop(core);
+    for (uint32_t id = 0; id < core->shard_count; id++) {
+        if (core->shards[id] != NULL) {
+            duty_send_away(core->shards[id]->duty, true);
+        }
+    }
+}
+
+void duty_discard(struct core *core)
+{
+    struct list *node;
+    for (uint32_t id = 0; core->is_member && id < core->shard_count; id++) {
+        while (core->shards[id] != NULL && (node = list_pop(&core->shards[id]->duty->waiting)) != NULL) {
+            struct call *call = LIST_ITEM(node, struct call, node);
+            timer_cancel(&core->wheel, &call->timer);
+            call_discard(call);
+        }
+    }
+}
+
+/* Calls and activations of shards that are not open. */
+
+static bool is_waited_for(const struct call *call)
+{
+    return call->chain_count > 0;
+}
+
+static bool has_nested(const struct activation *a)
+{
+    const struct call *call = NULL;
+    while ((call = mailbox_next(a, call)) != NULL) {
+        if (is_waited_for(call)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* While a shard is released, what its own turns call runs, or they would never end. */
+static bool enters_released(struct duty *duty, struct call *call)
+{
+    struct core *core = duty->core;
+    if (call->kind != CALL_ACTOR || call->tell.role != TELL_NONE) {
+        duty_wait(duty, call);
+        return false;
+    }
+    if (is_waited_for(call) && duty->shard->state == DUTY_RELEASING) {
+        struct activation *a = activation_find(core, call->address, activation_hash(call->address));
+        for (struct list *node = duty->parked.next; a != NULL && node != &duty->parked; node = node->next) {
+            if (node == &a->node) {
+                list_remove(node);
+                list_push_back(&core->runnable, node);
+                break;
+            }
+        }
+    }
+    return true;
+}
+
+bool duty_admits(struct core *core, struct call *call)
+{
+    struct shard *shard = call->shard < core->shard_count ? core->shards[call->shard] : NULL;
+    if (shard != NULL && shard->state == DUTY_OPEN) {
+        return true;
+    }
+    if (core->frozen) {
+        call_fail(call, PDR_UNAVAILABLE, "the node is stopping");
+        call_finish(call);
+        return false;
+    }
+    if (shard != NULL && shard_serves(shard)) {
+        return enters_released(shard->duty, call);
+    }
+    if (shard != NULL && (shard->state == DUTY_OPENING || shard->duty->epoch > 0) && !core->stopping) {
+        duty_wait(shard->duty, call);
+    } else {
+        turn_abandon(call, false);
+        call_finish(call);
+    }
+    return false;
+}
+
+bool duty_parks(struct activation *a)
+{
+    const struct shard *shard = a->shard;
+    if (shard->state == DUTY_CLOSING || (shard->state == DUTY_RELEASING && has_nested(a))) {
+        return false;
+    }
+    list_push_back(&shard->duty->parked, &a->node);
+    return true;
+}
+
+struct call *duty_pop(struct activation *a)
+{
+    struct call *call = NULL;
+    while (a->shard->state == DUTY_RELEASING && (call = mailbox_next(a, call)) != NULL) {
+        if (!is_waited_for(call)) {
+            continue;
+        }
+        if (mailbox_take(a, call)) {
+            return call;
+        }
+        call = NULL; /* it was too late, and is gone: from the beginning */
+    }
+    return NULL;
+}
+
+void duty_leave(struct activation *a)
+{
+    list_remove(&a->node);
+    list_push_back(&a->shard->duty->leaving, &a->node);
+}
+
+void duty_gone(struct shard *shard)
+{
+    shard->duty->left--;
+}
+
+/* Connections ask with numbers that rise, core by core, and in the order in which they are heard. */
+
+void duty_note_holder(struct shard *shard, const struct core *core, uint64_t holder)
+{
+    if (shard->duty != NULL && core->index < shard->duty->core->core_count &&
+        shard->duty->holders[core->index] == 0) {
+        shard->duty->holders[core->index] = holder;
+    }
+}
+
+bool duty_knows_holder(const struct shard *shard, const struct core *core, uint64_t holder)
+{
+    const struct duty *duty = shard->duty;
+    return duty == NULL || (core->index < duty->core->core_count && duty->holders[core->index] != 0 &&
+                            holder >= duty->holders[core->index]);
+}

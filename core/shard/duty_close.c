@@ -1,0 +1,138 @@
+/* core/shard/duty_close.c: a shard is given up (R43): nothing of it begins, what runs is cut, and nothing leaves that is
+ * not committed.
+ *
+ * First its activations are doomed and their turns cancelled, then those that wait are told, so that nothing that is
+ * told begins anything anew. What is left then goes by itself: turns end, the journal answers, the store catches up.
+ * Only after that the sessions' table goes, for the steps of the store write from it. */
+#include "core/base/check.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/shard/commit.h"
+#include "core/shard/duty_parts.h"
+#include "core/shard/lease.h"
+#include "core/shard/mailbox.h"
+#include "core/shard/reminders.h"
+#include "core/shard/sessions.h"
+#include "core/shard/tells.h"
+#include "core/shard/watch.h"
+
+/* The activations of a shard. They stay until the next tick, whatever is called meanwhile. */
+struct residents {
+    const struct shard *shard;
+    struct activation **all;
+    uint32_t count, capacity;
+};
+
+static bool collect(struct hash_node *node, void *user)
+{
+    struct residents *r = user;
+    struct activation *a = LIST_ITEM(node, struct activation, by_address);
+    if (a->shard != r->shard) {
+        return true;
+    }
+    if (r->count == r->capacity) {
+        r->capacity = r->capacity == 0 ? 64 : r->capacity * 2;
+        r->all = mem_grow(r->all, r->capacity * sizeof(struct activation *));
+    }
+    r->all[r->count++] = a;
+    return true;
+}
+
+static void doom(struct activation *a)
+{
+    a->doomed = true;
+    actor_timers_free(a);
+    bool is_read = a->state == ACTIVATION_LOADING && list_alone(&a->node); /* by a job, which has it */
+    if (a->turn == NULL && !is_read) {
+        duty_leave(a);
+    }
+    for (struct turn *turn = a->turn; turn != NULL; turn = turn->older) {
+        turn_cancel(turn);
+    }
+}
+
+static void send_away(struct activation *a)
+{
+    struct call *call;
+    while ((call = mailbox_pop(a)) != NULL) {
+        turn_abandon(call, false);
+        call_finish(call);
+    }
+}
+
+void duty_close(struct duty *duty)
+{
+    struct core *core = duty->core;
+    struct shard *shard = duty->shard;
+    bool served = shard_serves(shard);
+    struct residents r = {.shard = shard};
+    duty->graceful = shard->state == DUTY_RELEASED;
+    shard->state = DUTY_CLOSING;
+    if (list_alone(&duty->node)) {
+        list_push_back(&core->changing, &duty->node);
+    }
+    core->stats.closed_shards++;
+    LOG_DEBUG("shard.closing", "shard=%u epoch=%llu", shard->id, (unsigned long long)shard->epoch);
+    if (served) {
+        hash_each(&core->activations, collect, &r);
+        duty->left = r.count;
+        for (uint32_t i = 0; i < r.count; i++) {
+            doom(r.all[i]);
+        }
+        watch_roll_back(core);
+        commit_abandon(shard);
+        lease_close(core, shard);
+        tells_close(core, shard);
+        reminders_close(core, shard);
+        for (uint32_t i = 0; i < r.count; i++) {
+            send_away(r.all[i]);
+        }
+        sessions_close(core, shard);
+        mem_free(r.all);
+    }
+    if (duty->epoch == 0) { /* else they wait until it is open again */
+        duty_send_away(duty, false);
+    }
+}
+
+/* Hooks run where the shard was released first: then there is time. */
+static bool says_goodbye(const struct duty *duty, const struct activation *a)
+{
+    return duty->graceful && a->activated && a->cls->has_passivate && a->state == ACTIVATION_IDLE;
+}
+
+static void free_leaving(struct duty *duty)
+{
+    struct list leaving, *node;
+    list_init(&leaving);
+    list_splice(&leaving, &duty->leaving);
+    while ((node = list_pop(&leaving)) != NULL) {
+        struct activation *a = LIST_ITEM(node, struct activation, node);
+        CHECK(a->mailbox_count == 0);
+        if (says_goodbye(duty, a)) {
+            activation_passivate(a);
+        } else {
+            activation_free(a);
+        }
+    }
+}
+
+bool duty_close_step(struct duty *duty)
+{
+    struct core *core = duty->core;
+    struct shard *shard = duty->shard;
+    free_leaving(duty);
+    if (duty->left > 0 || duty->reading || shard->durable_seq < shard->last_seq || shard->touched_in != NULL ||
+        !reminders_are_idle(shard)) {
+        return false;
+    }
+    if (shard->applied_seq < shard->last_seq) {
+        apply_now(core);
+        return false;
+    }
+    CHECK(list_empty(&shard->gate) && shard->tells == NULL);
+    sessions_forget(core, shard);
+    shard->state = DUTY_CLOSED;
+    list_remove(&duty->node);
+    return true;
+}

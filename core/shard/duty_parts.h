@@ -1,0 +1,48 @@
+/* core/shard/duty_parts.h: the inside of duties, for the files duty*.c. */
+#ifndef CORE_SHARD_DUTY_PARTS_H
+#define CORE_SHARD_DUTY_PARTS_H
+
+#include "core/shard/duty.h"
+
+struct duty {
+    struct list node; /* core->changing */
+    struct core *core;
+    struct shard *shard;
+    uint64_t cv;         /* of the newest row that was seen */
+    uint64_t epoch;      /* in which it is to be opened; 0: it is not */
+    struct list waiting; /* calls that came before it was open */
+    uint32_t waiting_count;
+    struct list parked;  /* activations with calls that may not run now */
+    struct list leaving; /* activations without a turn, to be freed */
+    uint32_t left;       /* activations that are not freed */
+    uint64_t at_ns;      /* RELEASING: gives up then; OPENING: does not read the store before */
+    bool graceful;       /* nothing ran when it was closed: hooks may run */
+    bool reading;        /* the store is read */
+    void (*released)(void *user, uint32_t shard, enum pdr_status status);
+    void *released_user;
+    uint64_t holders[]; /* by core: the first connection that asked for a session in this life */
+};
+
+/* duty_open.c */
+
+/** A CLOSED shard is opened in duty->epoch. */
+void duty_open(struct duty *duty);
+/** OPENING: takes the next step, if it can. */
+void duty_open_step(struct duty *duty);
+
+/* duty_close.c */
+
+void duty_close(struct duty *duty);
+/** CLOSING: true when nothing of it is left. */
+bool duty_close_step(struct duty *duty);
+
+/* duty_wait.c */
+
+/** Takes the call: it waits for the shard, or is refused. */
+void duty_wait(struct duty *duty, struct call *call);
+/** Delivers those that waited. */
+void duty_let_in(struct duty *duty);
+/** Finishes those that waited: the shard is not to be opened here, or (stopping) the node ends. */
+void duty_send_away(struct duty *duty, bool stopping);
+
+#endif

@@ -1,0 +1,119 @@
+/* core/shard/lease.c: answers that wait for a lease. */
+#include "core/shard/lease.h"
+
+#include "core/base/mem.h"
+#include "core/shard/turn.h"
+
+static void take_out(struct call *call)
+{
+    list_remove(&call->node);
+    timer_cancel(&call->at->wheel, &call->timer);
+    call->at->gated_bytes -= call->reply.size;
+}
+
+static void expired(struct timer *timer)
+{
+    struct call *call = LIST_ITEM(timer, struct call, timer);
+    take_out(call);
+    call->at->stats.deadlines++;
+    pdr_writer_clear(&call->reply);
+    call_fail(call, PDR_DEADLINE, "the call ran, but its node had no lease by which to answer before the deadline");
+    call_finish(call);
+}
+
+void lease_wait(struct call *call)
+{
+    struct core *core = call->at;
+    if (core->dead || clock_now_ns(core->world.clock) < core->lease_until_ns) {
+        call_finish(call);
+        return;
+    }
+    call->state = CALL_GATED;
+    core->gated_bytes += call->reply.size;
+    core->stats.unleased++;
+    list_push_back(&core->lease_waits, &call->node);
+    timer_init(&call->timer, expired);
+    if (call->deadline_ns != UINT64_MAX) {
+        timer_set(&core->wheel, &call->timer, call->deadline_ns);
+    }
+}
+
+void core_take_lease(struct core *core, uint64_t until_ns)
+{
+    struct list waits, *node;
+    core->lease_until_ns = until_ns;
+    list_init(&waits);
+    list_splice(&waits, &core->lease_waits);
+    while ((node = list_pop(&waits)) != NULL) {
+        struct call *call = LIST_ITEM(node, struct call, node);
+        take_out(call);
+        lease_wait(call);
+    }
+}
+
+struct lease_message {
+    struct message message;
+    struct core *core;
+    uint64_t until_ns;
+};
+
+static void arrived(struct message *message)
+{
+    struct lease_message *m = LIST_ITEM(message, struct lease_message, message);
+    if (!m->core->dead) {
+        core_take_lease(m->core, m->until_ns);
+    }
+    mem_free(m);
+}
+
+void core_post_lease(struct core *core, uint64_t until_ns)
+{
+    struct lease_message *m = mem_new(sizeof *m);
+    *m = (struct lease_message){.message = {.deliver = arrived}, .core = core, .until_ns = until_ns};
+    loop_post(core->world.loop, &m->message);
+}
+
+static void abandon(struct call *call)
+{
+    take_out(call);
+    pdr_writer_clear(&call->reply);
+    turn_abandon(call, true); /* it wrote nothing, but may have called others */
+    call_finish(call);
+}
+
+void lease_close(struct core *core, const struct shard *shard)
+{
+    struct list waits, *node;
+    list_init(&waits);
+    list_splice(&waits, &core->lease_waits);
+    while ((node = list_pop(&waits)) != NULL) {
+        struct call *call = LIST_ITEM(node, struct call, node);
+        if (call->shard == shard->id) {
+            abandon(call);
+        } else {
+            list_push_back(&core->lease_waits, node);
+        }
+    }
+}
+
+void lease_stop(struct core *core)
+{
+    struct list *node;
+    while ((node = core->lease_waits.next) != &core->lease_waits) {
+        struct call *call = LIST_ITEM(node, struct call, node);
+        take_out(call);
+        pdr_writer_clear(&call->reply);
+        call_fail(call, PDR_UNAVAILABLE, "the node is stopping, and has no lease by which to answer");
+        call_finish(call);
+    }
+}
+
+void lease_discard(struct core *core)
+{
+    struct list *node;
+    while ((node = list_pop(&core->lease_waits)) != NULL) {
+        struct call *call = LIST_ITEM(node, struct call, node);
+        timer_cancel(&core->wheel, &call->timer);
+        call_discard(call);
+    }
+}
