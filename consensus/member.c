@@ -245,11 +245,13 @@ static void registered(void *user, const struct member_answer *answer)
         m->register_due_ns = member_now(m) + REGISTER_AGAIN_NS;
         return;
     }
+    if (answer->code == DIRECTORY_NO_CLUSTER) {
+        m->register_due_ns = member_now(m) + (m->options.cluster != NULL ? 0 : REGISTER_AGAIN_NS);
+        return;
+    }
     m->register_due_ns = member_now(m) + REGISTER_NS; /* by then the row says so */
-    if (answer->code == DIRECTORY_DONE || answer->code == DIRECTORY_ALREADY || answer->code == DIRECTORY_NO_CLUSTER) {
-        if (answer->code != DIRECTORY_NO_CLUSTER) {
-            m->hooks.registered(m->hooks.user, m->options.boot);
-        }
+    if (answer->code == DIRECTORY_DONE || answer->code == DIRECTORY_ALREADY) {
+        m->hooks.registered(m->hooks.user, m->options.boot);
         feed_reach(m, answer->dir_index);
         return;
     }
@@ -367,6 +369,7 @@ static void server_applied(void *user, const struct directory_result *result)
     struct member *m = user;
     if (m->leader != NULL && result != NULL) {
         leader_applied(m->leader, result);
+        m->leader_due_ns = 0; /* what follows from it is not to wait for the next tick */
     }
     m->wants_leader_look = true; /* member_tick: our copy follows, all changes of a batch together */
 }

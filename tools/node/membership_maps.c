@@ -4,6 +4,7 @@
 #include "core/base/mem.h"
 #include "core/shard/duty.h"
 #include "core/shard/lease.h"
+#include "core/shard/lease.h"
 #include "tools/node/membership_parts.h"
 
 #define MAP_NS (2 * NS_PER_MS) /* between two maps: many rows change together */
