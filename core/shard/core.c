@@ -76,10 +76,9 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     call_pool_init(&core->calls);
     hash_init(&core->activations);
     hash_init(&core->watched);
-    struct list *const heads[] = {&core->lru,         &core->runnable, &core->ready,     &core->waiting,
-                                  &core->jobs,        &core->asides,   &core->in_flight, &core->unapplied,
-                                  &core->checkpoints, &core->loading,  &core->cold,      &core->large,
-                                  &core->changing,    &core->lease_waits};
+    struct list *const heads[] = {&core->lru,    &core->runnable,  &core->ready,     &core->waiting,     &core->jobs,
+                                  &core->asides, &core->in_flight, &core->unapplied, &core->checkpoints, &core->loading,
+                                  &core->cold,   &core->large,     &core->changing,  &core->lease_waits};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         list_init(heads[i]);
     }

@@ -91,7 +91,7 @@ struct core {
     uint32_t type_count;
     uint32_t until_sampled, sample_state; /* stages.h */
     uint64_t slice_ns;                    /* turn_watch.h: when the scheduler last looked at the coarse clock */
-    unsigned index, core_count; /* of the node's cores that have shards */
+    unsigned index, core_count;           /* of the node's cores that have shards */
     struct rng rng;
     struct timerwheel wheel;
     struct call_pool calls;

@@ -141,8 +141,8 @@ void core_post_map(struct core *core, const struct cluster_map *map,
                    void (*used)(void *user, struct core *core, const struct cluster_map *map), void *user)
 {
     struct map_message *m = mem_new(sizeof *m);
-    *m = (struct map_message){
-        .message = {.deliver = map_arrived}, .core = core, .map = map, .used = used, .user = user};
+    *m =
+        (struct map_message){.message = {.deliver = map_arrived}, .core = core, .map = map, .used = used, .user = user};
     loop_post(core->world.loop, &m->message);
 }
 
@@ -370,8 +370,7 @@ void duty_gone(struct shard *shard)
 
 void duty_note_holder(struct shard *shard, const struct core *core, uint64_t holder)
 {
-    if (shard->duty != NULL && core->index < shard->duty->core->core_count &&
-        shard->duty->holders[core->index] == 0) {
+    if (shard->duty != NULL && core->index < shard->duty->core->core_count && shard->duty->holders[core->index] == 0) {
         shard->duty->holders[core->index] = holder;
     }
 }

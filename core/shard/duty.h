@@ -35,8 +35,8 @@ void core_post_map(struct core *core, const struct cluster_map *map,
  * entries. PDR_DEADLINE: it could not within SHARD_RELEASE_MS, and goes on. PDR_MOVED: a map came that closes it.
  * PDR_INVALID, at once: it is not OPEN. `done` may be called before this returns. */
 #define SHARD_RELEASE_MS 100u
-void shard_release(struct core *core, uint32_t shard,
-                   void (*done)(void *user, uint32_t shard, enum pdr_status status), void *user);
+void shard_release(struct core *core, uint32_t shard, void (*done)(void *user, uint32_t shard, enum pdr_status status),
+                   void *user);
 /** It was not taken over after all: goes on. Nothing if it is not RELEASING or RELEASED; then `done` hears PDR_CANCELLED
  * if it is still to be called. */
 void shard_resume(struct core *core, uint32_t shard);

@@ -75,8 +75,7 @@ static void reading_run(struct job *job)
         reading->status = PDR_OVERLOADED;
         return;
     }
-    reading->status =
-        found_read(&reading->rows, store, cursor, reading->duty->shard, KEYS_SESSION, KEYS_PENDING);
+    reading->status = found_read(&reading->rows, store, cursor, reading->duty->shard, KEYS_SESSION, KEYS_PENDING);
     store->ops->cursor_free(cursor);
 }
 
@@ -113,8 +112,8 @@ static void read_rows(struct duty *duty)
 {
     struct core *core = duty->core;
     struct reading *reading = mem_new(sizeof *reading);
-    reading->job = (struct core_job){
-        .job = {.run = reading_run, .done = reading_done}, .core = core, .discard = reading_discard};
+    reading->job =
+        (struct core_job){.job = {.run = reading_run, .done = reading_done}, .core = core, .discard = reading_discard};
     reading->duty = duty;
     duty->reading = true;
     list_push_back(&core->jobs, &reading->job.node);

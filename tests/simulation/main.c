@@ -36,8 +36,7 @@ static const struct {
 static const struct world {
     const char *option;
     bool (*run)(const struct run_options *options, struct run_result *result);
-} worlds[] = {
-    {"", run_seed}, {" --raft", raft_world_run}, {" --cluster", cluster_world_run}, {" --moves", run_moves}};
+} worlds[] = {{"", run_seed}, {" --raft", raft_world_run}, {" --cluster", cluster_world_run}, {" --moves", run_moves}};
 
 struct settings {
     const char *program, *workload;
@@ -372,7 +371,8 @@ enum setting {
     RUNS,
     JOBS,
     RAFT,
-    CLUSTER, MOVES,
+    CLUSTER,
+    MOVES,
     NODES,
     SHARDS,
     VOTERS,
@@ -428,22 +428,15 @@ static void choose_mutation(struct settings *s, const char *text)
 
 static struct settings read_settings(int argc, char **argv)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, SEED},
-                                            {"runs", required_argument, NULL, RUNS},
-                                            {"jobs", required_argument, NULL, JOBS},
-                                            {"workload", required_argument, NULL, WORKLOAD},
-                                            {"trace", no_argument, NULL, TRACE},
-                                            {"twice", no_argument, NULL, TWICE},
-                                            {"raft", no_argument, NULL, RAFT},
-                                            {"cluster", no_argument, NULL, CLUSTER},
-                                            {"moves", no_argument, NULL, MOVES},
-                                            {"nodes", required_argument, NULL, NODES},
-                                            {"shards", required_argument, NULL, SHARDS},
-                                            {"voters", required_argument, NULL, VOTERS},
-                                            {"no-faults", no_argument, NULL, NO_FAULTS},
-                                            {"mutation", required_argument, NULL, MUTATE},
-                                            {"help", no_argument, NULL, HELP},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, SEED},     {"runs", required_argument, NULL, RUNS},
+        {"jobs", required_argument, NULL, JOBS},     {"workload", required_argument, NULL, WORKLOAD},
+        {"trace", no_argument, NULL, TRACE},         {"twice", no_argument, NULL, TWICE},
+        {"raft", no_argument, NULL, RAFT},           {"cluster", no_argument, NULL, CLUSTER},
+        {"moves", no_argument, NULL, MOVES},         {"nodes", required_argument, NULL, NODES},
+        {"shards", required_argument, NULL, SHARDS}, {"voters", required_argument, NULL, VOTERS},
+        {"no-faults", no_argument, NULL, NO_FAULTS}, {"mutation", required_argument, NULL, MUTATE},
+        {"help", no_argument, NULL, HELP},           {NULL, 0, NULL, 0}};
     struct settings s = {.program = argv[0], .seed = 1, .runs = 1, .jobs = 1, .world = &worlds[0]};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {

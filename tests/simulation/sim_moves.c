@@ -142,8 +142,8 @@ static void ask_core(struct message *message)
 static void ask_for(struct sim_moves *m, uint32_t shard)
 {
     struct request *request = mem_new(sizeof *request);
-    *request = (struct request){
-        .message = {.deliver = ask_core}, .moves = m, .shard = shard, .takes = sim_chance(m->sim, 60)};
+    *request =
+        (struct request){.message = {.deliver = ask_core}, .moves = m, .shard = shard, .takes = sim_chance(m->sim, 60)};
     if (is_up(m)) {
         loop_post(m->node->node->cores[shard % m->node->cores]->world.loop, &request->message);
     } else {

@@ -11,7 +11,7 @@
 
 /* As SIM_REACHED. */
 #define MOVES_REACHED(X)                                                                                               \
-    X(opened)   /* shards */                                                                                           \
+    X(opened) /* shards */                                                                                             \
     X(closed)                                                                                                          \
     X(released) /* nothing ran there any more, in time */                                                              \
     X(too_busy) /* ... not in time */                                                                                  \

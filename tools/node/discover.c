@@ -80,7 +80,7 @@ static bool ask(const char *address, struct home *home, char *cluster, char *why
     return found;
 }
 
-enum pdr_status discover(const char *const *join, const char *own, bool may_found, struct home *home,
+enum pdr_status discover(const char *const *join, const char *own, enum discover_how how, struct home *home,
                          char cluster[IDENTITY_CLUSTER_SIZE])
 {
     uint64_t begun_ns = clock_now_ns(clock_os()), told_ns = 0;
@@ -99,7 +99,8 @@ enum pdr_status discover(const char *const *join, const char *own, bool may_foun
                 LOG_INFO("node.waits_to_join", "asked=%s why=\"%s\"; it goes on asking", join[i], why);
             }
         }
-        if (may_found && clock_now_ns(clock_os()) - begun_ns >= ALONE_NS) {
+        bool waited = clock_now_ns(clock_os()) - begun_ns >= ALONE_NS;
+        if (how == DISCOVER_ONCE || (how == DISCOVER_OR_FOUND && waited)) {
             return PDR_NOT_FOUND;
         }
         usleep(PAUSE_US);

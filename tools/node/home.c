@@ -96,7 +96,9 @@ static enum pdr_status take_secret(const char *path, const char *text, size_t si
     return check_mode(path, why, why_size);
 }
 
-static enum pdr_status load_secret(struct home *home, const struct home_options *o, char *why, size_t why_size)
+/* `is_first`: nobody can have another one yet, for the cluster begins here and now. */
+static enum pdr_status load_secret(struct home *home, const struct home_options *o, bool is_first, char *why,
+                                   size_t why_size)
 {
     char path[FILES_PATH_SIZE], text[SECRET_BYTES_MAX + 3];
     size_t size = 0;
@@ -105,7 +107,7 @@ static enum pdr_status load_secret(struct home *home, const struct home_options 
         return fail(PDR_INVALID, why, why_size, "%.60s...: the name of the secret's file is too long", path);
     }
     enum pdr_status status = read_file(path, text, sizeof text, &size);
-    if (status == PDR_NOT_FOUND && o->secret == NULL && o->join[0] == NULL) {
+    if (status == PDR_NOT_FOUND && o->secret == NULL && is_first) {
         status = make_secret(o->data, why, why_size);
         if (status != PDR_OK) {
             return status;
@@ -115,9 +117,11 @@ static enum pdr_status load_secret(struct home *home, const struct home_options 
     if (status == PDR_OK) {
         status = take_secret(path, text, size, &home->secret, why, why_size);
     } else if (status == PDR_NOT_FOUND && o->secret == NULL) {
-        fail(status, why, why_size,
-             "to join a cluster this node needs its secret: copy the file \"secret\" from the data directory of one of "
-             "its nodes, and name it with --secret FILE");
+        fail(
+            status, why, why_size,
+            "%s: there is no such file, and without the secret of its cluster this node is not let in: copy the one of "
+            "another node, or name it with --secret FILE",
+            path);
     } else if (status == PDR_TOO_LARGE) {
         fail(status, why, why_size, "%s: a secret has at most %u bytes", path, SECRET_BYTES_MAX);
     } else {
@@ -252,13 +256,18 @@ static enum pdr_status join(struct home *home, const struct home_options *o, boo
 {
     const char *own = *home->advertise != 0 ? home->advertise : o->listen;
     char cluster[IDENTITY_CLUSTER_SIZE];
+    enum discover_how how;
     struct joins joins;
     split(o->join, &joins);
-    bool may_found = is_new && strcmp(joins.at[0], own) == 0;
-    enum pdr_status status = discover(joins.at, own, may_found, home, cluster);
+    if (is_new) {
+        how = strcmp(joins.at[0], own) == 0 ? DISCOVER_OR_FOUND : DISCOVER;
+    } else {
+        how = home->identity.founds ? DISCOVER_ONCE : DISCOVER;
+    }
+    enum pdr_status status = discover(joins.at, own, how, home, cluster);
     if (is_new) {
         home->identity = identity_new(status == PDR_OK ? cluster : NULL);
-    } else if (strcmp(cluster, home->identity.cluster) != 0) {
+    } else if (status == PDR_OK && strcmp(cluster, home->identity.cluster) != 0) {
         return fail(PDR_INVALID, why, why_size,
                     "%s is the data of a node of cluster %s, and --join leads to cluster %s: give it nodes of its own "
                     "cluster, or another directory with --data",
@@ -275,7 +284,9 @@ enum pdr_status home_open(struct home *home, const struct home_options *o, char 
     if (found != PDR_OK && found != PDR_NOT_FOUND) {
         return found;
     }
-    enum pdr_status status = load_secret(home, o, why, why_size);
+    bool is_new = found == PDR_NOT_FOUND;
+    bool is_first = is_new ? o->join[0] == NULL : home->identity.founds && home->identity.incarnation == 0;
+    enum pdr_status status = load_secret(home, o, is_first, why, why_size);
     if (status == PDR_OK) {
         status = find_address(home, o, why, why_size);
     }
@@ -283,9 +294,9 @@ enum pdr_status home_open(struct home *home, const struct home_options *o, char 
         return status;
     }
     load_contacts(home);
-    if (o->join[0] != NULL && (found == PDR_NOT_FOUND || (!home->identity.founds && home->contact_count == 0))) {
-        status = join(home, o, found == PDR_NOT_FOUND, why, why_size);
-    } else if (found == PDR_NOT_FOUND) {
+    if (o->join[0] != NULL && (is_new || home->identity.founds || home->contact_count == 0)) {
+        status = join(home, o, is_new, why, why_size);
+    } else if (is_new) {
         home->identity = identity_new(NULL);
     }
     return status == PDR_OK ? identity_begin(o->data, &home->identity, why, why_size) : status;

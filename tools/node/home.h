@@ -39,9 +39,15 @@ void home_release(struct home *home);
  * from it (replication.md R70 asks no more). */
 void home_keep(void *home, const struct membership_record *record);
 
-/** discover.c: the cluster, and contacts, from whichever of `join` answers first; `own` is not asked. With `may_found`
- * it gives up when nobody has answered for ten seconds: PDR_NOT_FOUND. */
-enum pdr_status discover(const char *const *join, const char *own, bool may_found, struct home *home,
+enum discover_how {
+    DISCOVER,          /* until somebody answers */
+    DISCOVER_OR_FOUND, /* ... for ten seconds: then there is no cluster yet, and this node is the first of those named */
+    DISCOVER_ONCE,     /* whoever answers at once */
+};
+
+/** discover.c: the cluster, and contacts, from whichever of `join` answers first; `own` is not asked. PDR_NOT_FOUND:
+ * nobody has answered. */
+enum pdr_status discover(const char *const *join, const char *own, enum discover_how how, struct home *home,
                          char cluster[IDENTITY_CLUSTER_SIZE]);
 
 #endif

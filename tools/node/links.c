@@ -182,6 +182,12 @@ void node_links_members(struct node *node, const struct peer_member *members, si
     }
 }
 
+struct peers_stats node_links_stats(const struct node *node, uint32_t core)
+{
+    const struct core_links *links = node->links != NULL ? links_at(node->links, core) : NULL;
+    return links != NULL && links->net != NULL ? links->net->stats : (struct peers_stats){0};
+}
+
 /* End. */
 
 static void core_ended(struct node *node, uint64_t unused)

@@ -41,6 +41,8 @@ struct peers *node_links_of(struct node *node, uint32_t core);
  * the control core alone. The node itself may be one. */
 void node_links_members(struct node *node, const struct peer_member *members, size_t count, size_t all);
 
+/** What the links of a core (or PEER_CORE_CONTROL) have counted, on its thread; zeros: it has none. */
+struct peers_stats node_links_stats(const struct node *node, uint32_t core);
 /** At the end of each tick of the control core. */
 void node_links_flush_control(struct node *node);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "core/base/mem.h"
+#include "tools/node/membership.h"
 #include "tools/node/survey.h"
 #include "tools/node/sys_node.h"
 
@@ -29,6 +30,12 @@
     X(store_cache_bytes,            GAUGE,   "memory that keeps what was read from the store")                         \
     X(store_compaction_bytes,       GAUGE,   "bytes that the store has yet to rewrite, an estimate")                   \
     X(store_background_errors,      GAUGE,   "failures of the store's own threads since it was opened")                \
+    X(directory_leads,              GAUGE,   "1 while this node leads the directory")                                  \
+    X(directory_term,               GAUGE,   "Raft's term, as this node knows it")                                     \
+    X(directory_index,              GAUGE,   "change of the directory up to which this node knows all")                \
+    X(directory_members,            GAUGE,   "nodes of the cluster, but for those that were removed")                  \
+    X(directory_members_up,         GAUGE,   "... of them those that are up, or draining")                             \
+    X(lease_left_ms,                GAUGE,   "how long this node may still answer reads by its lease")                 \
     X(process_resident_bytes,       GAUGE,   "memory of the process")                                                  \
     X(process_open_files,           GAUGE,   "descriptors in use, connections among them")                             \
     X(process_open_files_max,       GAUGE,   "descriptors there may be")                                               \
@@ -57,6 +64,7 @@
 struct core_report {
     struct core_stats stats;
     struct conn_stats conns;
+    struct peers_stats peers;
 #define MEMBER(name, text) uint64_t name;
     CORE_GAUGES(MEMBER)
 #undef MEMBER
@@ -71,12 +79,13 @@ struct metrics_survey {
     NODE_METRICS(MEMBER)
 #undef MEMBER
     struct journal_stats journal;
+    struct peers_stats control_peers;
     struct core_report cores[];
 };
 
 /* The rows: what a metric is, and where its value lies. */
 
-enum from { FROM_CORE, FROM_CORES_SUM, FROM_ERRORS, FROM_TYPES, FROM_NODE, FROM_JOURNAL };
+enum from { FROM_CORE, FROM_CORES_SUM, FROM_ERRORS, FROM_TYPES, FROM_NODE, FROM_JOURNAL, FROM_PEERS };
 
 struct metric {
     struct metrics_row row;
@@ -92,12 +101,15 @@ static const struct metric metrics[] = {
     {{name, METRICS_COUNTER, "core", text}, FROM_CORE, offsetof(struct core_report, conns.field)},
         CONN_COUNTERS(ROW)
 #undef ROW
-#define ROW(name, text) {{#name, METRICS_GAUGE, "core", text}, FROM_CORE, offsetof(struct core_report, name)},
-            CORE_GAUGES(ROW)
+#define ROW(field, name, text) {{name, METRICS_COUNTER, "core", text}, FROM_PEERS, offsetof(struct peers_stats, field)},
+            PEER_COUNTERS(ROW)
 #undef ROW
-                {{"errors", METRICS_COUNTER, "code", "calls that ended with an error, those of turns among them"},
-                 FROM_ERRORS,
-                 0},
+#define ROW(name, text) {{#name, METRICS_GAUGE, "core", text}, FROM_CORE, offsetof(struct core_report, name)},
+                CORE_GAUGES(ROW)
+#undef ROW
+                    {{"errors", METRICS_COUNTER, "code", "calls that ended with an error, those of turns among them"},
+                     FROM_ERRORS,
+                     0},
 #define ROW(name, text) {{"type_" #name, METRICS_COUNTER, "type", text}, FROM_TYPES, offsetof(struct type_stats, name)},
     TYPE_COUNTERS(ROW)
 #undef ROW
@@ -138,6 +150,7 @@ static void ask(struct survey *survey, struct core *core, unsigned index)
     *report = (struct core_report){
         .stats = core->stats,
         .conns = conns->stats,
+        .peers = node_links_stats(survey->owner, index),
         .actors = hash_count(&core->activations),
         .queued_calls = core->queued,
         .open_turns = core->turns_open,
@@ -154,6 +167,27 @@ static void ask(struct survey *survey, struct core *core, unsigned index)
     }
 }
 
+static void look_at_directory(struct metrics_survey *survey)
+{
+    const struct node *node = survey->survey.owner;
+    struct member *member = membership_member(node);
+    if (member == NULL) {
+        survey->directory_leads = survey->directory_term = survey->directory_index = UNKNOWN;
+        survey->directory_members = survey->directory_members_up = survey->lease_left_ms = UNKNOWN;
+        return;
+    }
+    const struct row_list *members = &member_view(member)->rows.of[ROW_MEMBER];
+    uint64_t now = clock_now_ns(node->world.clock), until = member_lease_until(member);
+    survey->directory_leads = member_leading(member) != NULL;
+    survey->directory_term = raft_node_state(server_raft(member_server(member))).term;
+    survey->directory_index = member_view(member)->index;
+    survey->lease_left_ms = until > now ? (until - now) / NS_PER_MS : 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        survey->directory_members += members->at[i]->entry.member.state != MEMBER_REMOVED;
+        survey->directory_members_up += members->at[i]->entry.member.state == MEMBER_UP;
+    }
+}
+
 static void look_at_node(struct metrics_survey *survey)
 {
     const struct node *node = survey->survey.owner;
@@ -165,6 +199,8 @@ static void look_at_node(struct metrics_survey *survey)
     survey->journal_batches = survey->journal.batches;
     survey->journal_kept_bytes = survey->journal.position - survey->journal.released;
     survey->journal_segments = survey->journal.segments;
+    survey->control_peers = node_links_stats(node, PEER_CORE_CONTROL);
+    look_at_directory(survey);
 }
 
 static uint64_t property(struct store *store, const char *name)
@@ -211,6 +247,17 @@ static void write_cores(pdr_writer *out, const struct metrics_survey *survey, co
     }
 }
 
+/* Links of the control core come behind those of the others. */
+static void write_peers(pdr_writer *out, const struct metrics_survey *survey, const struct metric *m)
+{
+    for (unsigned k = 0; k < survey->survey.owner->world.cores; k++) {
+        char label[16];
+        snprintf(label, sizeof label, "%u", k);
+        metrics_write_value(out, &m->row, label, number_at(&survey->cores[k].peers, m->offset));
+    }
+    metrics_write_value(out, &m->row, "control", number_at(&survey->control_peers, m->offset));
+}
+
 static void write_sum(pdr_writer *out, const struct metrics_survey *survey, const struct metric *m)
 {
     struct metrics_histogram sum = {0};
@@ -255,6 +302,9 @@ static void write_row(pdr_writer *out, const struct metrics_survey *survey, cons
     switch (m->from) {
     case FROM_CORE:
         write_cores(out, survey, m);
+        break;
+    case FROM_PEERS:
+        write_peers(out, survey, m);
         break;
     case FROM_CORES_SUM:
         write_sum(out, survey, m);

@@ -101,12 +101,20 @@ TEST(labels)
     EXPECT(!set(&config, "label", "k=v"));
 }
 
-TEST(joining_is_refused_with_a_sentence)
+TEST(whom_to_join_is_looked_at)
 {
+    static const char *const bad[] = {"host", "host:7077,", ",host:7077", "host:7077,other", "host:7077 other:7077"};
     struct config config;
     config_init(&config);
-    EXPECT(set(&config, "join", "host:7077") && !check(&config));
-    EXPECT(strstr(why, "host:7077") != NULL && strstr(why, "single nodes") != NULL);
+    EXPECT(set(&config, "join", "host:7077,[::1]:7078") && set(&config, "join", "other:7077") && check(&config));
+    EXPECT(set(&config, "advertise", "me:7077") && check(&config));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        config_init(&config);
+        EXPECT(set(&config, "join", bad[i]) && !check(&config));
+        EXPECT(strstr(why, "--join") != NULL);
+        config_init(&config);
+        EXPECT(set(&config, "advertise", bad[i]) && !check(&config));
+    }
 }
 
 TEST(the_process_gets_what_was_set)

@@ -126,7 +126,7 @@ TEST(mistakes_end_with_status_2)
 {
     char unknown[] = "frobnicate", call[] = "call", status[] = "status", more[] = "x", flag[] = "--nosuch",
          help[] = "help";
-    char start[] = "start", join[] = "--join=h:1", memory[] = "--memory=5";
+    char start[] = "start", join[] = "--join=h", memory[] = "--memory=5";
     EXPECT_INT(run(NULL, NULL, NULL), EXIT_MISUSE);
     EXPECT_INT(run(unknown, NULL, NULL), EXIT_MISUSE);
     EXPECT_INT(run(call, NULL, NULL), EXIT_MISUSE);
