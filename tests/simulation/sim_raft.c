@@ -160,6 +160,7 @@ static void make_wishes(struct sim_source *source)
 
 void sim_raft_wish(struct sim_raft *raft)
 {
+    sim_raft_on(raft);
     if (raft->disk != NULL && raft->wished < WISHES_MAX) {
         raft->wished++;
         sim_loop_ready(raft->loop, &raft->wish);
@@ -246,12 +247,10 @@ static struct core *owner_of(const struct node *node)
     return node->cores[i];
 }
 
-void sim_raft_up(struct sim_raft *raft, const struct node *node, struct sim_loop *control)
+static void open_log(struct sim_raft *raft)
 {
     const char *why = "";
-    CHECK(raft->disk == NULL);
-    raft->loop = control;
-    raft->disk = raft_disk_shard_new(node->control, owner_of(node), node->store);
+    raft->disk = raft_disk_shard_new(raft->node->control, owner_of(raft->node), raft->node->store);
     raft->log = replica_log_new(raft->disk, durable, raft);
     raft->outstanding = raft->wished = 0;
     raft->answered_seq = raft->taken_seq = 0;
@@ -263,8 +262,29 @@ void sim_raft_up(struct sim_raft *raft, const struct node *node, struct sim_loop
     judge_found(raft);
 }
 
+void sim_raft_on(struct sim_raft *raft)
+{
+    if (!raft->is_on) {
+        raft->is_on = true;
+        if (raft->node != NULL) {
+            open_log(raft);
+        }
+    }
+}
+
+void sim_raft_up(struct sim_raft *raft, const struct node *node, struct sim_loop *control)
+{
+    CHECK(raft->node == NULL && raft->disk == NULL);
+    raft->node = node;
+    raft->loop = control;
+    if (raft->is_on) {
+        open_log(raft);
+    }
+}
+
 void sim_raft_down(struct sim_raft *raft)
 {
+    raft->node = NULL;
     if (raft->disk != NULL) {
         sim_source_forget(&raft->wish);
         raft_disk_shard_free(raft->disk);

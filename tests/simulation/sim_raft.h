@@ -4,7 +4,8 @@
  *
  * Each batch is a change of its own, and brings a number along as the term; so what a start finds names the batch that
  * was the last one. It must be one that was given, not older than what was answered, and the log be exactly as of it:
- * whole batches, in order. */
+ * whole batches, in order. It begins when it is first asked for anything: before, and on a node that is a server of a
+ * cluster, its rows are somebody else's. */
 #ifndef TESTS_SIMULATION_SIM_RAFT_H
 #define TESTS_SIMULATION_SIM_RAFT_H
 
@@ -31,9 +32,11 @@ struct sim_raft_state {
 struct sim_raft {
     struct sim *sim;
     uint32_t host;
-    struct raft_disk *disk; /* NULL: the node is down */
+    bool is_on;
+    const struct node *node; /* NULL: it is down */
+    struct sim_loop *loop;   /* the control core's */
+    struct raft_disk *disk;  /* NULL: the node is down, or this is off */
     struct replica_log *log;
-    struct sim_loop *loop; /* the control core's */
     struct sim_source wish;
     uint32_t wished;                                   /* changes that are yet to be made */
     struct sim_raft_state states[SIM_RAFT_STATES_MAX]; /* any of them may be what a crash leaves; oldest first */
@@ -47,11 +50,13 @@ struct sim_raft {
 };
 
 void sim_raft_init(struct sim_raft *raft, struct sim *sim, uint32_t host);
-/** A node was opened, whose loops don't run yet: reads the log back, and judges it. */
+/** A node was opened, whose loops don't run yet: reads the log back, and judges it, if it is on. */
 void sim_raft_up(struct sim_raft *raft, const struct node *node, struct sim_loop *control);
 /** Before node_free. Idempotent. */
 void sim_raft_down(struct sim_raft *raft);
-/** A change will be made in the control core's next turn; forgotten if the node is down. */
+/** From now on; idempotent. */
+void sim_raft_on(struct sim_raft *raft);
+/** A change will be made in the control core's next turn; forgotten if the node is down. Turns it on. */
 void sim_raft_wish(struct sim_raft *raft);
 /** Between two steps, of a node that is up: one batch, in which a snapshot with `size` bytes of state takes the place
  * of all entries, and `entries` follow, of `entry_size` bytes each. */

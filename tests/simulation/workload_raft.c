@@ -20,6 +20,7 @@ static bool finish(struct workload *w)
 {
     struct raft_workload *own = (struct raft_workload *)w;
     struct sim_raft *raft = w->node->raft;
+    sim_raft_on(raft);
     if (raft->disk == NULL || raft->outstanding > 0) {
         return false;
     }

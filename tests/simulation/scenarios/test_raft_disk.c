@@ -13,6 +13,7 @@ static struct run *open_run(uint64_t seed, uint64_t segment_kib)
     struct node_options node = {.journal = SCENARIO_JOURNAL(segment_kib)};
     node.journal.bytes_max = 256 * MIB;
     struct run *run = scenario_open(seed, &node, 1, false);
+    sim_raft_on(run->node.raft);
     run_for(run, 20 * NS_PER_MS);
     return run;
 }
