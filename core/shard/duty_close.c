@@ -79,9 +79,9 @@ void duty_close(struct duty *duty)
         for (uint32_t i = 0; i < r.count; i++) {
             doom(r.all[i]);
         }
-        watch_roll_back(core);
         commit_abandon(shard);
         lease_close(core, shard);
+        watch_close(core, shard); /* behind the answers to who just joined */
         tells_close(core, shard);
         reminders_close(core, shard);
         for (uint32_t i = 0; i < r.count; i++) {
@@ -121,13 +121,16 @@ bool duty_close_step(struct duty *duty)
 {
     struct core *core = duty->core;
     struct shard *shard = duty->shard;
-    free_leaving(duty);
-    if (duty->left > 0 || duty->reading || shard->durable_seq < shard->last_seq || shard->touched_in != NULL ||
+    if (duty->reading || shard->durable_seq < shard->last_seq || shard->touched_in != NULL ||
         !reminders_are_idle(shard)) {
         return false;
     }
     if (shard->applied_seq < shard->last_seq) {
         apply_now(core);
+        return false;
+    }
+    free_leaving(duty); /* not before: who looks for an actor here or in the store must find it (sys_ps.c) */
+    if (duty->left > 0) {
         return false;
     }
     CHECK(list_empty(&shard->gate) && shard->tells == NULL);

@@ -10,14 +10,22 @@
 
 #define DROPS_A_TIME 64u
 #define AGAIN_MS 500u /* the disk is full, or behind */
+/* When a shard comes from elsewhere connections may have its sessions of which it knows nothing, and calls of theirs may
+ * run: they must be heard of, or over, before a session may end. */
+#define OPENED_IDLE_MS_MIN 120000u
 
 static void idle_fired(struct timer *timer);
 
-static void begin_idle(struct core *core, struct session_home *home)
+static void begin_idle_after(struct core *core, struct session_home *home, uint64_t idle_ms)
 {
     home->core = core;
     timer_init(&home->idle, idle_fired);
-    timer_set(&core->wheel, &home->idle, core_now_ns(core) + core->limits.session_idle_ms * NS_PER_MS);
+    timer_set(&core->wheel, &home->idle, core_now_ns(core) + idle_ms * NS_PER_MS);
+}
+
+static void begin_idle(struct core *core, struct session_home *home)
+{
+    begin_idle_after(core, home, core->limits.session_idle_ms);
 }
 
 static void hold(struct core *core, struct session_home *home, const struct call *call)
@@ -295,7 +303,9 @@ static bool start_session(struct hash_node *node, void *user)
     struct core *core = user;
     struct session *session = LIST_ITEM(node, struct session, by_id);
     if (session->home != NULL) {
-        begin_idle(core, session->home);
+        uint64_t idle_ms = core->limits.session_idle_ms;
+        begin_idle_after(core, session->home,
+                         core->is_member && idle_ms < OPENED_IDLE_MS_MIN ? OPENED_IDLE_MS_MIN : idle_ms);
     }
     if (session->over) {
         session_is_over(&core->shards[session->shard]->sessions, session);

@@ -15,7 +15,7 @@
 struct watched {
     struct hash_node by_address;
     struct list watchers;
-    uint32_t count;
+    uint32_t count, shard;
     uint16_t address_size;
     char address[];
 };
@@ -83,12 +83,13 @@ static struct watched *find(struct core *core, struct pdr_bytes address)
     return NULL;
 }
 
-static struct watched *find_or_make(struct core *core, struct pdr_bytes address)
+static struct watched *find_or_make(struct core *core, uint32_t shard, struct pdr_bytes address)
 {
     struct watched *w = find(core, address);
     if (w == NULL) {
         w = mem_new(sizeof *w + address.size);
         list_init(&w->watchers);
+        w->shard = shard;
         w->address_size = (uint16_t)address.size;
         memcpy(w->address, address.data, address.size);
         hash_insert(&core->watched, &w->by_address, activation_hash(address));
@@ -349,7 +350,7 @@ static uint64_t oldest_of(const struct activation *a, uint64_t last)
 void watch_run(struct activation *a, struct call *call)
 {
     struct watch *watch = call->owner;
-    struct watched *w = find_or_make(a->core, activation_address(a));
+    struct watched *w = find_or_make(a->core, a->shard->id, activation_address(a));
     uint64_t last = last_of(&a->values), after = last;
     if (w->count >= WATCHERS_MAX) {
         call->retry_ms = 1000;
@@ -367,6 +368,7 @@ void watch_run(struct activation *a, struct call *call)
     list_push_back(&w->watchers, &watcher->node);
     w->count++;
     watch->at = a->core;
+    watch->leaving = false;
     pdr_write_map(&call->reply, 1);
     pdr_write_cstr(&call->reply, "seq");
     pdr_write_uint(&call->reply, after);
@@ -393,6 +395,7 @@ static void come_back(struct message *message)
 {
     struct watch *watch = LIST_ITEM(message, struct watch, message);
     if (!watch->home->dead) {
+        watch->leaving = false;
         watch->left(watch);
     }
 }
@@ -410,6 +413,7 @@ static void leave(struct message *message)
 
 void watch_leave(struct watch *watch)
 {
+    watch->leaving = true;
     watch->message.deliver = leave;
     loop_post(watch->at->world.loop, &watch->message);
 }
@@ -429,6 +433,54 @@ static bool forget_sent(struct hash_node *node, void *user)
 void watch_roll_back(struct core *core)
 {
     hash_each(&core->watched, forget_sent, NULL);
+}
+
+/* A shard is given up. Who has asked to leave meanwhile is told so by the answer to that, which comes behind this. */
+
+struct ending {
+    struct message message;
+    struct core *home;
+    struct watch *watch;
+};
+
+static void end_arrived(struct message *message)
+{
+    struct ending *ending = LIST_ITEM(message, struct ending, message);
+    if (!ending->home->dead && !ending->watch->leaving) {
+        ending->watch->left(ending->watch);
+    }
+    mem_free(ending);
+}
+
+struct closing {
+    struct core *core;
+    uint32_t shard;
+};
+
+static bool close_one(struct hash_node *node, void *user)
+{
+    const struct closing *closing = user;
+    struct watched *w = LIST_ITEM(node, struct watched, by_address);
+    struct list *at;
+    if (w->shard != closing->shard) {
+        return true;
+    }
+    while ((at = list_pop(&w->watchers)) != NULL) {
+        struct watcher *watcher = LIST_ITEM(at, struct watcher, node);
+        struct ending *ending = mem_new(sizeof *ending);
+        *ending = (struct ending){{.deliver = end_arrived}, watcher->watch->home, watcher->watch};
+        loop_post(ending->home->world.loop, &ending->message);
+        mem_free(watcher);
+    }
+    hash_remove(&closing->core->watched, node);
+    mem_free(w);
+    return true;
+}
+
+void watch_close(struct core *core, const struct shard *shard)
+{
+    struct closing closing = {core, shard->id};
+    hash_each(&core->watched, close_one, &closing);
 }
 
 static bool free_one(struct hash_node *node, void *user)

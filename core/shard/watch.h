@@ -24,8 +24,9 @@ struct watch {
     struct pdr_bytes address; /* the owner's memory */
     /** On home, in order. `event` is borrowed until it returns. */
     void (*event)(struct watch *watch, uint64_t seq, pdr_value event);
-    /** On home: no event comes any more. */
+    /** On home: no event comes any more. Also of its own accord, if the actor is elsewhere now: then join again. */
     void (*left)(struct watch *watch);
+    bool leaving; /* watch_leave was called: no other end is told */
 };
 
 /* To join: a call to the actor with is_watch set, `owner` the watch, and for arguments [after]: what is kept behind
@@ -44,6 +45,8 @@ void turn_drop_events(struct turn *turn);
 
 /** Entries were undone (R74): numbers that were given are given again. */
 void watch_roll_back(struct core *core);
+/** The shard is given up: who listens to its actors hears `left`. */
+void watch_close(struct core *core, const struct shard *shard);
 /** core_free. */
 void watch_free(struct core *core);
 /** Listeners of an actor. */

@@ -23,6 +23,7 @@ struct conn_watch {
     struct conn *conn;
     enum watch_state state;
     bool unwanted;
+    bool rests; /* BEHIND since it was refused: not before the timer */
     bool wants_seq;
     bool answered; /* the peer knows that it listens */
     bool is_request;
@@ -128,8 +129,9 @@ static void joined(struct call *call)
     } else if (w->watch.at != NULL) { /* it may have failed after it had joined: late, or for a full disk */
         w->state = LEAVING;
         watch_leave(&w->watch);
-    } else if (is_open && !w->unwanted && pdr_status_retry(call->status) == PDR_RETRY_LATER) {
+    } else if (is_open && !w->unwanted && pdr_status_retry(call->status) != PDR_RETRY_NEVER) {
         w->state = BEHIND; /* it listened before, and will again */
+        w->rests = true;
         watches_retry_soon(conn->conns);
     } else {
         watch_free_one(w);
@@ -187,7 +189,7 @@ void conn_watches_go_on(struct conn *conn)
     while (node != &conn->watches) {
         struct conn_watch *w = LIST_ITEM(node, struct conn_watch, node);
         node = node->next; /* a join that is refused at once may free it */
-        if (w->state == BEHIND && !join(w)) {
+        if (w->state == BEHIND && !w->rests && !join(w)) {
             watches_retry_soon(conn->conns);
             return;
         }
@@ -198,7 +200,11 @@ static void retry(struct timer *timer)
 {
     struct conns *conns = LIST_ITEM(timer, struct conns, watch_timer);
     for (struct list *node = conns->all.next; node != &conns->all; node = node->next) {
-        conn_watches_go_on(LIST_ITEM(node, struct conn, node));
+        struct conn *conn = LIST_ITEM(node, struct conn, node);
+        for (struct list *at = conn->watches.next; at != &conn->watches; at = at->next) {
+            LIST_ITEM(at, struct conn_watch, node)->rests = false;
+        }
+        conn_watches_go_on(conn);
     }
 }
 

@@ -94,6 +94,9 @@ static void ended(void *user, const struct pdr_outcome *outcome)
     struct op *op = user;
     struct workload *w = op->workload;
     enum fate fate = fate_of(outcome->status);
+    if (outcome->status == PDR_MOVED && w->client->has_session) {
+        fate = FATE_UNKNOWN; /* what may be asked again under its number may have run */
+    }
     w->outstanding--;
     w->done += fate == FATE_DONE;
     w->not_done += fate == FATE_NOT;

@@ -115,7 +115,7 @@ static void ended(struct workload *w, struct op *base, enum fate fate, const str
     const struct hostile_op *op = (struct hostile_op *)base;
     bool expected = outcome->status == asked[op->kind].expected || outcome->status == PDR_UNAVAILABLE ||
                     outcome->status == PDR_OVERLOADED || outcome->status == PDR_DEADLINE ||
-                    outcome->status == PDR_NO_SPACE;
+                    outcome->status == PDR_NO_SPACE || outcome->status == PDR_MOVED;
     SIM_CHECK(w->sim, expected, "hostile: %s.%s was answered `%s`", asked[op->kind].address, asked[op->kind].method,
               pdr_status_wire(outcome->status));
     own->answered = own->answered || (op->op.is_final && outcome->status == PDR_OK);
