@@ -1,5 +1,5 @@
 /* tools/node/membership.c: start and end of a membership; frames and time, to the member and from it. */
-#include "tools/node/membership_parts.h"
+#include "tools/node/membership.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/shard/shard.h"
+#include "tools/node/membership_parts.h"
 
 #define TICKS_MAX 16u /* of the member, in one of the core */
 #define LABELS_SIZE (LIMIT_LABELS_MAX * (2 * PDR_TYPE_SIZE_MAX + 8))
