@@ -139,15 +139,20 @@ static void arrived(struct message *message)
 
 /* On the control core. */
 
+/* The last one, or a new one behind it. */
 static struct part *part_with_room(struct raft_disk_shard *disk, size_t bytes)
 {
-    struct part *last = list_empty(&disk->parts) ? NULL : LIST_ITEM(disk->parts.prev, struct part, node);
-    if (last == NULL || last->bytes + bytes > ENTRY_BYTES_MAX) {
-        last = mem_new(sizeof *last);
-        list_push_back(&disk->parts, &last->node);
+    if (!list_empty(&disk->parts)) {
+        struct part *last = LIST_ITEM(disk->parts.prev, struct part, node);
+        if (last->bytes + bytes <= ENTRY_BYTES_MAX) {
+            last->bytes += bytes;
+            return last;
+        }
     }
-    last->bytes += bytes;
-    return last;
+    struct part *part = mem_new(sizeof *part);
+    part->bytes = bytes;
+    list_push_back(&disk->parts, &part->node);
+    return part;
 }
 
 static void pack(struct raft_disk_shard *disk, const struct raft_batch *batch)
