@@ -409,7 +409,7 @@ static void forget_epochs(const struct submission *s)
         struct shard *shard = s->touched[i].shard;
         if (shard->synced_epoch != shard->epoch) {
             shard->epoch_open = false;
-            shard->rid_known = false; /* to write the same name again does no harm */
+            shard->rid_known = shard->synced_epoch != 0; /* the name went with the first epoch, and is written once */
         }
     }
 }

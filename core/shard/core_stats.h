@@ -25,7 +25,7 @@
     X(applies,         "steps that brought the store up to what is durable")                                           \
     X(applied_records, "entries that reached the store")                                                               \
     X(applied_keys,    "keys that reached the store: fewer than were written, since a step folds them")                \
-    X(opened_shards,   "shards that were opened while the node ran")                                                    \
+    X(opened_shards,   "shards that were opened while the node ran")                                                   \
     X(closed_shards,   "shards that were given up while the node ran")                                                 \
     X(unleased,        "answers that waited for a lease of the node")                                                  \
     X(rollbacks,       "times that writes were undone, since the log had no room")                                     \

@@ -1,5 +1,5 @@
-/* core/shard/duty.h: which shards a core serves, of a node that is a member of a cluster: the directory says so, in maps
- * (replication.md R30, R34, R43, R50).
+/* core/shard/duty.h: which shards a core serves, of a node that is a member of a cluster: the directory says so, in
+ * maps (replication.md R30, R34, R43, R50).
  *
  *     CLOSED --the row names us, its epoch above ours--> OPENING --rows are in memory--> OPEN
  *        ^                                                  |                             |
@@ -8,11 +8,11 @@
  *                                              |        RELEASED <--drained-- RELEASING <-+ shard_release
  *                                              +-----------+-- shard_resume --> OPEN
  *
- * OPENING: RECORD_EPOCH is durable first (R30); then the store has all that is committed, and a job reads what the core
- * keeps in memory of a shard: sessions, tells. Calls wait meanwhile. CLOSING: no turn begins, those that run are cut,
- * and nothing leaves that is not committed: whoever waits hears PDR_MOVED, or that it may have happened. What is durable
- * is applied, so that the rows of the store are all there is to know when it is opened again. RELEASED: nothing runs and
- * nothing is on its way, so that somebody else may go on at once.
+ * OPENING: RECORD_EPOCH is durable first (R30); then the store has all that is committed, and a job reads what the
+ * core keeps in memory of a shard: sessions, tells. Calls wait meanwhile. CLOSING: no turn begins, those that run
+ * are cut, and nothing leaves that is not committed: whoever waits hears PDR_MOVED, or that it may have happened.
+ * What is durable is applied, so that the rows of the store are all there is to know when it is opened again.
+ * RELEASED: nothing runs and nothing is on its way, so that somebody else may go on at once.
  *
  * Of a node alone every shard is OPEN, and nothing here is ever called. */
 #ifndef CORE_SHARD_DUTY_H
@@ -20,25 +20,25 @@
 
 #include "core/shard/activation.h"
 
-/** On the core's thread, between two turns of its loop: calls are routed by `map` from now on, and shards are opened and
- * closed after it. Borrowed until the next is taken, or the core freed; the one before is used no more when this
- * returns. Rows whose cv or epoch is below what was seen before are passed over. map->self and map->cores never
- * change. */
+/** On the core's thread, between two turns of its loop: calls are routed by `map` from now on, and shards are opened
+ * and closed after it. Borrowed until the next is taken, or the core freed; the one before is used no more when
+ * this returns. Rows whose cv or epoch is below what was seen before are passed over. map->self and map->cores
+ * never change. */
 void core_take_map(struct core *core, const struct cluster_map *map);
 /** Any thread: core_take_map, as a message. `used(user, core, old)` is called on the core's thread when the core uses
  * the map it had before no more; a core that is about to be freed gives `map` itself back. */
 void core_post_map(struct core *core, const struct cluster_map *map,
                    void (*used)(void *user, struct core *core, const struct cluster_map *map), void *user);
 
-/** R50, on the core's thread, of an OPEN shard: its turns end, no other begins but those that they call, and calls wait.
- * `done(user, shard, PDR_OK)` when all that ran is committed: from then on it is RELEASED, answers no reads and makes no
- * entries. PDR_DEADLINE: it could not within SHARD_RELEASE_MS, and goes on. PDR_MOVED: a map came that closes it.
- * PDR_INVALID, at once: it is not OPEN. `done` may be called before this returns. */
+/** R50, on the core's thread, of an OPEN shard: its turns end, no other begins but those that they call, and calls
+ * wait. `done(user, shard, PDR_OK)` when all that ran is committed: from then on it is RELEASED, answers no reads
+ * and makes no entries. PDR_DEADLINE: it could not within SHARD_RELEASE_MS, and goes on. PDR_MOVED: a map came that
+ * closes it. PDR_INVALID, at once: it is not OPEN. `done` may be called before this returns. */
 #define SHARD_RELEASE_MS 100u
 void shard_release(struct core *core, uint32_t shard, void (*done)(void *user, uint32_t shard, enum pdr_status status),
                    void *user);
-/** It was not taken over after all: goes on. Nothing if it is not RELEASING or RELEASED; then `done` hears PDR_CANCELLED
- * if it is still to be called. */
+/** It was not taken over after all: goes on. Nothing if it is not RELEASING or RELEASED; then `done` hears
+ * PDR_CANCELLED if it is still to be called. */
 void shard_resume(struct core *core, uint32_t shard);
 
 /* For the files of core/shard. */

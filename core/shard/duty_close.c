@@ -1,5 +1,5 @@
-/* core/shard/duty_close.c: a shard is given up (R43): nothing of it begins, what runs is cut, and nothing leaves that is
- * not committed.
+/* core/shard/duty_close.c: a shard is given up (R43): nothing of it begins, what runs is cut, and nothing leaves
+ * that is not committed.
  *
  * First its activations are doomed and their turns cancelled, then those that wait are told, so that nothing that is
  * told begins anything anew. What is left then goes by itself: turns end, the journal answers, the store catches up.

@@ -1,4 +1,5 @@
-/* core/shard/duty_open.c: a shard is opened: its epoch begins on disk, the store catches up, its rows come into memory. */
+/* core/shard/duty_open.c: a shard is opened: its epoch begins on disk, the store catches up, its rows come into
+ * memory. */
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"

@@ -1,5 +1,5 @@
-/* core/shard/found.h: rows of shards' own tables, read from the store on the work pool, for the core to take into memory:
- * at start, and when a shard is opened. */
+/* core/shard/found.h: rows of shards' own tables, read from the store on the work pool, for the core to take into
+ * memory: at start, and when a shard is opened. */
 #ifndef CORE_SHARD_FOUND_H
 #define CORE_SHARD_FOUND_H
 

@@ -381,6 +381,7 @@ static void install_shard(struct recovery *r, struct core *core, struct shard *s
         shard->epoch++;
         shard->epoch = shard->epoch < r->epochs_from ? r->epochs_from : shard->epoch;
     }
+    shard->synced_epoch = shard->rid_known ? shard->epoch : 0;
     shard->last_seq = shard->durable_seq = shard->commit_seq = from->last_seq;
     shard->applied_seq = shard->applying_seq = from->last_seq;
     apply_shard(core->apply, shard->id, shard->gen, apply_meta(r->apply, shard->id));

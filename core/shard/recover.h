@@ -11,7 +11,8 @@
 
 struct recovery;
 
-/** Reads the shards' meta rows: of `shard_count` at least, and of all that store and log know. On failure *why is a sentence, valid as long as the recovery. */
+/** Reads the shards' meta rows: of `shard_count` at least, and of all that store and log know. On failure *why is a
+ * sentence, valid as long as the recovery. */
 enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct recovery **out, const char **why);
 /** Every record of the log, in order; for journal_open's `each` (user is the recovery). */
 void recovery_record(void *user, const struct record *record, uint64_t position);

@@ -10,8 +10,8 @@
 
 #define DROPS_A_TIME 64u
 #define AGAIN_MS 500u /* the disk is full, or behind */
-/* When a shard comes from elsewhere connections may have its sessions of which it knows nothing, and calls of theirs may
- * run: they must be heard of, or over, before a session may end. */
+/* When a shard comes from elsewhere connections may have its sessions of which it knows nothing, and calls of theirs
+ * may run: they must be heard of, or over, before a session may end. */
 #define OPENED_IDLE_MS_MIN 120000u
 
 static void idle_fired(struct timer *timer);

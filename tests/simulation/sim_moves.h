@@ -1,9 +1,11 @@
-/* tests/simulation/sim_moves.h: a directory that never comes to rest, for one node that takes it for that of its cluster.
+/* tests/simulation/sim_moves.h: a directory that never comes to rest, for one node that takes it for that of its
+ * cluster.
  *
- * It hands the node maps that take shards away and give them back, each time in a higher epoch, with and without asking
- * for them first (shard_release), and leases that are short, late or over. There is no other node: while a shard is away
- * nobody writes to it. So all that workloads and checkers know of a node alone must hold: whatever was answered stays
- * true, whatever was refused with `moved` never happened, and when all shards are back everything is answered. */
+ * It hands the node maps that take shards away and give them back, each time in a higher epoch, with and without
+ * asking for them first (shard_release), and leases that are short, late or over. There is no other node: while a
+ * shard is away nobody writes to it. So all that workloads and checkers know of a node alone must hold: whatever was
+ * answered stays true, whatever was refused with `moved` never happened, and when all shards are back everything is
+ * answered. */
 #ifndef TESTS_SIMULATION_SIM_MOVES_H
 #define TESTS_SIMULATION_SIM_MOVES_H
 
