@@ -41,7 +41,7 @@ void home_keep(void *home, const struct membership_record *record);
 
 enum discover_how {
     DISCOVER,          /* until somebody answers */
-    DISCOVER_OR_FOUND, /* ... for ten seconds: then there is no cluster yet, and this node is the first of those named */
+    DISCOVER_OR_FOUND, /* ... for ten seconds: then there is no cluster yet, and this node is to found it */
     DISCOVER_ONCE,     /* whoever answers at once */
 };
 
