@@ -20,6 +20,7 @@
 
 struct core;
 struct cluster_map;
+struct peers;
 struct shard;
 struct submission;
 struct tells;
@@ -56,6 +57,7 @@ struct core_world {
     struct journal *journal; /* NULL on the control core, which has no shards */
     struct store *store;
     const struct cluster_map *map; /* the first one: core->map */
+    struct peers *peers;           /* links to other nodes; NULL: the node is alone */
     class_find find_class;
     void *registry;
     /** Stage 3, for calls that turns make; takes the call. Set by net/route through the node. */

@@ -17,6 +17,7 @@
 #include "core/store/keys.h"
 #include "net/conn/conn.h"
 #include "net/route.h"
+#include "tools/node/links.h"
 #include "tools/node/node_parts.h"
 #include "tools/node/sys_node.h"
 
@@ -286,6 +287,13 @@ void node_stop_step(struct node *node, uint64_t unused)
         node->stop_awaited = node->world.cores;
         node_to_all(node, close_conns);
         break;
+    case STOP_LINKS:
+        if (node->links != NULL) {
+            node_links_close(node);
+        } else {
+            node_to_control(node, 0, node_stop_step);
+        }
+        break;
     case STOP_FLUSH:
         node->stop_waits = true; /* node_job_over goes on */
         if (is_working(node)) {
@@ -361,6 +369,21 @@ static void accepted(void *user, intptr_t pending)
     loop_post(node->world.core_loops[index], &a->message);
 }
 
+/* End of a tick. Connections first: they may read on, and make calls that leave with this very batch. */
+static void flush(void *user)
+{
+    struct node_core *part = user;
+    conns_flush(&part->conns);
+    if (part->peers != NULL) {
+        peers_flush(part->peers);
+    }
+}
+
+static void session_taken(void *user, const struct session_id *id, uint64_t holder)
+{
+    conn_session_taken(&((struct node_core *)user)->conns, id, holder);
+}
+
 static bool tick(void *user)
 {
     return core_tick(user);
@@ -408,14 +431,14 @@ static void make_cores(struct node *node, const struct node_options *options)
         .router = &node->router,
         .cores = node->cores,
         .core_count = world->cores,
-        .session_taken = conn_session_taken,
-        .flush = conns_flush,
+        .session_taken = session_taken,
+        .flush = flush,
     };
     for (unsigned i = 0; i < world->cores; i++) {
         struct node_core *part = &node->parts[i];
         *part = (struct node_core){.node = node, .index = i};
         cw.loop = world->core_loops[i];
-        cw.flush_user = &part->conns;
+        cw.flush_user = part;
         node->cores[i] = core_new(i, world->cores, CLUSTER_SHARDS, &cw, &limits, world->seed + i);
         conns_init(&part->conns, node->cores[i], &node->router, world->transports[i], &conn_limits, &node->identity);
         loop_own(cw.loop, node->cores[i], on_timer, tick);
@@ -585,6 +608,7 @@ void node_free(struct node *node)
         journal_free(node->journal);
     }
     drain_inboxes(node);
+    node_links_free(node);
     for (unsigned i = 0; i < node->world.cores; i++) {
         conns_free(&node->parts[i].conns);
         core_free(node->cores[i]);

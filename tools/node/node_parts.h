@@ -10,7 +10,7 @@
 #include "tools/node/node.h"
 
 /* What a stop has yet to do, in this order. */
-enum stop_step { STOP_NO, STOP_CORES, STOP_TURNS, STOP_CONNS, STOP_FLUSH, STOP_JOURNAL, STOP_DONE };
+enum stop_step { STOP_NO, STOP_CORES, STOP_TURNS, STOP_CONNS, STOP_LINKS, STOP_FLUSH, STOP_JOURNAL, STOP_DONE };
 
 /** What the node keeps beside each core. */
 struct node_core {
@@ -18,6 +18,7 @@ struct node_core {
     unsigned index;
     bool is_applied; /* in a stop: the store has what the core wrote; set before the core says that it is idle */
     struct conns conns;
+    struct peers_net *peers; /* NULL: the node is alone */
 };
 
 /** A connection on its way to the core that will have it. */
@@ -39,6 +40,7 @@ struct node {
     struct router router;
     struct system_actor system[3];
     struct listener *listener;
+    struct node_links *links; /* links.h; NULL: the node is alone */
     unsigned next_core;
 
     char name[128], cluster[128], id[128], address[128];
