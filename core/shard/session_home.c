@@ -3,6 +3,7 @@
 #include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
+#include "core/cluster_map.h"
 #include "core/shard/commit.h"
 #include "core/shard/sessions_parts.h"
 
@@ -10,6 +11,7 @@
 #define AGAIN_MS 500u /* the disk is full, or behind */
 
 static void idle_fired(struct timer *timer);
+static void begin_drops(struct core *core, uint64_t delay_ms);
 
 static void begin_idle(struct core *core, struct session_home *home)
 {
@@ -18,10 +20,25 @@ static void begin_idle(struct core *core, struct session_home *home)
     timer_set(&core->wheel, &home->idle, core_now_ns(core) + core->limits.session_idle_ms * NS_PER_MS);
 }
 
+/* Somebody on another node has it, and says so again and again: to count would be to trust that good-byes come. */
+static void touch(struct core *core, struct session_home *home)
+{
+    if (home->holders == 0) {
+        timer_cancel(&core->wheel, &home->idle);
+        begin_idle(core, home);
+    }
+}
+
 static void hold(struct core *core, struct session_home *home, const struct call *call)
 {
-    timer_cancel(&core->wheel, &home->idle);
-    home->holders++;
+    if (call->from_node == 0) {
+        timer_cancel(&core->wheel, &home->idle);
+        home->holders++;
+    } else {
+        touch(core, home);
+    }
+    home->holder_node = call->from_node;
+    home->holder_life = call->from_life;
     home->holder_core = call->home;
     home->holder = call->session.n;
 }
@@ -83,7 +100,7 @@ struct notice {
     struct core *core; /* whose it is now */
     struct session_id id;
     struct core *holder_core;
-    uint64_t holder;
+    struct session_holder holder;
 };
 
 static void post(struct core *to, const struct notice *what, void (*deliver)(struct message *message))
@@ -100,7 +117,7 @@ static void taken(struct message *message)
     struct notice *notice = LIST_ITEM(message, struct notice, message);
     const struct core_world *world = &notice->core->world;
     if (!notice->core->dead && world->session_taken != NULL) {
-        world->session_taken(world->flush_user, &notice->id, notice->holder);
+        world->session_taken(world->flush_user, &notice->id, &notice->holder);
     }
     mem_free(notice);
 }
@@ -115,10 +132,22 @@ static void resume_session(struct core *core, struct shard *shard, struct call *
     }
     struct session_home *home = session->home;
     if (home->holder_core != NULL) {
-        post(home->holder_core, &(struct notice){.id = session->id, .holder = home->holder}, taken);
+        struct session_holder holder = {home->holder_node, home->holder_life, home->holder};
+        post(home->holder_core, &(struct notice){.id = session->id, .holder = holder}, taken);
     }
     hold(core, home, call);
     reply_id(call, &session->id);
+    call_finish(call);
+}
+
+static void touch_session(struct core *core, struct shard *shard, struct call *call)
+{
+    struct session *session = session_find(&shard->sessions, &call->session.id);
+    if (session == NULL || session->home == NULL) {
+        call_fail(call, PDR_SESSION, "the session is over");
+    } else {
+        touch(core, session->home);
+    }
     call_finish(call);
 }
 
@@ -127,10 +156,19 @@ void sessions_serve(struct core *core, struct call *call)
     struct shard *shard = core->shards[call->shard];
     CHECK(shard != NULL);
     call->is_read = true;
-    if (call->kind == CALL_SESSION_OPEN) {
+    switch (call->kind) {
+    case CALL_SESSION_OPEN:
         open_session(core, shard, call);
-    } else {
+        break;
+    case CALL_SESSION_RESUME:
         resume_session(core, shard, call);
+        break;
+    case CALL_SESSION_TOUCH:
+        touch_session(core, shard, call);
+        break;
+    default:
+        sessions_tell_over(core, shard, call);
+        break;
     }
 }
 
@@ -141,9 +179,8 @@ static void left(struct message *message)
     struct session *session = core->dead ? NULL : session_find(&core->shards[notice->id.shard]->sessions, &notice->id);
     struct session_home *home = session != NULL ? session->home : NULL;
     if (home != NULL) {
-        CHECK(home->holders > 0);
-        home->holders--;
-        if (home->holder_core == notice->holder_core && home->holder == notice->holder) {
+        home->holders -= home->holders > 0; /* not all were counted, if the shard was elsewhere meanwhile */
+        if (home->holder_core == notice->holder_core && home->holder == notice->holder.number) {
             home->holder_core = NULL;
         }
         if (home->holders == 0) {
@@ -155,7 +192,7 @@ static void left(struct message *message)
 
 void sessions_leave(struct core *from, struct core *home, const struct session_id *id, uint64_t holder)
 {
-    post(home, &(struct notice){.holder_core = from, .id = *id, .holder = holder}, left);
+    post(home, &(struct notice){.holder_core = from, .id = *id, .holder = {.number = holder}}, left);
 }
 
 /* Over: the home forgets it first; when that is durable every shard does. */
@@ -167,7 +204,7 @@ struct session_over {
     struct session_id id;
 };
 
-static bool is_over_in(struct core *core, struct shard *shard, const struct session_id *id)
+bool sessions_is_over_in(struct core *core, struct shard *shard, const struct session_id *id)
 {
     struct session *session = session_find(&shard->sessions, id);
     if (session == NULL || !session->has_part || session->over) {
@@ -176,6 +213,11 @@ static bool is_over_in(struct core *core, struct shard *shard, const struct sess
     session_is_over(&shard->sessions, session);
     list_push_back(&core->sessions_over, &session->over_node);
     return true;
+}
+
+void sessions_begin_drops(struct core *core)
+{
+    begin_drops(core, 0);
 }
 
 static void begin_drops(struct core *core, uint64_t delay_ms)
@@ -190,7 +232,7 @@ static void is_over(struct message *message)
     struct notice *notice = LIST_ITEM(message, struct notice, message);
     struct core *core = notice->core;
     for (uint32_t id = 0; !core->dead && id < core->shard_count; id++) {
-        if (core->shards[id] != NULL && is_over_in(core, core->shards[id], &notice->id)) {
+        if (core->shards[id] != NULL && sessions_is_over_in(core, core->shards[id], &notice->id)) {
             begin_drops(core, 0);
         }
     }
@@ -286,7 +328,9 @@ static bool start_session(struct hash_node *node, void *user)
     if (session->home != NULL) {
         begin_idle(core, session->home);
     }
-    if (session->over) {
+    if (session->over && core->map->self != 0) {
+        session->over = false; /* its home may be on another node: sessions_ask */
+    } else if (session->over) {
         session_is_over(&core->shards[session->shard]->sessions, session);
         list_push_back(&core->sessions_over, &session->over_node);
     }
@@ -304,4 +348,5 @@ void sessions_start(struct core *core)
         }
     }
     begin_drops(core, 1);
+    sessions_ask_start(core);
 }

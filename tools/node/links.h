@@ -34,7 +34,7 @@ void node_links_open(struct node *node, const struct node_links_options *options
 /** Of the core of that index, or of the control core (PEER_CORE_CONTROL); NULL: it has none. For peer_listen, before
  * the first members are told; afterwards it is that core's alone. */
 struct peers *node_links_of(struct node *node, uint32_t core);
-/** On the control core's thread: all members of the cluster, to all cores; copied. The node itself may be among them. */
+/** On the control core's thread: all members of the cluster, to all cores; copied. The node itself may be one. */
 void node_links_members(struct node *node, const struct peer_member *members, size_t count);
 
 /** Within node_stop, on the control core's thread: ends all links; calls node_stop_step when all have ended. */

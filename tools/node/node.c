@@ -16,6 +16,7 @@
 #include "core/shard/recover.h"
 #include "core/store/keys.h"
 #include "net/conn/conn.h"
+#include "net/forward/forward.h"
 #include "net/route.h"
 #include "tools/node/links.h"
 #include "tools/node/node_parts.h"
@@ -375,13 +376,19 @@ static void flush(void *user)
     struct node_core *part = user;
     conns_flush(&part->conns);
     if (part->peers != NULL) {
+        forward_flush(part->forward);
         peers_flush(part->peers);
     }
 }
 
-static void session_taken(void *user, const struct session_id *id, uint64_t holder)
+static void session_taken(void *user, const struct session_id *id, const struct session_holder *holder)
 {
-    conn_session_taken(&((struct node_core *)user)->conns, id, holder);
+    struct node_core *part = user;
+    if (holder->node == 0) {
+        conn_session_taken(&part->conns, id, holder->number);
+    } else if (part->forward != NULL) {
+        forward_tell_taken(part->forward, holder->node, holder->life, id, holder->number);
+    }
 }
 
 static bool tick(void *user)
@@ -465,6 +472,7 @@ static struct node *new_node(const struct node_world *world, const struct node_o
     node->identity = (struct conn_identity){node->name, node->cluster, PDR_VERSION};
     node->labels = options->labels;
     node->alone = cluster_map_alone(CLUSTER_SHARDS, world->cores);
+    node->alone.self = options->self; /* of a cluster of which nothing is known yet: no shard is here */
     node->cores = mem_new(world->cores * sizeof *node->cores);
     node->parts = mem_new(world->cores * sizeof *node->parts);
     node->core_positions = mem_new(world->cores * sizeof *node->core_positions);
@@ -562,7 +570,7 @@ enum pdr_status node_open(const struct node_world *world, const struct node_opti
     }
     recovery_free(recovery);
     recovery = NULL;
-    node->router = (struct router){node->cores, node->control, node->system};
+    node->router = (struct router){.cores = node->cores, .control = node->control, .system = node->system};
     sys_node_init(node);
     int host_size = (int)(strrchr(options->listen, ':') - options->listen); /* listen took it, so there is one */
     snprintf(node->address, sizeof node->address, "%.*s:%u", host_size, options->listen, (unsigned)node_port(node));

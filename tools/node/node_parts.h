@@ -19,6 +19,7 @@ struct node_core {
     bool is_applied; /* in a stop: the store has what the core wrote; set before the core says that it is idle */
     struct conns conns;
     struct peers_net *peers; /* NULL: the node is alone */
+    struct forward *forward; /* as well */
 };
 
 /** A connection on its way to the core that will have it. */
@@ -36,7 +37,7 @@ struct node {
     struct core **cores;
     struct node_core *parts;
     struct core *control;
-    struct cluster_map alone; /* the map of a node that is in no cluster */
+    struct cluster_map alone; /* the first map: of a node that is in no cluster, or of one that knows nothing of it */
     struct router router;
     struct system_actor system[3];
     struct listener *listener;
