@@ -65,7 +65,7 @@ struct call *call_new(struct call_pool *pool, struct core *home, const struct pd
     timer_init(&call->timer, NULL);
     call->state = CALL_MADE;
     call->kind = CALL_ACTOR;
-    call->is_read = call->is_reminder = call->is_watch = call->is_measured = call->is_leased = false;
+    call->is_read = call->is_reminder = call->is_watch = call->is_measured = call->is_leased = call->is_direct = false;
     call->session.on = call->session.is_final = false;
     uint8_t *at = call->data;
     if (links > 0) {
@@ -99,6 +99,7 @@ struct call *call_new(struct call_pool *pool, struct core *home, const struct pd
     call->home = home;
     call->finish = NULL;
     call->owner = NULL;
+    call->from_node = 0;
     call->tag = 0;
     pdr_writer_init(&call->reply, call->reply_data, CALL_REPLY_INLINE, 0);
     return call;

@@ -24,8 +24,15 @@
 struct core;
 struct activation;
 
-/** To whom: an actor, or the shard itself, as the home of a session (core/shard/sessions.h). */
-enum call_kind { CALL_ACTOR, CALL_SESSION_OPEN, CALL_SESSION_RESUME };
+/** To whom: an actor, or the shard itself, as the home of a session (core/shard/sessions.h). On the wire, too. */
+enum call_kind {
+    CALL_ACTOR,
+    CALL_SESSION_OPEN,
+    CALL_SESSION_RESUME,
+    CALL_SESSION_TOUCH, /* its connection still has it */
+    CALL_SESSION_ASK,   /* which of these are over? */
+    CALL_SESSION_LAST = CALL_SESSION_ASK,
+};
 
 enum call_state {
     CALL_MADE,    /* nobody's queue */
@@ -74,6 +81,7 @@ struct call {
     bool is_reminder; /* core/shard/reminders.h: what it runs is in the actor's row */
     bool is_watch;    /* core/shard/watch.h: somebody wants to hear of events */
     bool is_measured; /* core/shard/stages.h */
+    bool is_direct;   /* who calls wants to be told of another owner (PDR_MOVED), and goes there itself */
     struct call_session session;
 
     /* target; slices of `data` */
@@ -108,6 +116,8 @@ struct call {
     void *owner;                       /* the finisher's */
     uint64_t tag;                      /* the finisher's: msgid */
     void *owner_route;                 /* the router, on the way to the control core */
+    void *listener;                    /* if is_watch: a struct watch */
+    uint64_t from_node, from_life;     /* the node that sent it, and the life of the link (core/env/peer.h); 0: ours */
 
     uint64_t begun_ns, stage_ns; /* if is_measured */
 

@@ -4,6 +4,7 @@
 #include "core/cluster_map.h"
 #include "core/shard/core.h"
 #include "core/shard/stages.h"
+#include "net/forward/forward.h"
 
 static void serve_system(const struct router *router, struct call *call)
 {
@@ -47,17 +48,54 @@ static void route_system(struct router *router, struct core *from, struct call *
 void route(void *user, struct core *from, struct call *call)
 {
     struct router *router = user;
+    if (call->kind != CALL_ACTOR) {
+        route_to_shard(router, from, call);
+        return;
+    }
     if (call_is_system(call)) {
         route_system(router, from, call);
         return;
     }
     stages_begin(from, call);
-    call->shard = cluster_map_shard(from->map, call->key_hash);
+    if (call->tell.role != TELL_SENT) { /* a channel is between two shards, wherever its actors may be by now */
+        call->shard = route_place(from->map, call);
+    }
     route_to_shard(router, from, call);
+}
+
+uint32_t route_place(const struct cluster_map *map, const struct call *call)
+{
+    if (map->place_count == 0) {
+        return cluster_map_shard(map, call->key_hash);
+    }
+    const char *address = call->address.data;
+    struct pdr_bytes key = pdr_bytes(address + call->type_size + 1, call->address.size - call->type_size - 1);
+    return cluster_map_place(map, pdr_bytes(address, call->type_size), key, call->key_hash);
+}
+
+void route_moved(void *router, struct core *home, struct call *call)
+{
+    forward_moved(((struct router *)router)->forwards[home->index], call);
+}
+
+void route_map_taken(void *router, struct core *core)
+{
+    forward_map_changed(((struct router *)router)->forwards[core->index]);
+}
+
+/* Not here, or not only the map decides. */
+static bool leaves(const struct router *router, const struct core *from, const struct call *call)
+{
+    return router->forwards != NULL && !(cluster_map_is_here(from->map, call->shard) &&
+                                         forward_is_plain(router->forwards[from->index], call->shard));
 }
 
 void route_to_shard(struct router *router, struct core *from, struct call *call)
 {
+    if (leaves(router, from, call)) {
+        forward_call(router->forwards[from->index], call);
+        return;
+    }
     struct core *owner = router->cores[cluster_map_core(from->map, call->shard)];
     if (owner == from) {
         core_deliver(from, call);

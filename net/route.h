@@ -4,7 +4,9 @@
 
 #include "core/call.h"
 
+struct cluster_map;
 struct core;
+struct forward;
 
 /** A system actor, `_sys/KEY`, served on the control core. Takes the call, and finishes it now or later. */
 struct system_actor {
@@ -17,11 +19,18 @@ struct router {
     struct core **cores;
     struct core *control;
     const struct system_actor *system; /* ends with a NULL key */
+    struct forward **forwards;         /* by core: calls for other nodes; NULL: the node is alone */
 };
 
 /** Takes the call, which is on `from`'s thread. `router` is a struct router. */
 void route(void *router, struct core *from, struct call *call);
 /** The same, to call->shard itself. */
 void route_to_shard(struct router *router, struct core *from, struct call *call);
+/** The shard of the actor that a call is for. */
+uint32_t route_place(const struct cluster_map *map, const struct call *call);
+/** The call has come back to the core that made it, since its shard is not open there: core_world.moved. */
+void route_moved(void *router, struct core *home, struct call *call);
+/** core_world.map_taken: what waited for a newer map goes on. */
+void route_map_taken(void *router, struct core *core);
 
 #endif

@@ -45,7 +45,13 @@
       "one frame of a node that has not proved the secret yet: its connection is closed")                             \
     X(PEER_CORES_MAX,          1024,                "cores",        "of another node: it is refused")                  \
     X(PEER_STRANGERS_MAX,      64,                  "connections",                                                     \
-      "to a core that have not proved the secret yet: the oldest is closed")
+      "to a core that have not proved the secret yet: the oldest is closed")                                          \
+    X(FORWARD_SENT_MAX,        16384,               "calls",        "unanswered by one node: others wait for them")    \
+    X(FORWARD_WAITING_MAX,     16384,               "calls",                                                           \
+      "of a core that wait for a link, or for who owns their shard: overloaded")                                      \
+    X(FORWARD_WAITING_BYTES_MAX, 64u << 20,         "bytes",        "of their arguments: overloaded")                  \
+    X(FORWARD_ANSWER_BYTES_MAX, 64u << 20,          "bytes",                                                           \
+      "of answers to other nodes that their links do not take: a reader's is overloaded, others are lost")
 
 /* Of one actor, and of one turn of it. */
 #define LIMIT_ACTOR_TABLE(X)                                                                                           \

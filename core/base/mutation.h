@@ -80,6 +80,12 @@
     X(122, peer_tag_unchecked,    "peer_receive.c, is_genuine: a frame's tag is not looked at")                        \
     X(123, peer_life_ignored,     "peers.c, send_frame: what was for a life that is over goes to the next")            \
     X(124, peer_nonce_repeated,   "handshake.c, handshake_answer: who answers draws no nonce of its own")              \
+    X(140, forward_again,         "forward_send.c, is_safe: what may have run is sent again, whatever it is")          \
+    X(141, forward_serves_all,    "forward_visit.c, visit_judge: who is no owner serves all the same")                 \
+    X(143, forward_overtakes,     "forward_wait.c, look: a call does not wait for what an earlier owner has")          \
+    X(145, forward_lost_answers,  "forward_visit.c, answer: an answer that finds the link full is dropped")            \
+    X(146, forward_lost_events,   "forward_watch.c, forward_watch_gone: a listener is not told that its link is gone") \
+    X(147, forward_bare_session,  "forward_send.c, put_call: a call goes on without its session")                      \
     X(150, move_opens_gate,       "commit.c, commit_abandon: what waits at the gate leaves when a shard is given up")  \
     X(151, move_epoch_early,      "duty_open.c, duty_open_step: a shard is open before its epoch is on disk (R30)")    \
     X(152, move_lease_early,      "turn.c, gate_opened: the lease is not checked behind the gate (R15)")

@@ -205,6 +205,17 @@ void call_discard(struct call *call)
     mem_free(call);
 }
 
+/* On its home core. Most have their outcome; of some it turns out only now that they were sent to the wrong place. */
+static void end_call(struct call *call)
+{
+    const struct core_world *world = &call->home->world;
+    if (call->status == PDR_MOVED && world->moved != NULL && !call->is_direct) {
+        world->moved(world->router, call->home, call);
+    } else {
+        call->finish(call);
+    }
+}
+
 static void come_home(struct message *message)
 {
     struct call *call = LIST_ITEM(message, struct call, message);
@@ -213,7 +224,7 @@ static void come_home(struct message *message)
         call_discard(call);
         return;
     }
-    call->finish(call);
+    end_call(call);
 }
 
 void call_finish(struct call *call)
@@ -229,7 +240,7 @@ void call_finish(struct call *call)
         CHECK(!call->is_leased || core_now_ns(call->at) < call->at->lease_until_ns); /* I8 */
     }
     if (call->at == call->home) {
-        call->finish(call);
+        end_call(call);
         return;
     }
     call->message.deliver = come_home;

@@ -24,6 +24,7 @@ struct core;
 struct cluster_map;
 struct peers;
 struct shard;
+struct session_asking;
 struct submission;
 struct tells;
 struct apply;
@@ -51,6 +52,12 @@ struct core_limits {
     uint64_t session_idle_ms;         /* a session's life without a connection */
 };
 
+/** A connection that has a session: its number there, at a core of ours, or of a node that reached us by that life. */
+struct session_holder {
+    uint64_t node, life; /* node 0: ours */
+    uint64_t number;
+};
+
 /** What a core is given at birth. All borrowed, and alive as long as the core. */
 struct core_world {
     struct loop *loop;
@@ -65,11 +72,16 @@ struct core_world {
     /** Stage 3, for calls that turns make; takes the call. Set by net/route through the node. */
     void (*route)(void *router, struct core *from, struct call *call);
     void *router;
+    /** A call that this core made has come back, since its shard is not open where it was sent (PDR_MOVED): takes it.
+     * NULL: that is its outcome. */
+    void (*moved)(void *router, struct core *home, struct call *call);
+    /** core->map is another one now. NULL: nobody needs to hear of it. */
+    void (*map_taken)(void *router, struct core *core);
     /** All cores of the node, by index, for what each must hear; NULL: there is only this one. */
     struct core *const *cores;
     unsigned core_count;
     /** The connection of that name has lost its session to a newer one; user is flush_user. NULL: there are none. */
-    void (*session_taken)(void *user, const struct session_id *id, uint64_t holder);
+    void (*session_taken)(void *user, const struct session_id *id, const struct session_holder *holder);
     /** Runs at the end of each tick: connections write what was answered. */
     void (*flush)(void *user);
     void *flush_user;
@@ -162,7 +174,10 @@ struct core {
     uint64_t session_secret;    /* what makes their names hard to guess */
     struct list sessions_over;  /* struct session: their rows are to be deleted */
     struct timer session_timer; /* goes on with sessions_over */
-    struct tells *tells;        /* NULL on the control core */
+    struct timer session_ask_timer;
+    struct session_asking *session_asking; /* session_ask.c: a question that is out */
+    uint32_t session_ask_turn;
+    struct tells *tells; /* NULL on the control core */
 
     struct timer idle_timer;
     uint64_t swept_ns; /* the tick in which shortage of memory last made it sweep */

@@ -115,6 +115,9 @@ void core_take_map(struct core *core, const struct cluster_map *map)
     if (core->world.journal != NULL) { /* the control core only routes by it */
         take_rows(core);
     }
+    if (core->world.map_taken != NULL) {
+        core->world.map_taken(core->world.router, core);
+    }
 }
 
 struct map_message {

@@ -61,8 +61,8 @@ struct session_home {
     uint64_t seq;     /* the entry that opened it */
     uint32_t holders; /* connections that have it: one, and those that were taken over and still run calls */
     void *holder_core;
-    uint64_t holder;
-    struct timer idle; /* runs while nobody has it */
+    uint64_t holder, holder_node, holder_life; /* holder_node 0: of this one */
+    struct timer idle;                         /* runs while nobody has it */
     struct session *session;
     void *core;
 };

@@ -3,6 +3,7 @@
 #include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
+#include "core/cluster_map.h"
 #include "core/shard/commit.h"
 #include "core/shard/duty.h"
 #include "core/shard/lease.h"
@@ -15,6 +16,7 @@
 #define OPENED_IDLE_MS_MIN 120000u
 
 static void idle_fired(struct timer *timer);
+static void begin_drops(struct core *core, uint64_t delay_ms);
 
 static void begin_idle_after(struct core *core, struct session_home *home, uint64_t idle_ms)
 {
@@ -28,10 +30,25 @@ static void begin_idle(struct core *core, struct session_home *home)
     begin_idle_after(core, home, core->limits.session_idle_ms);
 }
 
+/* Somebody on another node has it, and says so again and again: to count would be to trust that good-byes come. */
+static void touch(struct core *core, struct session_home *home)
+{
+    if (home->holders == 0) {
+        timer_cancel(&core->wheel, &home->idle);
+        begin_idle(core, home);
+    }
+}
+
 static void hold(struct core *core, struct session_home *home, const struct call *call)
 {
-    timer_cancel(&core->wheel, &home->idle);
-    home->holders++;
+    if (call->from_node == 0) {
+        timer_cancel(&core->wheel, &home->idle);
+        home->holders++;
+    } else {
+        touch(core, home);
+    }
+    home->holder_node = call->from_node;
+    home->holder_life = call->from_life;
     home->holder_core = call->home;
     home->holder = call->session.n;
 }
@@ -93,7 +110,7 @@ struct notice {
     struct core *core; /* whose it is now */
     struct session_id id;
     struct core *holder_core;
-    uint64_t holder;
+    struct session_holder holder;
 };
 
 static void post(struct core *to, const struct notice *what, void (*deliver)(struct message *message))
@@ -110,7 +127,7 @@ static void taken(struct message *message)
     struct notice *notice = LIST_ITEM(message, struct notice, message);
     const struct core_world *world = &notice->core->world;
     if (!notice->core->dead && world->session_taken != NULL) {
-        world->session_taken(world->flush_user, &notice->id, notice->holder);
+        world->session_taken(world->flush_user, &notice->id, &notice->holder);
     }
     mem_free(notice);
 }
@@ -126,23 +143,46 @@ static void resume_session(struct core *core, struct shard *shard, struct call *
     }
     struct session_home *home = session->home;
     if (home->holder_core != NULL) {
-        post(home->holder_core, &(struct notice){.id = session->id, .holder = home->holder}, taken);
+        struct session_holder holder = {home->holder_node, home->holder_life, home->holder};
+        post(home->holder_core, &(struct notice){.id = session->id, .holder = holder}, taken);
     }
     hold(core, home, call);
     reply_id(call, &session->id);
     lease_finish(call);
 }
 
+static void touch_session(struct core *core, struct shard *shard, struct call *call)
+{
+    struct session *session = session_find(&shard->sessions, &call->session.id);
+    if (session == NULL || session->home == NULL) {
+        call_fail(call, PDR_SESSION, "the session is over");
+    } else {
+        touch(core, session->home);
+    }
+    call_finish(call);
+}
+
 void sessions_serve(struct core *core, struct call *call)
 {
     struct shard *shard = core->shards[call->shard];
     CHECK(shard != NULL);
-    duty_note_holder(shard, call->home, call->session.n);
+    if (call->from_node == 0) {
+        duty_note_holder(shard, call->home, call->session.n);
+    }
     call->is_read = true;
-    if (call->kind == CALL_SESSION_OPEN) {
+    switch (call->kind) {
+    case CALL_SESSION_OPEN:
         open_session(core, shard, call);
-    } else {
+        break;
+    case CALL_SESSION_RESUME:
         resume_session(core, shard, call);
+        break;
+    case CALL_SESSION_TOUCH:
+        touch_session(core, shard, call);
+        break;
+    default:
+        sessions_tell_over(core, shard, call);
+        break;
     }
 }
 
@@ -151,13 +191,12 @@ static void left(struct message *message)
     struct notice *notice = LIST_ITEM(message, struct notice, message);
     struct core *core = notice->core;
     struct shard *shard = core->dead ? NULL : core->shards[notice->id.shard];
-    bool is_ours = shard != NULL && duty_knows_holder(shard, notice->holder_core, notice->holder);
+    bool is_ours = shard != NULL && duty_knows_holder(shard, notice->holder_core, notice->holder.number);
     struct session *session = is_ours ? session_find(&shard->sessions, &notice->id) : NULL;
     struct session_home *home = session != NULL ? session->home : NULL;
     if (home != NULL) {
-        CHECK(home->holders > 0);
-        home->holders--;
-        if (home->holder_core == notice->holder_core && home->holder == notice->holder) {
+        home->holders -= home->holders > 0; /* not all were counted, if the shard was elsewhere meanwhile */
+        if (home->holder_core == notice->holder_core && home->holder == notice->holder.number) {
             home->holder_core = NULL;
         }
         if (home->holders == 0) {
@@ -169,7 +208,7 @@ static void left(struct message *message)
 
 void sessions_leave(struct core *from, struct core *home, const struct session_id *id, uint64_t holder)
 {
-    post(home, &(struct notice){.holder_core = from, .id = *id, .holder = holder}, left);
+    post(home, &(struct notice){.holder_core = from, .id = *id, .holder = {.number = holder}}, left);
 }
 
 /* Over: the home forgets it first; when that is durable every shard does. */
@@ -181,7 +220,7 @@ struct session_over {
     struct session_id id;
 };
 
-static bool is_over_in(struct core *core, struct shard *shard, const struct session_id *id)
+bool sessions_is_over_in(struct core *core, struct shard *shard, const struct session_id *id)
 {
     struct session *session = session_find(&shard->sessions, id);
     if (session == NULL || !session->has_part || session->over) {
@@ -190,6 +229,11 @@ static bool is_over_in(struct core *core, struct shard *shard, const struct sess
     session_is_over(&shard->sessions, session);
     list_push_back(&core->sessions_over, &session->over_node);
     return true;
+}
+
+void sessions_begin_drops(struct core *core)
+{
+    begin_drops(core, 0);
 }
 
 static void begin_drops(struct core *core, uint64_t delay_ms)
@@ -204,7 +248,7 @@ static void is_over(struct message *message)
     struct notice *notice = LIST_ITEM(message, struct notice, message);
     struct core *core = notice->core;
     for (uint32_t id = 0; !core->dead && id < core->shard_count; id++) {
-        if (core->shards[id] != NULL && is_over_in(core, core->shards[id], &notice->id)) {
+        if (core->shards[id] != NULL && sessions_is_over_in(core, core->shards[id], &notice->id)) {
             begin_drops(core, 0);
         }
     }
@@ -307,7 +351,9 @@ static bool start_session(struct hash_node *node, void *user)
         begin_idle_after(core, session->home,
                          core->is_member && idle_ms < OPENED_IDLE_MS_MIN ? OPENED_IDLE_MS_MIN : idle_ms);
     }
-    if (session->over) {
+    if (session->over && core->map->self != 0) {
+        session->over = false; /* its home may be on another node: sessions_ask */
+    } else if (session->over) {
         session_is_over(&core->shards[session->shard]->sessions, session);
         list_push_back(&core->sessions_over, &session->over_node);
     }
@@ -329,4 +375,5 @@ void sessions_start(struct core *core)
             sessions_open(core, core->shards[id]);
         }
     }
+    sessions_ask_start(core);
 }

@@ -305,6 +305,7 @@ static bool discard_waiting(struct hash_node *node, void *user)
 
 void sessions_free(struct core *core)
 {
+    sessions_ask_free(core);
     for (uint32_t id = 0; id < core->shard_count; id++) {
         if (core->shards[id] != NULL) {
             hash_each(&core->shards[id]->sessions.sessions, discard_waiting, core);

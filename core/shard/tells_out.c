@@ -44,6 +44,12 @@ struct tell_out *tell_out_of(struct core *core, struct shard *shard, uint32_t to
 
 /* In the turn. */
 
+static uint32_t place(const struct core *core, const struct call *call)
+{
+    struct pdr_ref ref = tell_ref(call->address, call->type_size);
+    return cluster_map_place(core->map, ref.type, ref.key, call->key_hash);
+}
+
 enum pdr_status tells_admit(struct turn *turn, struct call *call)
 {
     struct core *core = turn->activation->core;
@@ -52,7 +58,7 @@ enum pdr_status tells_admit(struct turn *turn, struct call *call)
         return PDR_OK;
     }
     bool is_told = turn->call != NULL && turn->call->tell.role == TELL_PENDING;
-    call->shard = cluster_map_shard(core->map, call->key_hash);
+    call->shard = place(core, call);
     if (turn_bytes(turn) + call->address.size + call->args.size > PDR_TURN_BYTES_MAX) {
         return turn_fail(turn, PDR_TOO_LARGE, NULL, "a turn writes and tells at most %u bytes (limit turn_bytes_max)",
                          PDR_TURN_BYTES_MAX);

@@ -349,7 +349,7 @@ static uint64_t oldest_of(const struct activation *a, uint64_t last)
 
 void watch_run(struct activation *a, struct call *call)
 {
-    struct watch *watch = call->owner;
+    struct watch *watch = call->listener;
     struct watched *w = find_or_make(a->core, a->shard->id, activation_address(a));
     uint64_t last = last_of(&a->values), after = last;
     if (w->count >= WATCHERS_MAX) {
@@ -369,6 +369,7 @@ void watch_run(struct activation *a, struct call *call)
     w->count++;
     watch->at = a->core;
     watch->leaving = false;
+    watch->leave = NULL;
     pdr_write_map(&call->reply, 1);
     pdr_write_cstr(&call->reply, "seq");
     pdr_write_uint(&call->reply, after);
@@ -414,6 +415,10 @@ static void leave(struct message *message)
 void watch_leave(struct watch *watch)
 {
     watch->leaving = true;
+    if (watch->leave != NULL) {
+        watch->leave(watch);
+        return;
+    }
     watch->message.deliver = leave;
     loop_post(watch->at->world.loop, &watch->message);
 }

@@ -27,9 +27,12 @@ struct watch {
     /** On home: no event comes any more. Also of its own accord, if the actor is elsewhere now: then join again. */
     void (*left)(struct watch *watch);
     bool leaving; /* watch_leave was called: no other end is told */
+    /* Of an actor on another node (net/forward): set from a join on. */
+    void (*leave)(struct watch *watch);
+    void *remote;
 };
 
-/* To join: a call to the actor with is_watch set, `owner` the watch, and for arguments [after]: what is kept behind
+/* To join: a call to the actor with is_watch set, `listener` the watch, and for arguments [after]: what is kept behind
  * that number comes first; [] is from now on. Its answer is {"seq": N}: what comes begins behind N. */
 
 /** The turn of such a call. Takes it. */

@@ -27,6 +27,7 @@ void conns_init(struct conns *conns, struct core *core, struct router *router, s
     list_init(&conns->dirty);
     timer_init(&conns->watch_timer, NULL);
     timer_init(&conns->slow, look_for_slow);
+    timer_init(&conns->touch, conn_touch_sessions);
 }
 
 /* What the peer has not taken yet; called whenever that may have changed. */
@@ -380,6 +381,7 @@ void conns_close(struct conns *conns, void (*closed_cb)(void *user), void *user)
 {
     conns->closing = true;
     timer_cancel(&conns->core->wheel, &conns->slow);
+    timer_cancel(&conns->core->wheel, &conns->touch);
     conns->closed = closed_cb;
     conns->closed_user = user;
     if (conns->streams == 0) {

@@ -68,6 +68,7 @@ struct conns {
     uint32_t streams;         /* of those that have one */
     struct timer watch_timer; /* watches that could not join */
     uint64_t held;            /* bytes of all that their peers have not taken */
+    struct timer touch;       /* in a cluster: tells the homes of sessions that they are held */
     struct timer slow;        /* looks for peers that take nothing; set while any leaves something lying */
     bool closing;
     void (*closed)(void *user);
@@ -102,8 +103,11 @@ struct conn {
     uint64_t taken_ns;    /* ... and when that was seen */
     enum conn_session has_session;
     struct session_id session; /* while HELD */
-    uint64_t id;               /* by which its home knows us */
-    uint64_t ack_below;        /* the client has all answers below */
+    bool is_held_here;         /* its home counts us; else it has to be told again and again */
+    bool touching;
+    uint64_t touched_ns; /* when the home was last known to know that we have it */
+    uint64_t id;         /* by which its home knows us */
+    uint64_t ack_below;  /* the client has all answers below */
     struct frame_scan scan;
     pdr_writer in;  /* the beginning of a frame whose end has not come */
     pdr_writer out; /* this tick's frames */
@@ -138,6 +142,7 @@ struct rpc_hello;
 void conn_ask_session(struct conn *conn, const struct frame *frame, const struct rpc_hello *hello);
 /** The home of a session has given it to a newer connection. `user` is the struct conns. */
 void conn_session_taken(void *user, const struct session_id *id, uint64_t holder);
+void conn_touch_sessions(struct timer *timer);
 /** The connection's struct is about to go: none of its calls can run any more. */
 void conn_leave_session(struct conn *conn);
 

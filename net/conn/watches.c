@@ -163,6 +163,7 @@ static bool join(struct conn_watch *w)
     call->deadline_ns = core_now_ns(core) + conn->deadline_ms * NS_PER_MS;
     call->finish = joined;
     call->owner = w;
+    call->listener = &w->watch;
     conn->outstanding++;
     route(conn->conns->router, core, call);
     return true;

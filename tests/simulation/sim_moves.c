@@ -257,7 +257,7 @@ struct sim_moves *sim_moves_new(struct sim *sim, struct sim_node *node)
     list_init(&m->maps);
     m->step = (struct sim_event){.fire = step, .name = "moves"};
     m->lease = (struct sim_event){.fire = lease, .name = "lease"};
-    node->options.member = SELF;
+    node->options.self = SELF;
     return m;
 }
 

@@ -113,6 +113,8 @@ static void take_down(struct sim_node *n, bool power)
         n->transports[k]->ops->free(n->transports[k]);
         n->transports[k] = NULL;
     }
+    n->control_transport->ops->free(n->control_transport);
+    n->control_transport = NULL;
     n->state = SIM_NODE_DOWN;
 }
 
@@ -146,6 +148,7 @@ static void make_loops(struct sim_node *n)
         n->transports[k] = sim_net_transport(n->net, &n->core_loops[k], n->host);
         n->loops[k] = &n->core_loops[k].loop;
     }
+    n->control_transport = sim_net_transport(n->net, &n->control_loop, n->host);
     uint64_t typical_ns = n->work.typical_ns;
     sim_work_init(&n->work, n->sim, n->host);
     n->work.typical_ns = typical_ns;
@@ -196,6 +199,9 @@ bool sim_node_start(struct sim_node *n)
         return false;
     }
     sim_raft_up(n->raft, n->node, &n->control_loop);
+    if (n->opened != NULL) {
+        n->opened(n->user, n);
+    }
     for (unsigned k = 0; k < loop_count(n); k++) {
         sim_loop_run(loop_at(n, k));
     }

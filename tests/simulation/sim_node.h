@@ -56,8 +56,9 @@ struct sim_node {
     struct sim_raft *raft;
     struct sim_loop core_loops[SIM_CORES_MAX], control_loop, journal_loop;
     struct transport *transports[SIM_CORES_MAX];
-    struct loop *loops[SIM_CORES_MAX]; /* as node_world wants them */
-    struct node *node;                 /* NULL: down */
+    struct transport *control_transport; /* for links of the control core */
+    struct loop *loops[SIM_CORES_MAX];   /* as node_world wants them */
+    struct node *node;                   /* NULL: down */
     struct sim_event fatal, stopped;
     bool expects_fatal; /* a fault was ordered that ends the node by itself (R27) */
     bool may_refuse;    /* the log was damaged: not to start is right */
@@ -65,6 +66,8 @@ struct sim_node {
     bool power_went;    /* how the machine went down the last time */
     uint64_t starts, crashes, stops;
     struct sim_reached reached;
+    /** Called when the node is open and its loops do not run yet: it may be given links. May be NULL. */
+    void (*opened)(void *user, struct sim_node *node);
     /** Called when the node has ended by itself, after node_free. May be NULL. */
     void (*ended)(void *user, struct sim_node *node);
     /** Called when the node is up, and when it is about to be taken down. May be NULL. */

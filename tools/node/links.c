@@ -1,7 +1,9 @@
-/* tools/node/links.c: makes the links of each core, hands connections and members to the core they are for. */
+/* tools/node/links.c: makes the links of each core, hands connections and members to their cores, ends all. */
 #include "tools/node/links.h"
 
+#include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
+#include "net/forward/forward.h"
 #include "tools/node/node_parts.h"
 
 /** The links of one core. */
@@ -14,8 +16,9 @@ struct core_links {
 
 struct node_links {
     struct node *node;
-    uint32_t cores;   /* the control core's come behind theirs */
-    uint32_t awaited; /* cores whose links have yet to end; the control core's thread */
+    uint32_t cores;            /* the control core's come behind theirs */
+    uint32_t awaited;          /* cores whose links have yet to end; the control core's thread */
+    struct forward **forwards; /* by core */
     struct core_links at[];
 };
 
@@ -107,11 +110,29 @@ static void open_core(struct core_links *links, const struct node_links_options 
     core->world.peers = &links->net->peers;
 }
 
+/* Links of turns are known to other nodes, which have their own. */
+static uint64_t first_turn_link(const struct node_links_options *o, uint32_t core)
+{
+    const uint64_t whose[] = {o->node, o->incarnation, core};
+    return hash_bytes(pdr_bytes(whose, sizeof whose), 0) | 1;
+}
+
+/* Calls go to other nodes, and come from them. */
+static void open_forward(struct node_links *links, const struct node_links_options *options, uint32_t index)
+{
+    struct core *core = links->at[index].core;
+    core->next_turn_link = first_turn_link(options, index);
+    core->world.moved = route_moved;
+    core->world.map_taken = route_map_taken;
+    links->forwards[index] = links->node->parts[index].forward = forward_new(core, &links->node->router);
+}
+
 void node_links_open(struct node *node, const struct node_links_options *options)
 {
     unsigned cores = node->world.cores;
     struct node_links *links = mem_new(sizeof *links + (cores + 1) * sizeof *links->at);
     *links = (struct node_links){.node = node, .cores = cores};
+    links->forwards = mem_new(cores * sizeof(struct forward *));
     node->links = links;
     for (unsigned i = 0; i <= cores; i++) {
         links->at[i] =
@@ -123,7 +144,9 @@ void node_links_open(struct node *node, const struct node_links_options *options
         open_core(&links->at[i], options, i);
         node->parts[i].peers = links->at[i].net;
         node->parts[i].conns.peers = (struct conn_peer_door){enter, &links->at[i]};
+        open_forward(links, options, i);
     }
+    node->router.forwards = links->forwards;
     if (options->control_transport != NULL) {
         open_core(&links->at[cores], options, PEER_CORE_CONTROL);
     }
@@ -204,6 +227,9 @@ static void closed(void *user)
 
 static void close_core(struct node *node, uint64_t index)
 {
+    if (index < node->links->cores) {
+        forward_close(node->links->forwards[index]);
+    }
     peers_close(node->links->at[index].net, closed, node);
 }
 
@@ -221,11 +247,18 @@ void node_links_close(struct node *node)
 void node_links_free(struct node *node)
 {
     struct node_links *links = node->links;
-    for (uint32_t i = 0; links != NULL && i <= links->cores; i++) {
+    if (links == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i <= links->cores; i++) {
+        if (i < links->cores) {
+            forward_free(links->forwards[i]);
+        }
         if (links->at[i].net != NULL) {
             peers_free(links->at[i].net);
         }
     }
+    mem_free(links->forwards);
     mem_free(links);
     node->links = NULL;
 }

@@ -17,12 +17,12 @@ struct node;
 /** Who this node is to others. Pointers are borrowed until node_free. */
 struct node_links_options {
     const struct secret *secret;
-    const char *cluster;                 /* its id */
-    const char *address;                 /* where others reach us, HOST:PORT; NULL: where it listens */
-    uint64_t node;                       /* not 0 */
-    uint64_t incarnation;                /* one more with each start */
-    struct transport *control_transport; /* on the control core's loop; freed by its owner, after node_free. NULL: the
-                                            control core has no links */
+    const char *cluster;  /* its id */
+    const char *address;  /* where others reach us, HOST:PORT; NULL: where it listens */
+    uint64_t node;        /* not 0 */
+    uint64_t incarnation; /* one more with each start */
+    /** On the control core's loop; freed by its owner, after node_free. NULL: the control core has no links. */
+    struct transport *control_transport;
     struct peers_limits limits;
     /** As in struct peers_world; on the control core. */
     bool (*guest)(void *user, const struct handshake_peer *who);

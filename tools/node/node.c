@@ -16,6 +16,7 @@
 #include "core/shard/recover.h"
 #include "core/store/keys.h"
 #include "net/conn/conn.h"
+#include "net/forward/forward.h"
 #include "net/route.h"
 #include "tools/node/links.h"
 #include "tools/node/membership.h"
@@ -380,6 +381,7 @@ static void flush(void *user)
     struct node_core *part = user;
     conns_flush(&part->conns);
     if (part->peers != NULL) {
+        forward_flush(part->forward);
         peers_flush(part->peers);
     }
 }
@@ -392,9 +394,14 @@ static void flush_control(void *user)
     node_links_flush_control(node);
 }
 
-static void session_taken(void *user, const struct session_id *id, uint64_t holder)
+static void session_taken(void *user, const struct session_id *id, const struct session_holder *holder)
 {
-    conn_session_taken(&((struct node_core *)user)->conns, id, holder);
+    struct node_core *part = user;
+    if (holder->node == 0) {
+        conn_session_taken(&part->conns, id, holder->number);
+    } else if (part->forward != NULL) {
+        forward_tell_taken(part->forward, holder->node, holder->life, id, holder->number);
+    }
 }
 
 static bool tick(void *user)
@@ -480,7 +487,7 @@ static struct node *new_node(const struct node_world *world, const struct node_o
     node->labels = options->labels;
     node->first = options->membership == NULL ? cluster_map_alone(CLUSTER_SHARDS, world->cores)
                                               : membership_no_map(options->membership->node, world->cores);
-    node->first.self = options->member != 0 ? options->member : node->first.self;
+    node->first.self = options->self != 0 ? options->self : node->first.self;
     node->cores = mem_new(world->cores * sizeof *node->cores);
     node->parts = mem_new(world->cores * sizeof *node->parts);
     node->core_positions = mem_new(world->cores * sizeof *node->core_positions);
@@ -578,7 +585,7 @@ enum pdr_status node_open(const struct node_world *world, const struct node_opti
     }
     recovery_free(recovery);
     recovery = NULL;
-    node->router = (struct router){node->cores, node->control, node->system};
+    node->router = (struct router){.cores = node->cores, .control = node->control, .system = node->system};
     sys_node_init(node);
     int host_size = (int)(strrchr(options->listen, ':') - options->listen); /* listen took it, so there is one */
     snprintf(node->address, sizeof node->address, "%.*s:%u", host_size, options->listen, (unsigned)node_port(node));

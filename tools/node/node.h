@@ -41,7 +41,7 @@ struct node_options {
     const char *name;                          /* NULL: the host's name */
     const char *listen;                        /* HOST:PORT */
     const char *cluster, *id;                  /* from DATA/identity; NULL: the name */
-    uint64_t member;                           /* tests: whoever has that id's maps hands them to its cores */
+    uint64_t self;                             /* its number in a cluster (links.h), whose map comes later; 0: alone */
     uint64_t epochs;                           /* from there: the lowest epoch that a shard may go on in */
     const char *const *labels;                 /* NULL-terminated, "K=V" each; borrowed for good; NULL: none */
     const struct pdr_actor_type *const *types; /* NULL-terminated; besides the builtin ones; borrowed for good */

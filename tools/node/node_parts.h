@@ -29,6 +29,7 @@ struct node_core {
     bool is_applied; /* in a stop: the store has what the core wrote; set before the core says that it is idle */
     struct conns conns;
     struct peers_net *peers; /* NULL: the node is alone */
+    struct forward *forward; /* as well */
 };
 
 /** A connection on its way to the core that will have it. */

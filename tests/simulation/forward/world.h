@@ -1,0 +1,90 @@
+/* tests/simulation/forward/world.h: two or three whole nodes with links between them, whose clients call through
+ * whichever node they are connected to (net/forward).
+ *
+ * There is no directory: who owns which shard is decided when the world is made, and the maps that tell it come to each
+ * core of each node late, in pieces, and after each start anew: before that a core knows nothing of a shard, or of some
+ * earlier owner, who knows better. Nodes crash, stop and start again; links and connections are cut and reset; cores
+ * starve. Workloads are those of one node (workload.h), with their checkers: what is true of one node must be true of
+ * all together.
+ *
+ * At the end faults are over, all maps are there, every workload reads what it must, and all nodes stop and leave
+ * nothing behind. */
+#ifndef TESTS_SIMULATION_FORWARD_WORLD_H
+#define TESTS_SIMULATION_FORWARD_WORLD_H
+
+#include "core/cluster_map.h"
+#include "net/forward/forward.h"
+#include "net/peer/secret.h"
+#include "tests/simulation/sim_node.h"
+#include "tests/simulation/workload.h"
+
+#define SITES_MAX 3u
+#define CLIENTS_MAX 4u
+#define WORKLOADS_MAX 12u
+#define CLASSES_MAX 32u
+
+/** The map of one core that is to come. */
+struct coming_map {
+    struct sim_event event;
+    struct site *site;
+    unsigned core;
+};
+
+/** A map in one block, as long as its node lives. */
+struct site_map {
+    struct list node;
+    struct cluster_map map;
+    struct cluster_node nodes[SITES_MAX];
+    struct cluster_owner owners[CLUSTER_SHARDS];
+};
+
+struct site {
+    struct world *world;
+    uint32_t index;
+    struct sim_node node;
+    uint64_t id;
+    struct sim_event restart;
+    struct coming_map coming[SIM_CORES_MAX];
+    struct list maps;
+    bool has_stopped;
+};
+
+struct world_options {
+    uint64_t seed;
+    const char *workload; /* NULL: drawn */
+    FILE *story;          /* NULL: none */
+    bool no_faults;
+};
+
+struct world {
+    struct sim sim;
+    struct sim_net *net;
+    struct secret *secret;
+    struct site sites[SITES_MAX];
+    uint32_t site_count;
+    uint64_t version;               /* of the directory that there is not */
+    uint32_t owner[CLUSTER_SHARDS]; /* a site */
+    uint64_t cv[CLUSTER_SHARDS];    /* of its row */
+    struct sim_client clients[CLIENTS_MAX];
+    uint32_t client_count;
+    struct workload *workloads[WORKLOADS_MAX];
+    uint32_t workload_count;
+    void *ledgers[CLASSES_MAX];
+    bool healed, stopping;
+    struct forward_stats stats; /* of all cores that have ended */
+    uint64_t crashes, stops, done, unknown;
+};
+
+void world_init(struct world *w, const struct world_options *options);
+/** One thing goes wrong. */
+void world_fault(struct world *w);
+/** Faults are over. */
+void world_heal(struct world *w);
+/** Every workload has read what it must. */
+bool world_is_finished(const struct world *w);
+void world_judge(struct world *w);
+/** In good order; false if they do not stop. */
+bool world_stop(struct world *w);
+void world_release(struct world *w);
+
+#endif
