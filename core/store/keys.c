@@ -98,6 +98,13 @@ void keys_shard_range(uint8_t *from, uint8_t *to, uint32_t shard)
     put_head(to, shard + 1, 0, KEYS_META);
 }
 
+void keys_generation_range(uint8_t *from, uint8_t *to, uint32_t shard, uint16_t first, uint16_t last)
+{
+    CHECK(shard != KEYS_SHARD_NONE && first <= last);
+    put_head(from, shard, first, KEYS_META);
+    put_head(to, last == UINT16_MAX ? shard + 1 : shard, (uint16_t)(last + 1), KEYS_META);
+}
+
 size_t keys_row(uint8_t *out, uint32_t shard, uint16_t gen, enum keys_table table, struct pdr_bytes key)
 {
     CHECK(table > KEYS_STATE && table < KEYS_TABLE_COUNT && key.size <= KEYS_ROW_KEY_MAX);

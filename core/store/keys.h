@@ -82,6 +82,8 @@ size_t keys_actor_prefix(struct pdr_bytes key);
 
 /** All rows of a shard, in all generations: [from, to), KEYS_HEAD_SIZE bytes each. `shard` is not KEYS_SHARD_NONE. */
 void keys_shard_range(uint8_t *from, uint8_t *to, uint32_t shard);
+/** All rows of a shard under the generations `first` to `last`: [from, to), KEYS_HEAD_SIZE bytes each. */
+void keys_generation_range(uint8_t *from, uint8_t *to, uint32_t shard, uint16_t first, uint16_t last);
 /** A row of the shard: `table` behind KEYS_STATE, `key` at most KEYS_ROW_KEY_MAX bytes. */
 size_t keys_row(uint8_t *out, uint32_t shard, uint16_t gen, enum keys_table table, struct pdr_bytes key);
 /** All rows of one table of a shard: [from, to), KEYS_HEAD_SIZE bytes each. */

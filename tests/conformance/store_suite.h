@@ -39,6 +39,8 @@ typedef void (*store_suite_case)(struct store_subject *subject);
     X(counts_keys)                                                                                                     \
     X(no_error_at_first)                                                                                               \
     X(format_is_checked)                                                                                               \
+    X(snapshot_of_a_shard)                                                                                             \
+    X(snapshot_is_judged)                                                                                              \
     X(agrees_with_a_model)
 
 #define STORE_SUITE_DECLARE(name) void store_suite_##name(struct store_subject *subject);

@@ -148,6 +148,14 @@ TEST(rocks_format_is_checked)
 {
     over_rocks(store_suite_format_is_checked);
 }
+TEST(rocks_snapshot_of_a_shard)
+{
+    over_rocks(store_suite_snapshot_of_a_shard);
+}
+TEST(rocks_snapshot_is_judged)
+{
+    over_rocks(store_suite_snapshot_is_judged);
+}
 TEST(rocks_agrees_with_a_model)
 {
     over_rocks(store_suite_agrees_with_a_model);
@@ -240,6 +248,14 @@ TEST(mem_no_error_at_first)
 TEST(mem_format_is_checked)
 {
     over_mem(store_suite_format_is_checked);
+}
+TEST(mem_snapshot_of_a_shard)
+{
+    over_mem(store_suite_snapshot_of_a_shard);
+}
+TEST(mem_snapshot_is_judged)
+{
+    over_mem(store_suite_snapshot_is_judged);
 }
 TEST(mem_agrees_with_a_model)
 {
