@@ -100,9 +100,11 @@ static uint8_t *append(struct submission *s, enum record_kind kind, const struct
 
 static void touch(struct submission *s, struct shard *shard)
 {
+    uint64_t epoch = shard->epoch_open ? shard->epoch : shard->synced_epoch;
     if (shard->touched_in == s) {
         s->touched[shard->touched_at].last_seq = shard->last_seq;
-        s->touched[shard->touched_at].epoch = shard->epoch;
+        s->touched[shard->touched_at].epoch = epoch;
+        s->touched[shard->touched_at].notes = shard->notes;
         return;
     }
     if (s->touched_count == s->touched_capacity) {
@@ -111,7 +113,7 @@ static void touch(struct submission *s, struct shard *shard)
     }
     shard->touched_in = s;
     shard->touched_at = s->touched_count;
-    s->touched[s->touched_count++] = (struct touched){shard, shard->epoch, shard->last_seq};
+    s->touched[s->touched_count++] = (struct touched){shard, epoch, shard->last_seq, shard->notes};
 }
 
 /* R34: before its first entry in this life a shard begins a new epoch; the copy's name comes before everything. */
@@ -211,6 +213,22 @@ void commit_epoch(struct core *core, struct shard *shard)
     open_epoch(s, shard);
     touch(s, shard);
     core->uncommitted_bytes += s->size - before;
+}
+
+uint32_t commit_note(struct core *core, struct shard *shard, enum record_kind kind, uint64_t epoch, uint64_t seq,
+                     struct pdr_bytes payload)
+{
+    struct submission *s = open_submission(core);
+    uint32_t before = s->size, size = record_size((uint32_t)payload.size);
+    CHECK(!core->refusing && !shard_serves(shard));
+    uint8_t *at = reserve(s, size);
+    memset(at + size - 8, 0, 8);
+    record_encode_header(at, kind, shard->id, epoch, seq, (uint32_t)payload.size);
+    memcpy(at + RECORD_HEADER_SIZE, payload.data, payload.size);
+    shard->notes++;
+    touch(s, shard);
+    core->uncommitted_bytes += s->size - before;
+    return shard->notes;
 }
 
 enum pdr_status commit_turn(struct turn *turn, bool final)
@@ -407,6 +425,7 @@ static void forget_epochs(const struct submission *s)
 {
     for (uint32_t i = 0; i < s->touched_count && s->core->is_member; i++) {
         struct shard *shard = s->touched[i].shard;
+        shard->notes = shard->notes_synced;
         if (shard->synced_epoch != shard->epoch) {
             shard->epoch_open = false;
             shard->rid_known = shard->synced_epoch != 0; /* the name went with the first epoch, and is written once */
@@ -467,6 +486,7 @@ static void durable(struct journal_batch *batch, enum pdr_status status)
     list_push_back(&core->unapplied, &s->node);
     for (uint32_t i = 0; i < s->touched_count; i++) {
         s->touched[i].shard->synced_epoch = s->touched[i].epoch;
+        s->touched[i].shard->notes_synced = s->touched[i].notes;
         advance(s->touched[i].shard, s->touched[i].last_seq);
     }
 }

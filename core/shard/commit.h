@@ -11,6 +11,7 @@
 struct touched {
     struct shard *shard;
     uint64_t epoch, last_seq;
+    uint32_t notes;
 };
 
 /** The records of one tick of one core, from its first record until the store has them. */
@@ -42,6 +43,11 @@ uint64_t commit_rows(struct core *core, struct shard *shard, struct activation *
 /** The shard's epoch begins with a record of its own, before any entry (R30): shard->synced_epoch says when it is
  * durable. Not while core->refusing. */
 void commit_epoch(struct core *core, struct shard *shard);
+
+/** A record that is no entry, of a shard that is not served. Its number among such: the record is durable when
+ * shard->notes_synced has reached it, and was refused (R74) if shard->notes is below it. Not while core->refusing. */
+uint32_t commit_note(struct core *core, struct shard *shard, enum record_kind kind, uint64_t epoch, uint64_t seq,
+                     struct pdr_bytes payload);
 
 /** Opens at once (false) if everything up to seq is committed; else queues `wait` (true). */
 bool commit_gate(struct shard *shard, struct gate_wait *wait, uint64_t seq);

@@ -7,6 +7,7 @@
 #include "core/shard/apply.h"
 #include "core/shard/commit.h"
 #include "core/shard/duty_parts.h"
+#include "core/shard/install.h"
 #include "core/shard/lease.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/tells.h"
@@ -60,6 +61,9 @@ void shards_free(struct core *core)
 {
     for (uint32_t id = 0; id < core->shard_count; id++) {
         if (core->shards[id] != NULL) {
+            if (core->shards[id]->duty != NULL) {
+                install_discard(core->shards[id]->duty);
+            }
             mem_free(core->shards[id]->duty);
             mem_free(core->shards[id]);
         }
@@ -78,7 +82,7 @@ static void take_row(struct core *core, struct shard *shard, const struct cluste
     }
     duty->cv = row->cv;
     duty->epoch = row->node == core->map->self ? row->epoch : 0;
-    if (shard->state == DUTY_CLOSED && duty->epoch > 0) {
+    if (shard->state == DUTY_CLOSED && duty->install == NULL && duty->epoch > 0) {
         duty_open(duty);
     } else if (shard->state == DUTY_CLOSING && duty->epoch == 0) {
         duty_send_away(duty, false);
@@ -243,6 +247,8 @@ void duty_go_on(struct core *core)
             release_step(duty);
         } else if (duty->shard->state == DUTY_OPENING) {
             duty_open_step(duty);
+        } else if (duty->install != NULL) {
+            install_step(duty);
         } else if (duty_close_step(duty) && duty->epoch > 0) {
             duty_open(duty);
         }

@@ -12,12 +12,13 @@ struct duty {
     uint64_t epoch;      /* in which it is to be opened; 0: it is not */
     struct list waiting; /* calls that came before it was open */
     uint32_t waiting_count;
-    struct list parked;  /* activations with calls that may not run now */
-    struct list leaving; /* activations without a turn, to be freed */
-    uint32_t left;       /* activations that are not freed */
-    uint64_t at_ns;      /* RELEASING: gives up then; OPENING: does not read the store before */
-    bool graceful;       /* nothing ran when it was closed: hooks may run */
-    bool reading;        /* the store is read */
+    struct list parked;      /* activations with calls that may not run now */
+    struct list leaving;     /* activations without a turn, to be freed */
+    uint32_t left;           /* activations that are not freed */
+    uint64_t at_ns;          /* RELEASING: gives up then; OPENING: does not read the store before */
+    bool graceful;           /* nothing ran when it was closed: hooks may run */
+    bool reading;            /* the store is read */
+    struct install *install; /* CLOSED: rows come from elsewhere (install.h); NULL: none do */
     void (*released)(void *user, uint32_t shard, enum pdr_status status);
     void *released_user;
     uint64_t holders[]; /* by core: the first connection that asked for a session in this life */

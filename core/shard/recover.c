@@ -12,6 +12,7 @@
 #include "core/shard/effects.h"
 #include "core/shard/session.h"
 #include "core/shard/shard.h"
+#include "core/store/snapshot.h"
 
 #define STEP_BYTES (8u << 20)
 
@@ -26,6 +27,9 @@ struct recovered_shard {
     struct control control; /* rid, promised epoch */
     struct keys_meta meta;
     struct session_table sessions;
+    uint16_t gen;            /* whose rows count (R63) */
+    bool heard;              /* the log spoke of it, so it says which */
+    uint64_t gap_seq;        /* an entry that does not follow; a snapshot that comes later makes up for it. 0: none */
     struct pending *pending; /* what the store lacks, by seq */
     uint32_t pending_count, pending_capacity;
 };
@@ -59,7 +63,8 @@ static enum pdr_status read_meta(struct recovery *r, uint32_t id)
     uint8_t key[KEYS_HEAD_SIZE];
     void *value;
     size_t size;
-    enum pdr_status status = r->store->ops->get(r->store, pdr_bytes(key, keys_meta(key, id, 0)), &value, &size);
+    enum pdr_status status =
+        r->store->ops->get(r->store, pdr_bytes(key, keys_meta(key, id, shard_of(r, id)->gen)), &value, &size);
     if (status == PDR_NOT_FOUND) {
         return PDR_OK;
     }
@@ -86,14 +91,14 @@ static bool load_session(void *user, struct pdr_bytes key, struct pdr_bytes valu
     return load->status == PDR_OK;
 }
 
-static enum pdr_status load_sessions(struct recovery *r, uint32_t first)
+static enum pdr_status load_sessions(struct recovery *r, uint32_t first, uint32_t end)
 {
     struct store_cursor *cursor = r->store->ops->cursor_new(r->store);
     enum pdr_status status = cursor != NULL ? PDR_OK : PDR_OVERLOADED;
-    for (uint32_t id = first; id < r->shard_count && status == PDR_OK; id++) {
+    for (uint32_t id = first; id < end && status == PDR_OK; id++) {
         uint8_t from[KEYS_HEAD_SIZE], to[KEYS_HEAD_SIZE];
         struct session_load load = {&r->shards[id]->sessions, PDR_OK};
-        keys_table_range(from, to, id, 0, KEYS_SESSION);
+        keys_table_range(from, to, id, r->shards[id]->gen, KEYS_SESSION);
         status = r->store->ops->cursor_scan(cursor, pdr_bytes(from, sizeof from), pdr_bytes(to, sizeof to),
                                             load_session, &load);
         status = load.status != PDR_OK ? load.status : status;
@@ -158,9 +163,28 @@ static enum pdr_status begin_shard(struct recovery *r, uint32_t id)
     }
     shard->last_seq = shard->meta.applied_seq;
     shard->control.shard = id;
-    shard->control.promised = shard->meta.applied_epoch;
-    apply_shard(r->apply, id, 0, &shard->meta);
+    if (shard->control.promised < shard->meta.applied_epoch) {
+        shard->control.promised = shard->meta.applied_epoch;
+    }
+    apply_shard(r->apply, id, shard->gen, &shard->meta);
     return PDR_OK;
+}
+
+/* A shard's rows are under one generation; the log knows better, if it knows the shard. */
+static enum pdr_status find_generations(struct recovery *r, uint32_t first, uint32_t end)
+{
+    struct store_cursor *cursor = r->store->ops->cursor_new(r->store);
+    enum pdr_status status = cursor != NULL ? PDR_OK : PDR_OVERLOADED;
+    for (uint32_t id = first; id < end && status == PDR_OK; id++) {
+        status = snapshot_generation(r->store, cursor, id, &r->shards[id]->gen);
+    }
+    if (cursor != NULL) {
+        r->store->ops->cursor_free(cursor);
+    }
+    if (status != PDR_OK) {
+        snprintf(r->why, sizeof r->why, "the store can't be read; restore this node's data from a backup");
+    }
+    return status;
 }
 
 /* There are `count` now. */
@@ -174,12 +198,15 @@ static enum pdr_status begin_shards(struct recovery *r, uint32_t count)
         session_table_init(&r->shards[id]->sessions, id);
     }
     r->shard_count = count;
+    if (find_generations(r, first, count) != PDR_OK) {
+        return PDR_INTERNAL;
+    }
     for (uint32_t id = first; id < count; id++) {
         if (begin_shard(r, id) != PDR_OK) {
             return PDR_INTERNAL;
         }
     }
-    if (load_sessions(r, first) != PDR_OK) {
+    if (load_sessions(r, first, count) != PDR_OK) {
         snprintf(r->why, sizeof r->why,
                  "the store's rows of sessions can't be read; restore this node's data from a backup");
         return PDR_INTERNAL;
@@ -256,20 +283,33 @@ static void cut(struct recovered_shard *shard, uint64_t seq)
     }
 }
 
-static void recover_entry(struct recovery *r, struct recovered_shard *shard, const struct record *record)
+static void recover_entry(struct recovered_shard *shard, const struct record *record)
 {
     if (record->seq <= shard->meta.applied_seq) {
         return; /* the store has it */
     }
-    if (record->seq != shard->last_seq + 1) {
-        snprintf(r->why, sizeof r->why,
-                 "the log has entry %llu of shard %u after entry %llu: entries are missing, so log and store don't "
-                 "belong together; restore this node's data directory as a whole",
-                 (unsigned long long)record->seq, record->shard, (unsigned long long)shard->last_seq);
-        r->failed = true;
-        return;
+    if (shard->gap_seq == 0 && record->seq == shard->last_seq + 1) {
+        add(shard, record);
+    } else if (shard->gap_seq == 0) {
+        shard->gap_seq = record->seq;
     }
-    add(shard, record);
+}
+
+/* From here on the rows of another generation count: all that was before is void. */
+static void take_generation(struct recovery *r, struct recovered_shard *shard, uint32_t id)
+{
+    cut(shard, 0);
+    shard->gen = shard->control.gen;
+    shard->gap_seq = 0;
+    shard->meta = (struct keys_meta){0};
+    session_table_release(&shard->sessions);
+    session_table_init(&shard->sessions, id);
+    r->failed = begin_shard(r, id) != PDR_OK;
+    if (!r->failed && load_sessions(r, id, id + 1) != PDR_OK) {
+        snprintf(r->why, sizeof r->why,
+                 "the store's rows of sessions can't be read; restore this node's data from a backup");
+        r->failed = true;
+    }
 }
 
 void recovery_record(void *user, const struct record *record, uint64_t position)
@@ -297,8 +337,14 @@ void recovery_record(void *user, const struct record *record, uint64_t position)
                  "written by another version?",
                  record->shard, (unsigned long long)position);
         r->failed = true;
-    } else if (record->kind == RECORD_ENTRY) {
-        recover_entry(r, shard, record);
+        return;
+    }
+    if (record->kind == RECORD_SNAP || (shard->control.gen != shard->gen && !shard->heard)) {
+        take_generation(r, shard, record->shard);
+    }
+    shard->heard = true;
+    if (record->kind == RECORD_ENTRY) {
+        recover_entry(shard, record);
     } else if (record->kind == RECORD_CUT) {
         cut(shard, record->seq);
     }
@@ -344,9 +390,39 @@ static enum pdr_status apply_pending(struct recovery *r, uint32_t id, uint64_t *
     return PDR_OK;
 }
 
+static bool has_gap(struct recovery *r, uint32_t id)
+{
+    const struct recovered_shard *shard = shard_of(r, id);
+    if (shard->gap_seq != 0) {
+        snprintf(r->why, sizeof r->why,
+                 "the log has entry %llu of shard %u after entry %llu: entries are missing, so log and store don't "
+                 "belong together; restore this node's data directory as a whole",
+                 (unsigned long long)shard->gap_seq, id, (unsigned long long)shard->last_seq);
+    }
+    return shard->gap_seq != 0;
+}
+
+/* R63: what a crash left of copies that were not complete, or are not in use any more. */
+static enum pdr_status drop_generations(struct recovery *r, uint32_t id)
+{
+    const struct recovered_shard *shard = shard_of(r, id);
+    if ((shard->gen == 0 && !shard->control.installing) || !shard->heard) {
+        return PDR_OK;
+    }
+    if (snapshot_drop_others(r->store, id, shard->gen) != PDR_OK) {
+        snprintf(r->why, sizeof r->why, "what is left of a copy of shard %u can't be deleted from the store", id);
+        return PDR_INTERNAL;
+    }
+    return PDR_OK;
+}
+
 enum pdr_status recovery_finish(struct recovery *r, const char **why)
 {
     uint64_t bytes = 0;
+    r->failed = r->failed || has_gap(r, KEYS_SHARD_DIRECTORY);
+    for (uint32_t id = 0; id < r->shard_count && !r->failed; id++) {
+        r->failed = has_gap(r, id) || drop_generations(r, id) != PDR_OK;
+    }
     for (uint32_t id = 0; id < r->shard_count && !r->failed; id++) {
         r->failed = apply_pending(r, id, &bytes) != PDR_OK;
     }
@@ -368,6 +444,7 @@ void recovery_epochs_from(struct recovery *r, uint64_t epoch)
 static void install_shard(struct recovery *r, struct core *core, struct shard *shard)
 {
     struct recovered_shard *from = shard_of(r, shard->id);
+    shard->gen = from->gen;
     bool is_alone = !core->is_member || shard == core->directory;
     if (is_alone) { /* else they are read when the shard is opened */
         session_table_release(&shard->sessions);

@@ -42,6 +42,7 @@ struct shard {
     uint32_t touched_at;           /* ... and where it notes them */
     uint32_t life;                 /* how often it was opened: what left in an earlier life comes back to nobody */
     uint64_t synced_epoch;         /* the newest that is durable as begun; 0: none, and no name either */
+    uint32_t notes, notes_synced;  /* records of ours that are no entries: submitted, durable */
     struct duty *duty;             /* of a member's node: what it is to be; NULL: no map had it yet */
 };
 

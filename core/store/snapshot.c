@@ -55,9 +55,8 @@ enum pdr_status snapshot_open(struct store *store, uint32_t shard, uint16_t gen,
     keys_table_range(reader->from, unused, shard, gen, KEYS_STATE);
     keys_table_range(unused, reader->to, shard, gen, (enum keys_table)(KEYS_TABLE_COUNT - 1));
     reader->from_size = KEYS_HEAD_SIZE;
-    enum pdr_status status =
-        store->ops->cursor_scan(reader->cursor, pdr_bytes(meta, sizeof meta),
-                                pdr_bytes(reader->from, KEYS_HEAD_SIZE), read_meta, reader);
+    enum pdr_status status = store->ops->cursor_scan(reader->cursor, pdr_bytes(meta, sizeof meta),
+                                                     pdr_bytes(reader->from, KEYS_HEAD_SIZE), read_meta, reader);
     status = reader->status != PDR_OK ? reader->status : status;
     if (status != PDR_OK) {
         snapshot_close(reader);
@@ -115,9 +114,8 @@ enum pdr_status snapshot_next(struct snapshot_reader *reader, struct pdr_bytes *
     reader->in_chunk = 0;
     reader->full = false;
     grow(reader, HEAD_SIZE);
-    enum pdr_status status = reader->store->ops->cursor_scan(
-        reader->cursor, pdr_bytes(reader->from, reader->from_size), pdr_bytes(reader->to, sizeof reader->to), add_row,
-        reader);
+    enum pdr_status status = reader->store->ops->cursor_scan(reader->cursor, pdr_bytes(reader->from, reader->from_size),
+                                                             pdr_bytes(reader->to, sizeof reader->to), add_row, reader);
     if (status != PDR_OK) {
         return status;
     }
@@ -142,6 +140,21 @@ void snapshot_close(struct snapshot_reader *reader)
     reader->store->ops->cursor_free(reader->cursor);
     mem_free(reader->chunk);
     mem_free(reader);
+}
+
+static bool first_generation(void *user, struct pdr_bytes key, struct pdr_bytes value)
+{
+    *(uint16_t *)user = key.size >= KEYS_HEAD_SIZE ? get_be16((const uint8_t *)key.data + 4) : 0;
+    return false;
+}
+
+enum pdr_status snapshot_generation(struct store *store, struct store_cursor *cursor, uint32_t shard, uint16_t *gen)
+{
+    uint8_t from[KEYS_HEAD_SIZE], to[KEYS_HEAD_SIZE];
+    *gen = 0;
+    keys_shard_range(from, to, shard);
+    return store->ops->cursor_scan(cursor, pdr_bytes(from, sizeof from), pdr_bytes(to, sizeof to), first_generation,
+                                   gen);
 }
 
 /* In. */

@@ -15,8 +15,8 @@
 
 #include "core/store/keys.h"
 
-#define SNAPSHOT_CHUNK_BYTES (1u << 20)  /* of rows, unless one row alone is larger */
-#define SNAPSHOT_CHUNK_MAX (18u << 20)   /* a chunk that is larger is nobody's */
+#define SNAPSHOT_CHUNK_BYTES (1u << 20) /* of rows, unless one row alone is larger */
+#define SNAPSHOT_CHUNK_MAX (18u << 20)  /* a chunk that is larger is nobody's */
 #define SNAPSHOT_KEY_MAX (KEYS_STATE_SIZE_MAX - KEYS_HEAD_SIZE + 1u)
 
 struct snapshot_reader;
@@ -50,6 +50,9 @@ enum pdr_status snapshot_put(struct snapshot_writer *writer, struct pdr_bytes ch
 /** After the last chunk: the meta row; on PDR_OK all is on stable storage. PDR_INVALID: chunks are missing. */
 enum pdr_status snapshot_end(struct snapshot_writer *writer, const struct keys_meta *meta);
 
+/** The lowest generation under which the shard has rows; 0 if it has none. It is the one that counts, if only one is
+ * complete: a copy that is being installed has a higher one, until the rows of the other are deleted. */
+enum pdr_status snapshot_generation(struct store *store, struct store_cursor *cursor, uint32_t shard, uint16_t *gen);
 /** Deletes the rows of a shard under one generation; under all others. */
 enum pdr_status snapshot_drop(struct store *store, uint32_t shard, uint16_t gen);
 enum pdr_status snapshot_drop_others(struct store *store, uint32_t shard, uint16_t gen);

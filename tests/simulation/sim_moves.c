@@ -2,7 +2,8 @@
 #include "tests/simulation/sim_moves.h"
 
 #include "core/base/mem.h"
-#include "core/shard/duty.h"
+#include "core/shard/duty_parts.h"
+#include "core/shard/install.h"
 #include "core/shard/lease.h"
 #include "core/shard/shard.h"
 #include "tools/node/node_parts.h"
@@ -24,7 +25,8 @@ struct sim_moves {
     struct cluster_owner rows[SHARDS_MAX];
     uint32_t count;
     uint64_t version;
-    struct list maps; /* of this life of the node */
+    struct list maps;   /* of this life of the node */
+    struct list copies; /* the same */
     struct sim_event step, lease;
     uint64_t pause_ns, lease_ns;
     bool calm;
@@ -151,6 +153,118 @@ static void ask_for(struct sim_moves *m, uint32_t shard)
     }
 }
 
+/* A shard that is away is read as a snapshot, and installed again: as if it had come from elsewhere. */
+
+struct copying {
+    struct message message;
+    struct list node; /* moves->copies */
+    struct sim_moves *moves;
+    struct core *core;
+    uint32_t shard, life;
+    struct shard_export *from;
+    struct keys_meta meta;
+    uint8_t **chunks;
+    size_t *sizes;
+    uint32_t count, next;
+};
+
+static void copying_free(struct copying *c)
+{
+    for (uint32_t i = 0; i < c->count; i++) {
+        mem_free(c->chunks[i]);
+    }
+    list_remove(&c->node);
+    mem_free(c->chunks);
+    mem_free(c->sizes);
+    mem_free(c);
+}
+
+static void installed(void *user, uint32_t shard, enum pdr_status status)
+{
+    struct copying *c = user;
+    struct sim_moves *m = c->moves;
+    SIM_CHECK(m->sim, status != PDR_INVALID || c->core->frozen, "shard %u: its own rows are refused: %s", shard,
+              shard_install_why(c->core, shard));
+    if (status != PDR_OK || sim_chance(m->sim, 3)) {
+        m->reached.dropped++;
+        shard_install_abort(c->core, shard);
+        copying_free(c);
+    } else if (c->next < c->count) {
+        c->next++;
+        shard_install_chunk(c->core, shard, pdr_bytes(c->chunks[c->next - 1], c->sizes[c->next - 1]), installed, c);
+    } else if (c->next == c->count) {
+        c->next++;
+        shard_install_end(c->core, shard, &c->meta, installed, c);
+    } else {
+        m->reached.copied++;
+        copying_free(c);
+    }
+}
+
+static void read_on(void *user, struct pdr_bytes chunk, enum pdr_status status)
+{
+    struct copying *c = user;
+    const struct shard *shard = c->core->shards[c->shard];
+    if (status == PDR_OK && chunk.size > 0) {
+        c->chunks = mem_grow(c->chunks, (c->count + 1) * sizeof *c->chunks);
+        c->sizes = mem_grow(c->sizes, (c->count + 1) * sizeof *c->sizes);
+        c->chunks[c->count] = mem_grow(NULL, chunk.size);
+        memcpy(c->chunks[c->count], chunk.data, chunk.size);
+        c->sizes[c->count++] = chunk.size;
+        shard_export_next(c->from, read_on, c);
+        return;
+    }
+    c->meta = *shard_export_meta(c->from);
+    shard_export_end(c->from);
+    bool is_same = status == PDR_OK && shard->state == DUTY_CLOSED && shard->life == c->life &&
+                   shard->duty->install == NULL && !c->core->frozen;
+    SIM_CHECK(c->moves->sim, !is_same || c->meta.applied_seq == shard->last_seq,
+              "shard %u is closed, but its rows are as of %llu, not %llu", c->shard,
+              (unsigned long long)c->meta.applied_seq, (unsigned long long)shard->last_seq);
+    if (is_same) {
+        shard_install(c->core, c->shard, rng_next(&c->moves->sim->rng) | 1, installed, c);
+    } else {
+        copying_free(c);
+    }
+}
+
+static void opened(void *user, struct shard_export *e, enum pdr_status status)
+{
+    struct copying *c = user;
+    c->from = e;
+    if (status == PDR_OK) {
+        shard_export_next(e, read_on, c);
+    } else {
+        copying_free(c);
+    }
+}
+
+static void begin_copy(struct message *message)
+{
+    struct copying *c = LIST_ITEM(message, struct copying, message);
+    const struct shard *shard = c->shard < c->core->shard_count ? c->core->shards[c->shard] : NULL;
+    if (c->core->dead || c->core->frozen || shard == NULL || shard->state != DUTY_CLOSED) {
+        copying_free(c);
+        return;
+    }
+    c->life = shard->life;
+    shard_export(c->core, c->shard, opened, c);
+}
+
+static void copy(struct sim_moves *m, uint32_t shard)
+{
+    if (!is_up(m)) {
+        return;
+    }
+    struct copying *c = mem_new(sizeof *c);
+    *c = (struct copying){.message = {.deliver = begin_copy},
+                          .moves = m,
+                          .core = m->node->node->cores[shard % m->node->cores],
+                          .shard = shard};
+    list_push_back(&m->copies, &c->node);
+    loop_post(c->core->world.loop, &c->message);
+}
+
 /* Steps. */
 
 static void move_some(struct sim_moves *m)
@@ -180,8 +294,12 @@ static void step(struct sim_event *event)
     check_cores(m);
     if (kind < 4) {
         come_back(m);
-    } else if (kind < 8) {
+    } else if (kind < 7) {
         move_some(m);
+    } else if (kind < 8) {
+        for (uint64_t n = 1 + sim_draw(sim, 40); n > 0; n--) {
+            copy(m, (uint32_t)sim_draw(sim, m->count));
+        }
     } else {
         for (uint64_t n = 1 + sim_draw(sim, 20); n > 0; n--) {
             ask_for(m, (uint32_t)sim_draw(sim, m->count));
@@ -204,8 +322,16 @@ static void lease(struct sim_event *event)
     sim_after(sim, event, sim_delay(sim, m->lease_ns));
 }
 
+static void forget_copies(struct sim_moves *m)
+{
+    while (!list_empty(&m->copies)) {
+        copying_free(LIST_ITEM(m->copies.next, struct copying, node));
+    }
+}
+
 void sim_moves_started(struct sim_moves *m)
 {
+    forget_copies(m); /* of the life before */
     for (uint32_t shard = 0; shard < SHARDS_MAX; shard++) {
         set_owner(m, shard, m->calm || sim_chance(m->sim, 80) ? SELF : OTHER);
     }
@@ -255,6 +381,7 @@ struct sim_moves *sim_moves_new(struct sim *sim, struct sim_node *node)
     m->pause_ns = sim_between(sim, 5 * NS_PER_MS, 400 * NS_PER_MS);
     m->lease_ns = sim_between(sim, 10 * NS_PER_MS, 400 * NS_PER_MS);
     list_init(&m->maps);
+    list_init(&m->copies);
     m->step = (struct sim_event){.fire = step, .name = "moves"};
     m->lease = (struct sim_event){.fire = lease, .name = "lease"};
     node->options.self = SELF;
@@ -266,6 +393,7 @@ void sim_moves_free(struct sim_moves *m)
     struct list *node;
     sim_cancel(m->sim, &m->step);
     sim_cancel(m->sim, &m->lease);
+    forget_copies(m);
     while ((node = list_pop(&m->maps)) != NULL) {
         mem_free(LIST_ITEM(node, struct moves_map, node));
     }

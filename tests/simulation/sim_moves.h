@@ -19,6 +19,8 @@
     X(too_busy) /* ... not in time */                                                                                  \
     X(resumed)  /* it was not taken over after all */                                                                  \
     X(unleased) /* answers that waited for a lease */                                                                  \
+    X(copied)   /* a shard's rows came again, as a snapshot */                                                         \
+    X(dropped)  /* ... and were given up on the way */                                                                 \
     X(grown)    /* a map had more shards than the node knew */
 
 struct moves_reached {

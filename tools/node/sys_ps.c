@@ -7,7 +7,7 @@
 #include "core/base/mem.h"
 #include "core/shard/activation.h"
 #include "core/shard/shard.h"
-#include "core/store/keys.h"
+#include "core/store/snapshot.h"
 #include "tools/node/survey.h"
 #include "tools/node/sys_node.h"
 
@@ -19,6 +19,7 @@ struct ps_row {
     bool active;
     uint32_t mailbox, turns;
     uint32_t shard; /* of a passive one */
+    uint16_t gen;   /* ... and the generation of its rows */
     uint64_t bytes;
 };
 
@@ -221,8 +222,8 @@ static enum pdr_status measure(struct store *store, struct store_cursor *cursor,
     uint8_t from[KEYS_STATE_SIZE_MAX], to[KEYS_STATE_SIZE_MAX];
     struct passive_walk walk = {.bytes = 0};
     struct pdr_bytes address = pdr_str(row->address);
-    size_t from_size = keys_state_prefix(from, row->shard, 0, address),
-           to_size = keys_state_end(to, row->shard, 0, address);
+    size_t from_size = keys_state_prefix(from, row->shard, row->gen, address),
+           to_size = keys_state_end(to, row->shard, row->gen, address);
     enum pdr_status status =
         store->ops->cursor_scan(cursor, pdr_bytes(from, from_size), pdr_bytes(to, to_size), add_bytes, &walk);
     row->bytes = walk.bytes;
@@ -235,12 +236,17 @@ static enum pdr_status walk_shard(struct ps_survey *survey, struct store *store,
 {
     uint8_t from[KEYS_STATE_SIZE_MAX], to[KEYS_STATE_SIZE_MAX], end[KEYS_STATE_SIZE_MAX];
     struct passive_walk walk = {.survey = survey};
+    uint16_t gen;
+    enum pdr_status known = snapshot_generation(store, cursor, shard, &gen);
+    if (known != PDR_OK) {
+        return known;
+    }
     struct pdr_bytes start = pdr_bytes_compare(survey->cursor, survey->prefix) > 0 ? survey->cursor : survey->prefix;
-    size_t from_size = start.size == 0 ? keys_state_prefix(from, shard, 0, pdr_str("!")) - 2
-                                       : keys_state_prefix(from, shard, 0, start) - 1;
+    size_t from_size = start.size == 0 ? keys_state_prefix(from, shard, gen, pdr_str("!")) - 2
+                                       : keys_state_prefix(from, shard, gen, start) - 1;
     uint32_t found = 0;
     memset(to, 0xff, sizeof to);
-    size_t to_size = keys_state_prefix(to, shard, 0, pdr_str("~")); /* behind every type's first letter */
+    size_t to_size = keys_state_prefix(to, shard, gen, pdr_str("~")); /* behind every type's first letter */
     while (found <= survey->limit) {
         walk.found = false;
         enum pdr_status status =
@@ -248,9 +254,11 @@ static enum pdr_status walk_shard(struct ps_survey *survey, struct store *store,
         if (status != PDR_OK || !walk.found) {
             return status;
         }
-        size_t end_size = keys_state_end(end, shard, 0, walk.address);
+        size_t end_size = keys_state_end(end, shard, gen, walk.address);
         if (in_page(survey, walk.address)) {
-            add_row(&survey->passive, walk.address)->shard = shard;
+            struct ps_row *row = add_row(&survey->passive, walk.address);
+            row->shard = shard;
+            row->gen = gen;
             found++;
         } else if (pdr_bytes_compare(walk.address, survey->prefix) > 0 &&
                    (walk.address.size < survey->prefix.size ||
