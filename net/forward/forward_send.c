@@ -45,6 +45,12 @@ static uint64_t left_us(const struct call *call, uint64_t now_ns)
     return deadline_ns == UINT64_MAX ? CALL_FRAME_FOREVER : (deadline_ns - now_ns) / 1000;
 }
 
+static bool has_session(const struct call *call)
+{
+    return call->kind == CALL_SESSION_RESUME || call->kind == CALL_SESSION_TOUCH ||
+           (call->session.on && !MUTATION(147));
+}
+
 static void put_call(struct trip *trip)
 {
     struct forward *f = trip->forward;
@@ -69,12 +75,15 @@ static void put_call(struct trip *trip)
         .path = call_path(call),
         .args = call->args,
     };
-    frame.n = call->session.n;
-    bool has_session = call->session.on && !MUTATION(147);
-    if (call->kind == CALL_SESSION_RESUME || call->kind == CALL_SESSION_TOUCH || has_session) {
+    if (has_session(call)) {
         session_id_encode(session, &call->session.id);
         frame.flags |= CALL_FRAME_IN_SESSION;
         frame.session = pdr_bytes(session, sizeof session);
+    }
+    if (has_session(call) || call->kind == CALL_SESSION_OPEN) {
+        frame.n = call->session.n; /* of one that asks for a session: the connection's */
+    }
+    if (call->session.on) {
         frame.ack_below = call->session.ack_below;
         frame.print = call->session.print;
     }
