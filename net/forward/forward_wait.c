@@ -4,7 +4,6 @@
  * that what one batch of frames, or one map, has to say is all heard before. */
 #include "core/base/limits.h"
 #include "core/base/mem.h"
-#include "core/base/mutation.h"
 #include "net/forward/forward_parts.h"
 
 #define AGAIN_MS_MAX 50u
@@ -219,7 +218,7 @@ static void look(struct forward_wait *wait)
     while ((node = list_pop(&all)) != NULL) {
         struct trip *trip = LIST_ITEM(node, struct trip, node);
         bool has_line = trip->line < FORWARD_LINES && !trip->is_visit;
-        bool is_behind = has_line && (kept[trip->line] || (wait->old[trip->line] > 0 && !MUTATION(143)));
+        bool is_behind = has_line && (kept[trip->line] || wait->old[trip->line] > 0);
         if (is_behind || !try(wait, trip)) {
             list_push_back(&keep, node);
             if (has_line) {
