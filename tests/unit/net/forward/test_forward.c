@@ -34,7 +34,7 @@ struct desk {
     struct core *core, *cores[1];
     struct router router;
     struct forward *forward, *forwards[1];
-    struct cluster_map map;
+    struct cluster_map map, alone;
     struct cluster_owner owners[SHARDS];
     struct cluster_node nodes[3];
     unsigned finished;
@@ -122,9 +122,10 @@ static void begin(struct desk *d)
                                   .owners = d->owners,
                                   .node_count = 3,
                                   .nodes = d->nodes};
+    d->alone = cluster_map_alone(SHARDS, 1);
     struct core_world world = {.loop = &d->loop,
                                .clock = &clock,
-                               .map = &d->map,
+                               .map = &d->alone,
                                .find_class = no_class,
                                .route = route,
                                .router = &d->router,
@@ -132,6 +133,7 @@ static void begin(struct desk *d)
                                .peers = &d->peers};
     struct core_limits limits = {0};
     d->core = d->cores[0] = core_new(0, 1, SHARDS, &world, &limits, 1);
+    d->core->map = &d->map; /* only now: it has no shards to open, and lets in all that comes */
     d->router = (struct router){.cores = d->cores, .forwards = d->forwards};
     d->forward = d->forwards[0] = forward_new(d->core, &d->router);
     d->lives[2] = d->lives[3] = 1;
