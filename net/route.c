@@ -86,12 +86,32 @@ void route_map_taken(void *router, struct core *core)
 /* Not here, or not only the map decides. */
 static bool leaves(const struct router *router, const struct core *from, const struct call *call)
 {
-    return router->forwards != NULL && !(cluster_map_is_here(from->map, call->shard) &&
-                                         forward_is_plain(router->forwards[from->index], call->shard));
+    return router->forwards != NULL && from != router->control &&
+           !(cluster_map_is_here(from->map, call->shard) &&
+             forward_is_plain(router->forwards[from->index], call->shard));
+}
+
+/* The control core has no way to other nodes' shards; what it is asked about them is for their nodes to answer. */
+bool route_is_elsewhere(const struct router *router, const struct core *from, struct call *call, struct pdr_bytes actor)
+{
+    const struct cluster_owner *owner = cluster_map_owner(from->map, call->shard);
+    if (from != router->control || owner == NULL || owner->node == 0 || owner->node == from->map->self) {
+        return false;
+    }
+    const struct cluster_node *node = cluster_map_node(from->map, owner->node);
+    struct pdr_bytes name = node != NULL ? node->name : pdr_str("?"), at = node != NULL ? node->address : pdr_str("?");
+    call_fail(call, PDR_MOVED, "%.*s lives on node %.*s, at %.*s: ask there", actor.size > 64 ? 64 : (int)actor.size,
+              (const char *)actor.data, (int)name.size, (const char *)name.data, at.size > 64 ? 64 : (int)at.size,
+              (const char *)at.data);
+    return true;
 }
 
 void route_to_shard(struct router *router, struct core *from, struct call *call)
 {
+    if (route_is_elsewhere(router, from, call, call->address)) {
+        call_finish(call);
+        return;
+    }
     if (leaves(router, from, call)) {
         forward_call(router->forwards[from->index], call);
         return;

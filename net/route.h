@@ -22,10 +22,15 @@ struct router {
     struct forward **forwards;         /* by core: calls for other nodes; NULL: the node is alone */
 };
 
-/** Takes the call, which is on `from`'s thread. `router` is a struct router. */
+/** Takes the call, which is on `from`'s thread; on the control core's one for an actor of another node ends as
+ * PDR_MOVED. `router` is a struct router. */
 void route(void *router, struct core *from, struct call *call);
 /** The same, to call->shard itself. */
 void route_to_shard(struct router *router, struct core *from, struct call *call);
+/** Of a call of the control core: its shard is another node's, and it has failed as PDR_MOVED, with a sentence that says
+ * where `actor` lives. */
+bool route_is_elsewhere(const struct router *router, const struct core *from, struct call *call,
+                        struct pdr_bytes actor);
 /** The shard of the actor that a call is for. */
 uint32_t route_place(const struct cluster_map *map, const struct call *call);
 /** The call has come back to the core that made it, since its shard is not open there: core_world.moved. */

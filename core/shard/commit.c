@@ -196,8 +196,10 @@ static uint64_t add_entry(struct core *core, struct shard *shard, struct pdr_byt
     effects_encode(append(s, RECORD_ENTRY, shard, seq, size), address, writes, rows);
     s->batch.entries++;
     touch(s, shard);
-    core->stats.entries++;
-    core->stats.entry_bytes += size;
+    if (shard != core->directory) {
+        core->stats.entries++;
+        core->stats.entry_bytes += size;
+    }
     core->uncommitted_bytes += s->size - before;
     if (rows->has_sessions) {
         sessions_entry(core, shard, rows, seq);

@@ -127,7 +127,7 @@ class Backup(Case):
         with Node(self.path("restored")).rpc() as rpc:  # by its own log
             self.assertEqual(rpc.call("counter/x.get"), 15)
         was, now = self.identity("data"), self.identity("restored")
-        self.assertEqual(now["cluster"], was["cluster"])
+        self.assertNotEqual(now["cluster"], was["cluster"])
         self.assertNotEqual(now["node"], was["node"])
         self.assertEqual((was["incarnation"], now["incarnation"]), ("1", "2"))
         self.assertNotIn("epochs", was)
@@ -176,7 +176,7 @@ class Backup(Case):
             self.assertIn("limit backups", self.fails_with("overloaded", rpc.wait, 901).message)
             rpc.wait(900)
             self.assertFalse(os.path.exists(self.path("two")))
-            self.assertEqual(sorted(os.listdir(self.data)), ["LOCK", "identity", "log", "store"])
+            self.assertEqual(sorted(os.listdir(self.data)), ["LOCK", "identity", "log", "secret", "store"])
             rpc.call("_sys/node.backup", self.path("two"))
         self.fails(run("backup", self.path("one"), node=node.address), "invalid", self.path("one"))
         self.assertEqual(run("backup", self.path("x"), node="127.0.0.1:1").returncode, 3)

@@ -112,7 +112,7 @@ class Joining(Case):
         with open(os.path.join(other.directory, "contacts"), "w") as f:
             f.write(f"perdure contacts 1\n{c.status(1)['members'][0]['id']} {c.address(1)}\n")
         with open(os.path.join(other.directory, "identity")) as f:
-            identity = re.sub("known .*", "known 0000000000000000", f.read()).replace("founds", "joins")
+            identity = re.sub("known .*", "known 0000000000000000", f.read()).replace("founded", "joined")
         with open(os.path.join(other.directory, "identity"), "w") as f:
             f.write(identity)
         Node(other.directory, "--name", "other")

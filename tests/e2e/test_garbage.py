@@ -11,7 +11,6 @@ GARBAGE = {
     "http": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     "ssh": b"SSH-2.0-OpenSSH_9.2\r\n",
     "zeros": b"\x00" * 64,
-    "never_used_byte": b"\xc1",
     "not_an_array": msgpack.packb({"a": 1}),
     "empty_array": b"\x90\x90",
     "unknown_kind": msgpack.packb([9, 1, "echo/x.ping", []]),
@@ -48,6 +47,17 @@ class Garbage(Case):
                         self.assertIsInstance(error["code"], str)
                         self.assertGreater(len(error["message"]), 10)
                 self.assertEqual(bystander.call("echo/x.ping", name), name)
+
+    def test_what_looks_like_a_node_is_answered_as_one(self):
+        """0xc1 begins no message of MessagePack, and every frame between nodes."""
+        with self.node().rpc() as rpc:
+            rpc.socket.settimeout(10)
+            rpc.socket.sendall(b"\xc1" + b"perdure" * 10)
+            answer = b""
+            while chunk := rpc.socket.recv(4096):
+                answer += chunk
+            self.assertEqual(answer[:1], b"\xc1")
+            self.assertIn(b"garbage", answer)
 
     def test_what_came_before_the_garbage_is_done(self):
         node = self.node()

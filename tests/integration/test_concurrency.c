@@ -518,6 +518,7 @@ TEST(the_directory)
     EXPECT_INT(pdr_value_count(answer), 1);
     EXPECT(pdr_bytes_equal(text_of(pdr_value_at(answer, 0), "name"), pdr_str("test")));
     EXPECT(pdr_bytes_equal(text_of(pdr_value_at(answer, 0), "state"), pdr_str("up")));
+    EXPECT_INT(ask(&w, "plain/a", "see", 0, "").status, PDR_OK); /* its shard is open */
     a = ask(&w, "_sys/directory", "shard", 0, "s", "plain/a");
     answer = a.result;
     EXPECT(int_of(answer, "shard") >= 0 && int_of(answer, "epoch") > 0);

@@ -106,10 +106,10 @@ bool identity_is_node(const char *text)
 static void print(const struct identity *identity, char *text)
 {
     int size = snprintf(text, TEXT_SIZE,
-                        HEAD "cluster %s\nnode %s\n%s\nincarnation %" PRIu64 "\nboot %016" PRIx64 "\nknown %016" PRIx64
-                             "\n",
-                        identity->cluster, identity->node, identity->founds ? "founds" : "joins", identity->incarnation,
-                        identity->boot, identity->known);
+                        HEAD "cluster %s\nnode %s\norigin %s\nincarnation %" PRIu64 "\nboot %016" PRIx64
+                             "\nknown %016" PRIx64 "\n",
+                        identity->cluster, identity->node, identity->founds ? "founded" : "joined",
+                        identity->incarnation, identity->boot, identity->known);
     if (identity->epochs > 0) { /* a program from before there were restorations must not take it */
         snprintf(text + size, TEXT_SIZE - (size_t)size, "epochs %" PRIu64 "\n", identity->epochs);
     }
@@ -126,12 +126,12 @@ static bool parse_number(const char *digits, uint64_t *out)
 static bool parse(const char *text, struct identity *out)
 {
     char again[TEXT_SIZE], how[8] = "", digits[21] = "", boot[17] = "", known[17] = "", epochs[21] = "0";
-    if (sscanf(text, HEAD "cluster %32s node %16s %7s incarnation %20s boot %16s known %16s epochs %20s", out->cluster,
-               out->node, how, digits, boot, known, epochs) < 6 ||
+    if (sscanf(text, HEAD "cluster %32s node %16s origin %7s incarnation %20s boot %16s known %16s epochs %20s",
+               out->cluster, out->node, how, digits, boot, known, epochs) < 6 ||
         !parse_number(digits, &out->incarnation) || !parse_number(epochs, &out->epochs)) {
         return false;
     }
-    out->founds = strcmp(how, "founds") == 0;
+    out->founds = strcmp(how, "founded") == 0;
     out->boot = strtoull(boot, NULL, 16);
     out->known = strtoull(known, NULL, 16);
     print(out, again); /* sscanf takes more than what this writes */

@@ -30,7 +30,11 @@ void sys_send_to_owner(struct node *node, struct call *call, void (*deliver)(str
         call_finish(call);
         return;
     }
-    call->shard = cluster_map_shard(node->control->map, pdr_ref_hash(ref.key));
+    call->shard = cluster_map_place(node->control->map, ref.type, ref.key, pdr_ref_hash(ref.key));
+    if (route_is_elsewhere(&node->router, node->control, call, address)) {
+        call_finish(call);
+        return;
+    }
     call->at = node->cores[cluster_map_core(node->control->map, call->shard)];
     call->owner_route = node;
     call->message.deliver = deliver;
@@ -47,6 +51,14 @@ struct call *sys_at_owner(struct message *message, struct node **node, struct pd
     }
     *node = call->owner_route;
     CHECK(pdr_value_bytes(pdr_value_next(&items), address) && pdr_ref_parse(*address, ref, NULL) == PDR_OK);
+    const struct shard *shard = call->shard < call->at->shard_count ? call->at->shards[call->shard] : NULL;
+    if (shard == NULL || !shard_serves(shard)) {
+        call->retry_ms = 50;
+        call_fail(call, PDR_UNAVAILABLE, "shard %u, which has %.*s, is not open on this node (yet)", call->shard,
+                  address->size > 64 ? 64 : (int)address->size, (const char *)address->data);
+        call_finish(call);
+        return NULL;
+    }
     return call;
 }
 

@@ -97,7 +97,7 @@ TEST(two_directories_have_two_identities)
 TEST(a_damaged_one_is_refused)
 {
     static const char good[] = "perdure identity 1\ncluster 0123456789abcdef0123456789abcdef\n"
-                               "node fedcba9876543210\njoins\nincarnation 7\nboot 0123456789abcdef\n"
+                               "node fedcba9876543210\norigin joined\nincarnation 7\nboot 0123456789abcdef\n"
                                "known 0000000000000000\n";
     char text[sizeof good + 8];
     struct identity identity;
