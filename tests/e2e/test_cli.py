@@ -195,7 +195,7 @@ class Start(Case):
 
     def test_wrong_flags_are_refused_with_a_sentence(self):
         self.refused(2, "--join", "other", says=["--join", "other"])
-        self.refused(2, "--advertise", "other", says=["--advertise", "other"])
+        self.refused(2, "--advertise", "other", says=["\"other\" is not HOST:PORT"])
         self.refused(2, "--memory", "5", says=["--memory is 16MiB to 1TiB, not 5"])
         self.refused(2, "--idle", "60", says=["--idle takes a time"])
         self.refused(2, "--label", "zone", says=["K=V"])

@@ -125,10 +125,10 @@ static struct pairs encode_types(const struct registry *registry, pdr_writer *ou
 }
 
 /* A node that was alone, or was restored, founds its cluster on what it has. */
-static void find_data(const struct node *node, struct command_found *found, uint64_t self)
+static void find_data(const struct node *node, struct command_found *found, const struct membership_options *o)
 {
-    uint64_t epoch = 0;
-    bool has_rows = false;
+    uint64_t epoch = o->epochs;
+    bool has_rows = o->epochs > 0;
     for (unsigned i = 0; i < node->world.cores; i++) {
         const struct core *core = node->cores[i];
         for (uint32_t id = 0; id < core->shard_count; id++) {
@@ -138,7 +138,7 @@ static void find_data(const struct node *node, struct command_found *found, uint
         }
     }
     if (has_rows) {
-        found->home = self;
+        found->home = o->node;
         found->epochs = epoch;
     }
 }
@@ -195,7 +195,7 @@ static enum pdr_status start_member(struct membership *m, const char **why)
     for (uint32_t i = 0; i < o->contact_count; i++) {
         options.seeds[i] = o->contacts[i].node;
     }
-    find_data(node, &options.found, o->node);
+    find_data(node, &options.found, o);
     enum pdr_status status = member_start(&options, &m->member, why);
     pdr_writer_release(&labels);
     pdr_writer_release(&types);

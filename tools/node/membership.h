@@ -27,6 +27,7 @@ struct membership_hooks {
 struct membership_options {
     uint64_t node, incarnation; /* not 0 */
     uint64_t boot, known;       /* identity.h */
+    uint64_t epochs;            /* identity.h: of data that was restored */
     const char *cluster;        /* id, in hexadecimal */
     bool founds;                /* if there is nothing on disk, the cluster begins here */
     const struct secret *secret;

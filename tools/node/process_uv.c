@@ -249,6 +249,7 @@ static struct membership_options membership_of(struct process *process)
         .incarnation = home->identity.incarnation,
         .boot = home->identity.boot,
         .known = home->identity.known,
+        .epochs = home->identity.epochs,
         .cluster = home->identity.cluster,
         .founds = home->identity.founds && home->identity.known == 0,
         .secret = home->secret,
