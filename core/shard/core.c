@@ -95,7 +95,7 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     core->tells = tells_new(core);
     shards_grow(core, shard_count);
     if (KEYS_SHARD_DIRECTORY % cores == index) {
-        core->directory = shard_new(KEYS_SHARD_DIRECTORY);
+        core->directory = shard_new(core, KEYS_SHARD_DIRECTORY);
     }
     timer_set(&core->wheel, &core->idle_timer, clock_now_ns(world->clock) + SWEEP_MS * NS_PER_MS);
     return core;
@@ -172,10 +172,7 @@ void core_free(struct core *core)
     }
     tells_free(core);
     shards_free(core);
-    if (core->directory != NULL) {
-        session_table_release(&core->directory->sessions);
-        mem_free(core->directory);
-    }
+    mem_free(core->directory);
     mem_free(core->types);
     call_pool_release(&core->calls);
     mem_free(core);
@@ -325,7 +322,7 @@ void core_deliver(struct core *core, struct call *call)
         return;
     }
     if (call->session.on) {
-        session_prefetch(&core->shards[call->shard]->sessions, &call->session.id);
+        sessions_expect(core, call);
     }
     struct activation *a = activation_find(core, call->address, activation_hash(call->address));
     if (a == NULL) {

@@ -16,6 +16,7 @@
 #include "core/shard/actor_class.h"
 #include "core/shard/core_stats.h"
 #include "core/shard/fiber.h"
+#include "core/shard/session_names.h"
 #include "core/store/store.h"
 
 #define CORE_SHARDS_MAX 65536u /* ids of shards are below */
@@ -177,6 +178,7 @@ struct core {
     struct timer session_ask_timer;
     struct session_asking *session_asking; /* session_ask.c: a question that is out */
     uint32_t session_ask_turn;
+    struct session_names session_names;
     struct tells *tells; /* NULL on the control core */
 
     struct timer idle_timer;

@@ -27,12 +27,12 @@ static struct duty *duty_new(struct core *core, struct shard *shard)
     return duty;
 }
 
-struct shard *shard_new(uint32_t id)
+struct shard *shard_new(struct core *core, uint32_t id)
 {
     struct shard *shard = mem_new(sizeof *shard);
     shard->id = id;
     list_init(&shard->gate);
-    session_table_init(&shard->sessions, id);
+    session_table_init(&shard->sessions, id, &core->session_names);
     return shard;
 }
 
@@ -48,7 +48,7 @@ void shards_grow(struct core *core, uint32_t count)
         if (id % core->core_count != core->index) {
             continue;
         }
-        struct shard *shard = shard_new(id);
+        struct shard *shard = shard_new(core, id);
         shard->state = core->is_member ? DUTY_CLOSED : DUTY_OPEN;
         shard->rid = first > 0 ? rng_next(&core->rng) | 1 : 0; /* else recovery gives it one */
         shard->duty = core->is_member ? duty_new(core, shard) : NULL;

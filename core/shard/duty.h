@@ -45,7 +45,7 @@ void shard_resume(struct core *core, uint32_t shard);
 
 #define DUTY_WAITING_MAX 4096u /* calls that wait for one shard */
 
-struct shard *shard_new(uint32_t id);
+struct shard *shard_new(struct core *core, uint32_t id);
 /** At birth, and when a map has more shards (not while a step is applied). */
 void shards_grow(struct core *core, uint32_t count);
 void shards_free(struct core *core);

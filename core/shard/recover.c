@@ -37,6 +37,7 @@ struct recovered_shard {
 struct recovery {
     struct store *store;
     struct apply *apply;
+    struct session_names session_names;
     uint64_t entries, epochs_from;
     char why[256];
     bool failed;
@@ -141,14 +142,12 @@ static struct session_row *save_sessions(struct recovery *r)
 }
 
 /* A crash came between the end of a session and the deletion of what its shards knew of it. */
-static bool mark_orphan(struct hash_node *node, void *user)
+static void mark_orphan(struct session *session, void *user)
 {
-    struct recovery *r = user;
-    struct session *session = LIST_ITEM(node, struct session, by_id);
-    const struct session *home =
-        session->id.shard < r->shard_count ? session_find(&r->shards[session->id.shard]->sessions, &session->id) : NULL;
+    const struct recovery *r = user;
+    const struct session_id *id = &session->name->id;
+    const struct session *home = id->shard < r->shard_count ? session_find(&r->shards[id->shard]->sessions, id) : NULL;
     session->over = session->has_part && (home == NULL || home->home == NULL);
-    return true;
 }
 
 static enum pdr_status begin_shard(struct recovery *r, uint32_t id)
@@ -195,7 +194,7 @@ static enum pdr_status begin_shards(struct recovery *r, uint32_t count)
     apply_grow(r->apply, count);
     for (uint32_t id = first; id < count; id++) {
         r->shards[id] = mem_new(sizeof *r->shards[id]);
-        session_table_init(&r->shards[id]->sessions, id);
+        session_table_init(&r->shards[id]->sessions, id, &r->session_names);
     }
     r->shard_count = count;
     if (find_generations(r, first, count) != PDR_OK) {
@@ -250,7 +249,8 @@ enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct r
     r->store = store;
     r->apply = apply_new(0);
     *out = r;
-    session_table_init(&r->directory.sessions, KEYS_SHARD_DIRECTORY);
+    session_names_init(&r->session_names);
+    session_table_init(&r->directory.sessions, KEYS_SHARD_DIRECTORY, &r->session_names);
     uint32_t found = shard_count;
     if (count_shards(r, &found) != PDR_OK || begin_shards(r, found) != PDR_OK ||
         begin_shard(r, KEYS_SHARD_DIRECTORY) != PDR_OK) {
@@ -303,7 +303,6 @@ static void take_generation(struct recovery *r, struct recovered_shard *shard, u
     shard->gap_seq = 0;
     shard->meta = (struct keys_meta){0};
     session_table_release(&shard->sessions);
-    session_table_init(&shard->sessions, id);
     r->failed = begin_shard(r, id) != PDR_OK;
     if (!r->failed && load_sessions(r, id, id + 1) != PDR_OK) {
         snprintf(r->why, sizeof r->why,
@@ -431,7 +430,7 @@ enum pdr_status recovery_finish(struct recovery *r, const char **why)
         r->failed = write_step(r) != PDR_OK;
     }
     for (uint32_t id = 0; id < r->shard_count; id++) {
-        hash_each(&r->shards[id]->sessions.sessions, mark_orphan, r);
+        session_each(&r->shards[id]->sessions, mark_orphan, r);
     }
     return r->failed ? fail(r, why) : PDR_OK;
 }
@@ -500,6 +499,7 @@ void recovery_free(struct recovery *r)
         mem_free(r->shards[id]);
     }
     release_shard(&r->directory);
+    session_names_release(&r->session_names);
     mem_free(r->shards);
     apply_free(r->apply);
     mem_free(r);

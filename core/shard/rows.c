@@ -7,7 +7,8 @@
 static struct row *add(struct rows *rows, enum keys_table table, struct pdr_bytes key, size_t value_size)
 {
     CHECK(table > KEYS_STATE && table < KEYS_TABLE_COUNT && key.size <= KEYS_ROW_KEY_MAX);
-    struct row *row = mem_grow(NULL, sizeof *row + 1 + key.size + value_size);
+    size_t size = offsetof(struct row, data) + 1 + key.size + value_size;
+    struct row *row = rows->first == NULL && size <= ROWS_NEAR ? (struct row *)rows->near : mem_grow(NULL, size);
     *row = (struct row){.value_size = (uint32_t)value_size, .key_size = (uint16_t)(1 + key.size)};
     row->data[0] = (uint8_t)table;
     if (key.size > 0) {
@@ -49,7 +50,11 @@ void rows_release(struct rows *rows)
     while (rows->first != NULL) {
         struct row *row = rows->first;
         rows->first = row->next;
-        mem_free(row);
+        if (row != (struct row *)rows->near) {
+            mem_free(row);
+        }
     }
-    *rows = (struct rows){0};
+    rows->last = NULL;
+    rows->count = rows->bytes = 0;
+    rows->has_sessions = false;
 }

@@ -19,12 +19,15 @@ struct row {
     uint8_t data[]; /* table u8, key, value */
 };
 
-/** In the order of the calls; zero is empty. */
+#define ROWS_NEAR 104u
+
+/** In the order of the calls; zero is empty. It may not be copied to live on elsewhere. */
 struct rows {
     struct row *first, *last;
     uint32_t count;
-    uint32_t bytes;    /* keys, with their tables, and values */
-    bool has_sessions; /* some are of KEYS_SESSION */
+    uint32_t bytes;                               /* keys, with their tables, and values */
+    bool has_sessions;                            /* some are of KEYS_SESSION */
+    _Alignas(struct row) uint8_t near[ROWS_NEAR]; /* the first one, if it is small: as a rule there are no more */
 };
 
 /** With the table's byte in front, as in a log entry. */

@@ -6,10 +6,19 @@
 #include "core/shard/session_bytes.h"
 #include "core/shard/session_records.h"
 
-void session_table_init(struct session_table *table, uint32_t shard)
+void session_table_init(struct session_table *table, uint32_t shard, struct session_names *names)
 {
-    *table = (struct session_table){.shard = shard};
-    hash_init(&table->sessions);
+    *table = (struct session_table){.names = names, .shard = shard};
+}
+
+/* For one more. */
+static struct session **with_room(struct session **array, uint32_t count, uint32_t *capacity)
+{
+    if (count < *capacity) {
+        return array;
+    }
+    *capacity = *capacity == 0 ? 8 : *capacity * 2;
+    return mem_grow(array, *capacity * sizeof(struct session *));
 }
 
 /* Whose row in the store is old. */
@@ -19,10 +28,7 @@ static void mark_dirty(struct session_table *table, struct session *session)
     if (session->dirty != 0 || session->over) {
         return;
     }
-    if (table->dirty_count == table->dirty_capacity) {
-        table->dirty_capacity = table->dirty_capacity == 0 ? 8 : table->dirty_capacity * 2;
-        table->dirty = mem_grow(table->dirty, table->dirty_capacity * sizeof *table->dirty);
-    }
+    table->dirty = with_room(table->dirty, table->dirty_count, &table->dirty_capacity);
     table->dirty[table->dirty_count++] = session;
     session->dirty = table->dirty_count;
 }
@@ -39,24 +45,9 @@ static void clean(struct session_table *table, struct session *session)
 
 /* Sessions. */
 
-struct session *session_find(struct session_table *table, const struct session_id *id)
+struct session *session_find(const struct session_table *table, const struct session_id *id)
 {
-    struct hash_node *node = hash_first(&table->sessions, id->random);
-    for (; node != NULL; node = hash_next(node)) {
-        struct session *session = LIST_ITEM(node, struct session, by_id);
-        if (session_id_equal(&session->id, id)) {
-            return session;
-        }
-    }
-    return NULL;
-}
-
-void session_prefetch(const struct session_table *table, const struct session_id *id)
-{
-    const char *node = (const char *)table->sessions.buckets[hash_bucket(&table->sessions, id->random)];
-    for (size_t line = 0; line < sizeof(struct session); line += 64) {
-        __builtin_prefetch(node + line);
-    }
+    return session_names_part(table->names, id, table->shard);
 }
 
 struct session *session_get(struct session_table *table, const struct session_id *id)
@@ -64,11 +55,13 @@ struct session *session_get(struct session_table *table, const struct session_id
     struct session *session = session_find(table, id);
     if (session == NULL) {
         session = mem_new(sizeof *session);
-        session->id = *id;
         session->shard = table->shard;
         list_init(&session->over_node);
         session_records_init(session);
-        hash_insert(&table->sessions, &session->by_id, id->random);
+        session_names_add(table->names, id, session);
+        table->all = with_room(table->all, table->count, &table->capacity);
+        session->place = table->count++;
+        table->all[session->place] = session;
         table->bytes += sizeof *session;
     }
     return session;
@@ -97,7 +90,10 @@ static void forget_if_empty(struct session_table *table, struct session *session
 {
     if (!session->has_part && session->home == NULL && session->count == 0) {
         forget_part(table, session);
-        hash_remove(&table->sessions, &session->by_id);
+        session_names_remove(table->names, session);
+        struct session *last = table->all[--table->count];
+        table->all[session->place] = last;
+        last->place = session->place;
         table->bytes -= sizeof *session;
         mem_free(session);
     }
@@ -127,28 +123,41 @@ void session_close(struct session_table *table, struct session *session)
     forget_if_empty(table, session);
 }
 
-static bool release_session(struct hash_node *node, void *user)
+void session_each(struct session_table *table, void (*each)(struct session *session, void *user), void *user)
+{
+    for (uint32_t i = table->count; i-- > 0;) { /* backwards: the last one takes the place of one that goes */
+        each(table->all[i], user);
+    }
+}
+
+static void release_session(struct session *session, void *user)
 {
     struct session_table *table = user;
-    struct session *session = LIST_ITEM(node, struct session, by_id);
     forget_part(table, session);
-    hash_remove(&table->sessions, node);
+    session_names_remove(table->names, session);
     mem_free(session->home);
     mem_free(session);
-    return true;
 }
 
 void session_table_release(struct session_table *table)
 {
-    hash_each(&table->sessions, release_session, table);
-    hash_release(&table->sessions);
+    session_each(table, release_session, table);
+    mem_free(table->all);
     mem_free(table->dirty);
+    session_table_init(table, table->shard, table->names);
 }
 
 void session_table_move(struct session_table *to, struct session_table *from)
 {
+    struct session_names *names = to->names;
     *to = *from;
-    session_table_init(from, from->shard);
+    to->names = names;
+    for (uint32_t i = 0; i < to->count; i++) {
+        struct session_id id = to->all[i]->name->id;
+        session_names_remove(from->names, to->all[i]);
+        session_names_add(to->names, &id, to->all[i]);
+    }
+    session_table_init(from, from->shard, from->names);
 }
 
 /* The floor. */
@@ -333,10 +342,9 @@ struct undo {
     uint64_t seq;
 };
 
-static bool undo_session(struct hash_node *node, void *user)
+static void undo_session(struct session *session, void *user)
 {
-    struct undo *undo = user;
-    struct session *session = LIST_ITEM(node, struct session, by_id);
+    const struct undo *undo = user;
     size_t before = session->bytes;
     undo_records(session, undo->seq);
     account(undo->table, session, before);
@@ -345,13 +353,12 @@ static bool undo_session(struct hash_node *node, void *user)
     } else {
         forget_if_empty(undo->table, session);
     }
-    return true;
 }
 
 void session_roll_back(struct session_table *table, uint64_t seq)
 {
     struct undo undo = {table, seq};
-    hash_each(&table->sessions, undo_session, &undo);
+    session_each(table, undo_session, &undo);
 }
 
 /* For the store. */

@@ -18,12 +18,12 @@
 
 #include <perdure/status.h>
 
-#include "core/base/hash.h"
 #include "core/base/limits.h"
 #include "core/base/list.h"
 #include "core/base/timerwheel.h"
 #include "core/session_id.h"
 #include "core/shard/rows.h"
+#include "core/shard/session_names.h"
 
 /** Numbers of a session that are not acknowledged span at most so many (R81); the highest raises the floor. */
 #define SESSION_SPAN ((uint64_t)LIMIT_SESSION_SPAN)
@@ -41,15 +41,16 @@ struct session_run {
     struct list waiting; /* struct call */
 };
 
-#define SESSION_OUTCOME_NEAR 16u /* bytes of an outcome that lie in its record: most counters' and flags' */
+#define SESSION_OUTCOME_NEAR 8u /* bytes of an outcome that lie in its record: most counters' and flags' */
+#define SESSION_OUTCOME_MAX ((1u << 30) - 1)
 
 struct session_record {
     uint64_t n;
     uint64_t ended_seq, begun_seq; /* the entries that say so; 0 is one that the store has */
     struct session_run *run;       /* NULL: it does not run */
     uint32_t print;
-    uint32_t size;     /* of the outcome */
-    bool ended, begun; /* begun: it committed a part (R81, "commit before call") */
+    uint32_t size : 30;            /* of the outcome */
+    uint32_t ended : 1, begun : 1; /* begun: it committed a part (R81, "commit before call") */
     union {
         uint8_t near[SESSION_OUTCOME_NEAR];
         uint8_t *far; /* if it is larger */
@@ -67,30 +68,34 @@ struct session_home {
     void *core;
 };
 
-#define SESSION_RECORDS_NEAR 2u /* of a session in a shard, as a rule: the newest, and one not acknowledged yet */
+#define SESSION_RECORDS_NEAR_BITS 1u /* two, as a rule: the newest, and one not acknowledged yet */
 
-/** One session in one shard: as small as may be, for a session may have called every shard, and all that a call needs
- * of it side by side, for by then none of it is in the processor's cache. */
+/** One session in one shard, its part there: as small as may be, for a session may have called every shard; and what a
+ * call needs of it is in front and side by side, for by then none of it is in the processor's cache. */
 struct session {
-    struct hash_node by_id;
-    struct session_id id;
-    uint32_t shard; /* whose table it is in */
-    uint32_t dirty; /* its place in table->dirty, from 1, while the store's row is old; else 0 */
-    uint64_t floor; /* calls below it are done with: they are never run again */
+    struct session_name *name; /* what it is in all shards of the core */
+    uint64_t floor;            /* calls below it are done with: they are never run again */
     uint64_t highest;
-    struct session_record *records; /* [first, first + count) by n; `near`, or the heap's */
-    uint32_t first, count, capacity;
-    bool has_part;             /* it has a row 'P', or will */
-    bool over;                 /* and is to lose it, for the session is */
-    size_t bytes;              /* of the records */
+    struct session_record *records; /* [first, first + count) by n, of 2^bits; `near`, or the heap's */
+    size_t bytes;                   /* of the records */
+    uint32_t first, count;
+    uint32_t shard; /* whose table it is in */
+    uint32_t place; /* in table->all */
+    uint32_t dirty; /* its place in table->dirty, from 1, while the store's row is old; else 0 */
+    uint8_t bits;
+    bool has_part; /* it has a row 'P', or will */
+    bool over;     /* and is to lose it, for the session is */
+    struct session_record near[1u << SESSION_RECORDS_NEAR_BITS];
     struct session_home *home; /* NULL: it is not open, or not here */
     struct list over_node;     /* core->sessions_over */
-    struct session_record near[SESSION_RECORDS_NEAR];
 };
 
+/** Arrays: to join a list would touch a neighbour that is not in the cache either. */
 struct session_table {
-    struct hash sessions;
-    struct session **dirty; /* an array: to join a list would touch a neighbour that is not in the cache either */
+    struct session_names *names; /* of its core */
+    struct session **all;
+    struct session **dirty;
+    uint32_t count, capacity;
     uint32_t dirty_count, dirty_capacity;
     size_t bytes;                    /* of all sessions and records */
     size_t record_bytes;             /* of records alone */
@@ -107,17 +112,19 @@ struct session_row {
     uint8_t value[];
 };
 
-void session_table_init(struct session_table *table, uint32_t shard);
+/** `names` is borrowed, the same for all tables of a thread. */
+void session_table_init(struct session_table *table, uint32_t shard, struct session_names *names);
+/** Empty, and of no use but for session_table_move. */
 void session_table_release(struct session_table *table);
-/** `to` is released, or raw memory; `from` is empty then. */
+/** `to` is released, and keeps its names; `from` is empty then. */
 void session_table_move(struct session_table *to, struct session_table *from);
 
 /** NULL if this shard knows nothing of it. */
-struct session *session_find(struct session_table *table, const struct session_id *id);
-/** Somebody will soon look for it: asks the processor for what it is likely to be. */
-void session_prefetch(const struct session_table *table, const struct session_id *id);
+struct session *session_find(const struct session_table *table, const struct session_id *id);
 /** Makes it at the first call. */
 struct session *session_get(struct session_table *table, const struct session_id *id);
+/** Calls `each` for every session, the newest first. It may make the table forget the one it is given, and no other. */
+void session_each(struct session_table *table, void (*each)(struct session *session, void *user), void *user);
 /** Opens it, if it is not open; and no longer, if it is. A timer that is set must be cancelled first. */
 void session_open(struct session_table *table, struct session *session, uint64_t seq);
 void session_close(struct session_table *table, struct session *session);

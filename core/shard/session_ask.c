@@ -30,19 +30,17 @@ static int compare(const void *a, const void *b)
     return 0;
 }
 
-static bool collect(struct hash_node *node, void *user)
+static void collect(struct session *session, void *user)
 {
     struct session_asking *asking = user;
-    const struct session *session = LIST_ITEM(node, struct session, by_id);
     if (!session->has_part || session->over || session->home != NULL) {
-        return true;
+        return;
     }
     if (asking->count == asking->capacity) {
         asking->capacity = asking->capacity == 0 ? 64 : asking->capacity * 2;
         asking->ids = mem_grow(asking->ids, asking->capacity * sizeof *asking->ids);
     }
-    asking->ids[asking->count++] = session->id;
-    return true;
+    asking->ids[asking->count++] = session->name->id;
 }
 
 static void end(struct core *core)
@@ -155,7 +153,7 @@ static void fire(struct timer *timer)
     struct session_asking *asking = mem_new(sizeof *asking);
     *asking = (struct session_asking){.core = core, .shard = shard->id};
     core->session_asking = asking;
-    hash_each(&shard->sessions.sessions, collect, asking);
+    session_each(&shard->sessions, collect, asking);
     if (asking->count > 0) {
         qsort(asking->ids, asking->count, sizeof *asking->ids, compare);
     }

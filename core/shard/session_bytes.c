@@ -116,7 +116,7 @@ struct session_row *session_bytes_part(const struct session *session, uint64_t s
     }
     struct session_row *row = mem_grow(NULL, sizeof *row + size);
     *row = (struct session_row){.shard = session->shard, .value_size = (uint32_t)size, .key = {KEYS_SESSION}};
-    row_name(row->key + 1, SESSION_ROW_PART, &session->id);
+    row_name(row->key + 1, SESSION_ROW_PART, &session->name->id);
     uint8_t *at = put_head(row->value, session->floor);
     for (uint32_t i = 0; i < session->count; i++) {
         const struct session_record *record = session_record_at(session, i);
@@ -164,7 +164,7 @@ bool session_bytes_next(struct session_results *results, struct session_result *
         return false;
     }
     size_t size = get_le32(at + 13);
-    if (results->rest.size - RESULT_HEAD < size) {
+    if (results->rest.size - RESULT_HEAD < size || size > SESSION_OUTCOME_MAX) {
         return false;
     }
     uint8_t state = at[12];

@@ -144,10 +144,10 @@ static void resume_session(struct core *core, struct shard *shard, struct call *
     struct session_home *home = session->home;
     if (home->holder_core != NULL) {
         struct session_holder holder = {home->holder_node, home->holder_life, home->holder};
-        post(home->holder_core, &(struct notice){.id = session->id, .holder = holder}, taken);
+        post(home->holder_core, &(struct notice){.id = session->name->id, .holder = holder}, taken);
     }
     hold(core, home, call);
-    reply_id(call, &session->id);
+    reply_id(call, &session->name->id);
     lease_finish(call);
 }
 
@@ -310,8 +310,8 @@ static void idle_fired(struct timer *timer)
     }
     struct session_over *over = mem_new(sizeof *over);
     struct rows rows = {0};
-    *over =
-        (struct session_over){.core = core, .shard = shard, .id = home->session->id, .gate = {.open = over_durable}};
+    *over = (struct session_over){
+        .core = core, .shard = shard, .id = home->session->name->id, .gate = {.open = over_durable}};
     session_delete_home(&rows, &over->id);
     CHECK(commit_gate(shard, &over->gate, commit_rows(core, shard, NULL, NULL, &rows)));
 }
@@ -334,7 +334,7 @@ void sessions_drop(struct timer *timer)
             list_push_back(&core->sessions_over, &session->over_node);
             continue;
         }
-        session_delete_part(&rows, &session->id);
+        session_delete_part(&rows, &session->name->id);
         commit_rows(core, core->shards[session->shard], NULL, NULL, &rows); /* which takes it off the list */
     }
     begin_drops(core, 1);
@@ -342,10 +342,9 @@ void sessions_drop(struct timer *timer)
 
 /* Start. */
 
-static bool start_session(struct hash_node *node, void *user)
+static void start_session(struct session *session, void *user)
 {
     struct core *core = user;
-    struct session *session = LIST_ITEM(node, struct session, by_id);
     if (session->home != NULL) {
         uint64_t idle_ms = core->limits.session_idle_ms;
         begin_idle_after(core, session->home,
@@ -357,12 +356,11 @@ static bool start_session(struct hash_node *node, void *user)
         session_is_over(&core->shards[session->shard]->sessions, session);
         list_push_back(&core->sessions_over, &session->over_node);
     }
-    return true;
 }
 
 void sessions_open(struct core *core, struct shard *shard)
 {
-    hash_each(&shard->sessions.sessions, start_session, core);
+    session_each(&shard->sessions, start_session, core);
     core->session_homes += shard->sessions.homes;
     sessions_account(core, shard);
     begin_drops(core, 1);

@@ -27,7 +27,7 @@ static void end_record(struct session *session, struct session_record *record)
 void session_records_init(struct session *session)
 {
     session->records = session->near;
-    session->capacity = SESSION_RECORDS_NEAR;
+    session->bits = SESSION_RECORDS_NEAR_BITS;
     session->first = session->count = 0;
 }
 
@@ -76,24 +76,23 @@ struct session_record *session_record(const struct session *session, uint64_t n)
 
 static void grow(struct session *session)
 {
-    uint32_t capacity = session->capacity * 2;
-    struct session_record *records = mem_grow(NULL, capacity * sizeof *records);
+    struct session_record *records = mem_grow(NULL, (2u << session->bits) * sizeof *records);
     memcpy(records, session_record_at(session, 0), session->count * sizeof *records);
     if (session->records != session->near) {
         mem_free(session->records);
     }
     session->records = records;
-    session->capacity = capacity;
+    session->bits++;
     session->first = 0;
 }
 
 /* One more fits at the end. What the front has given up is used again, once it is half of it all. */
 static void make_room(struct session *session)
 {
-    if (session->first + session->count < session->capacity) {
+    if (session->first + session->count < 1u << session->bits) {
         return;
     }
-    if (session->first < session->capacity / 2) {
+    if (session->first < 1u << session->bits >> 1) {
         grow(session);
     } else {
         memmove(session->records, session_record_at(session, 0), session->count * sizeof *session->records);
@@ -118,6 +117,7 @@ struct session_record *session_records_get(struct session *session, uint64_t n, 
 
 void session_records_set(struct session *session, struct session_record *record, struct pdr_bytes outcome)
 {
+    CHECK(outcome.size <= SESSION_OUTCOME_MAX);
     session->bytes -= charge(record);
     if (record->size > SESSION_OUTCOME_NEAR) {
         mem_free(record->outcome.far);
@@ -129,7 +129,7 @@ void session_records_set(struct session *session, struct session_record *record,
     if (outcome.size > 0) {
         memcpy(at, outcome.data, outcome.size);
     }
-    record->size = (uint32_t)outcome.size;
+    record->size = (uint32_t)outcome.size & SESSION_OUTCOME_MAX;
     session->bytes += charge(record);
 }
 

@@ -13,7 +13,9 @@
 void sessions_account(struct core *core, struct shard *shard)
 {
     struct session_table *table = &shard->sessions;
-    core->memory_used += table->bytes - table->charged;
+    struct session_names *names = &core->session_names;
+    core->memory_used += table->bytes - table->charged + names->bytes - names->charged;
+    names->charged = names->bytes;
     core->session_bytes += table->record_bytes - table->charged_records;
     table->charged = table->bytes;
     table->charged_records = table->record_bytes;
@@ -134,9 +136,18 @@ static bool has_room(struct core *core, const struct session *session, struct ca
                   "too many answers are kept for retries (limit session_bytes): acknowledge some (\"ack_below\")");
 }
 
+void sessions_expect(struct core *core, const struct call *call)
+{
+    const char *shard = (const char *)core->shards[call->shard];
+    session_names_prefetch(&core->session_names, &call->session.id, call->shard);
+    for (size_t line = 0; shard != NULL && line < sizeof(struct shard); line += 64) {
+        __builtin_prefetch(shard + line, 1);
+    }
+}
+
 bool sessions_admit(struct core *core, struct shard *shard, struct call *call, enum pdr_durability durability)
 {
-    struct session *session = session_find(&shard->sessions, &call->session.id);
+    struct session *session = session_names_part(&core->session_names, &call->session.id, call->shard);
     struct session_record *record = session != NULL ? session_record(session, call->session.n) : NULL;
     uint64_t floor = session != NULL ? session_floor(session, call->session.ack_below) : call->session.ack_below;
     if (call->session.n < floor && !MUTATION(72)) {
@@ -231,10 +242,9 @@ struct closing {
     struct list copies;
 };
 
-static bool close_session(struct hash_node *node, void *user)
+static void close_session(struct session *session, void *user)
 {
     struct closing *closing = user;
-    struct session *session = LIST_ITEM(node, struct session, by_id);
     if (session->home != NULL) {
         timer_cancel(&closing->core->wheel, &session->home->idle);
     }
@@ -245,7 +255,6 @@ static bool close_session(struct hash_node *node, void *user)
             list_splice(&closing->copies, &run->waiting);
         }
     }
-    return true;
 }
 
 void sessions_close(struct core *core, struct shard *shard)
@@ -253,7 +262,7 @@ void sessions_close(struct core *core, struct shard *shard)
     struct closing closing = {.core = core};
     struct list *node;
     list_init(&closing.copies);
-    hash_each(&shard->sessions.sessions, close_session, &closing);
+    session_each(&shard->sessions, close_session, &closing);
     while ((node = list_pop(&closing.copies)) != NULL) {
         struct call *call = LIST_ITEM(node, struct call, node);
         timer_cancel(&core->wheel, &call->timer);
@@ -266,28 +275,28 @@ void sessions_forget(struct core *core, struct shard *shard)
 {
     struct closing closing = {.core = core};
     list_init(&closing.copies);
-    hash_each(&shard->sessions.sessions, close_session, &closing); /* turns that ended since may have set timers */
+    session_each(&shard->sessions, close_session, &closing); /* turns that ended since may have set timers */
     CHECK(list_empty(&closing.copies));
     core->session_homes -= shard->sessions.homes;
     core->memory_used -= shard->sessions.charged;
     core->session_bytes -= shard->sessions.charged_records;
     session_table_release(&shard->sessions);
-    session_table_init(&shard->sessions, shard->id);
+    sessions_account(core, shard);
 }
 
 /* The tables of a core. */
 
 void sessions_init(struct core *core)
 {
+    session_names_init(&core->session_names);
     list_init(&core->sessions_over);
     timer_init(&core->session_timer, sessions_drop);
     core->session_secret = rng_next(&core->rng);
 }
 
-static bool discard_waiting(struct hash_node *node, void *user)
+static void discard_waiting(struct session *session, void *user)
 {
     struct core *core = user;
-    struct session *session = LIST_ITEM(node, struct session, by_id);
     if (session->home != NULL) {
         timer_cancel(&core->wheel, &session->home->idle);
     }
@@ -300,7 +309,6 @@ static bool discard_waiting(struct hash_node *node, void *user)
             call_discard(call);
         }
     }
-    return true;
 }
 
 void sessions_free(struct core *core)
@@ -308,7 +316,7 @@ void sessions_free(struct core *core)
     sessions_ask_free(core);
     for (uint32_t id = 0; id < core->shard_count; id++) {
         if (core->shards[id] != NULL) {
-            hash_each(&core->shards[id]->sessions.sessions, discard_waiting, core);
+            session_each(&core->shards[id]->sessions, discard_waiting, core);
         }
     }
     for (uint32_t id = 0; id < core->shard_count; id++) { /* no timer has a neighbour any more */
@@ -316,4 +324,8 @@ void sessions_free(struct core *core)
             session_table_release(&core->shards[id]->sessions);
         }
     }
+    if (core->directory != NULL) {
+        session_table_release(&core->directory->sessions);
+    }
+    session_names_release(&core->session_names);
 }

@@ -23,6 +23,8 @@ void sessions_free(struct core *core);
 
 /* A call under a session that is about to run and write. */
 
+/** It has come, and will run soon: what it needs of its session is asked for, lest it wait for that then. */
+void sessions_expect(struct core *core, const struct call *call);
 /** False: the call was answered from the record or refused, or waits for its first copy. `durability` is the turn's. */
 bool sessions_admit(struct core *core, struct shard *shard, struct call *call, enum pdr_durability durability);
 /** Puts the turn's outcome, `status` and its call's reply or the turn's error, among its rows: it will be in the same

@@ -32,12 +32,14 @@ static void check_order(const struct session *session)
 
 static void check_again(struct session_table *table, const struct session *session)
 {
+    struct session_names names;
     struct session_table again;
     struct session_row *row = session_save(table, UINT64_MAX);
     if (row == NULL) {
         return; /* an 'P': the store has it */
     }
-    session_table_init(&again, 0);
+    session_names_init(&names);
+    session_table_init(&again, 0, &names);
     FUZZ_CHECK(session_note(&again, pdr_bytes(row->key + 1, SESSION_KEY_SIZE), pdr_bytes(row->value, row->value_size),
                             false, 0) == PDR_OK);
     const struct session *copy = session_find(&again, &id);
@@ -50,10 +52,12 @@ static void check_again(struct session_table *table, const struct session *sessi
     }
     session_rows_free(row);
     session_table_release(&again);
+    session_names_release(&names);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct session_names names;
     struct session_table table;
     uint8_t name[SESSION_KEY_SIZE];
     if (size == 0) {
@@ -61,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     bool deletes = data[0] == 'D';
     uint8_t *copy = fuzz_copy(data + 1, size - 1);
-    session_table_init(&table, 0);
+    session_names_init(&names);
+    session_table_init(&table, 0, &names);
     enum pdr_status status =
         session_note(&table, name_of(name, deletes ? 'P' : data[0]), pdr_bytes(copy, size - 1), deletes, 1);
     FUZZ_CHECK(status == PDR_OK || status == PDR_INVALID);
@@ -72,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     session_roll_back(&table, 0);
     session_table_release(&table);
+    session_names_release(&names);
     free(copy);
     return 0;
 }

@@ -331,10 +331,9 @@ static void put_log(pdr_writer *out, const struct inspected *actor)
     put_uint(out, "shard_applied_seq", actor->shard->applied_seq);
 }
 
-static bool count_results(struct hash_node *node, void *user)
+static void count_results(struct session *session, void *user)
 {
-    *(uint64_t *)user += LIST_ITEM(node, struct session, by_id)->count;
-    return true;
+    *(uint64_t *)user += session->count;
 }
 
 /* Answers that are kept for retries, of the actor's shard: a record does not name its actor. */
@@ -342,10 +341,10 @@ static void put_sessions(pdr_writer *out, const struct inspected *actor)
 {
     struct session_table *table = &actor->core->shards[actor->shard->id]->sessions;
     uint64_t results = 0;
-    hash_each(&table->sessions, count_results, &results);
+    session_each(table, count_results, &results);
     pdr_write_cstr(out, "sessions_of_shard");
     pdr_write_map(out, 3);
-    put_uint(out, "known", hash_count(&table->sessions));
+    put_uint(out, "known", table->count);
     put_uint(out, "results", results);
     put_uint(out, "bytes", table->bytes);
 }

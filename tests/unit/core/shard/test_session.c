@@ -9,6 +9,22 @@
 
 static const struct session_id id_a = {7, 3, 41, 0x1234567890abcdefull}, id_b = {7, 3, 42, 0x1234567890abcdefull};
 
+static void table_open(struct session_table *table, uint32_t shard)
+{
+    struct session_names *names = mem_new(sizeof *names);
+    session_names_init(names);
+    session_table_init(table, shard, names);
+}
+
+static void table_close(struct session_table *table)
+{
+    struct session_names *names = table->names;
+    session_table_release(table);
+    EXPECT_INT(names->bytes, 0);
+    session_names_release(names);
+    mem_free(names);
+}
+
 static struct call_session call_of(const struct session_id *id, uint64_t n, uint64_t ack_below)
 {
     return (struct call_session){.on = true, .id = *id, .n = n, .ack_below = ack_below, .print = (uint32_t)n * 3};
@@ -59,7 +75,7 @@ static bool replies(struct session_table *table, uint64_t n, const char *reply)
 TEST(a_result_is_found_by_session_and_number)
 {
     struct session_table table;
-    session_table_init(&table, 5);
+    table_open(&table, 5);
     end(&table, &id_a, 2, 0, "two", 10);
     end(&table, &id_a, 1, 0, "one", 11);
     end(&table, &id_b, 1, 0, "other", 12);
@@ -68,7 +84,7 @@ TEST(a_result_is_found_by_session_and_number)
     EXPECT_INT(record(&table, &id_a, 2)->ended_seq, 10);
     EXPECT_INT(record(&table, &id_a, 2)->print, 6);
     EXPECT_INT(session_find(&table, &id_a)->shard, 5);
-    session_table_release(&table);
+    table_close(&table);
 }
 
 TEST(a_failure_is_kept_in_its_words)
@@ -77,13 +93,13 @@ TEST(a_failure_is_kept_in_its_words)
     struct rows rows = {0};
     struct call_session call = call_of(&id_a, 1, 0);
     struct session_outcome outcome = {.code = pdr_str("too_poor"), .text = pdr_str("5 is more than 4")};
-    session_table_init(&table, 0);
+    table_open(&table, 0);
     session_put_result(&rows, &call, &outcome);
     commit(&table, &rows, 1);
     struct session_outcome kept = session_record_outcome(record(&table, &id_a, 1));
     EXPECT(pdr_bytes_equal(kept.code, outcome.code) && pdr_bytes_equal(kept.text, outcome.text));
     EXPECT_INT(kept.reply.size, 0);
-    session_table_release(&table);
+    table_close(&table);
 }
 
 TEST(large_replies_are_kept_whole)
@@ -92,20 +108,20 @@ TEST(large_replies_are_kept_whole)
     char *large = malloc(100001);
     memset(large, 'x', 100000);
     large[100000] = 0;
-    session_table_init(&table, 0);
+    table_open(&table, 0);
     end(&table, &id_a, 1, 0, large, 1);
     EXPECT(replies(&table, 1, large));
     EXPECT(table.bytes > 100000);
     end(&table, &id_a, 2, 2, "", 2);
     EXPECT(table.bytes < 1000); /* acknowledged: gone */
     free(large);
-    session_table_release(&table);
+    table_close(&table);
 }
 
 TEST(the_floor_rises_by_acknowledgement_and_span)
 {
     struct session_table table;
-    session_table_init(&table, 0);
+    table_open(&table, 0);
     for (uint64_t n = 1; n <= 10; n++) {
         end(&table, &id_a, n, 0, "r", n);
     }
@@ -127,14 +143,14 @@ TEST(the_floor_rises_by_acknowledgement_and_span)
     end(&table, &id_a, UINT64_MAX, 0, "r", 15);
     EXPECT(session->floor == UINT64_MAX - (SESSION_SPAN - 1));
     EXPECT_INT(session->count, 1);
-    session_table_release(&table);
+    table_close(&table);
 }
 
 TEST(what_runs_is_kept_and_forgotten_when_nothing_came_of_it)
 {
     struct session_table table;
     struct list waiting, node;
-    session_table_init(&table, 0);
+    table_open(&table, 0);
     struct call_session call = call_of(&id_a, 1, 0);
     list_init(&waiting);
     session_run_begin(&table, session_get(&table, &id_a), &call);
@@ -152,13 +168,13 @@ TEST(what_runs_is_kept_and_forgotten_when_nothing_came_of_it)
     session_run_end(&table, session_find(&table, &id_a), 1, &waiting);
     EXPECT(replies(&table, 1, "one"));
     EXPECT(record(&table, &id_a, 1)->run == NULL);
-    session_table_release(&table);
+    table_close(&table);
 }
 
 TEST(undone_entries_take_their_results_along)
 {
     struct session_table table;
-    session_table_init(&table, 0);
+    table_open(&table, 0);
     end(&table, &id_a, 1, 0, "one", 10);
     begin(&table, 2, 11);
     end(&table, &id_a, 2, 0, "two", 12);
@@ -173,14 +189,14 @@ TEST(undone_entries_take_their_results_along)
     EXPECT(replies(&table, 2, "again"));
     session_roll_back(&table, 0);
     EXPECT_INT(session_find(&table, &id_a)->count, 0);
-    session_table_release(&table);
+    table_close(&table);
 }
 
 TEST(homes_open_and_end)
 {
     struct session_table table;
     struct rows rows = {0};
-    session_table_init(&table, 7);
+    table_open(&table, 7);
     session_put_home(&rows, &id_a);
     commit(&table, &rows, 41);
     session_put_home(&rows, &id_b);
@@ -199,7 +215,7 @@ TEST(homes_open_and_end)
     commit(&table, &rows, 44);
     EXPECT(session_find(&table, &id_a) == NULL);
     EXPECT_INT(table.bytes, 0);
-    session_table_release(&table);
+    table_close(&table);
 }
 
 /* Takes the rows as recovery does. */
@@ -216,8 +232,8 @@ static void load(struct session_table *table, struct session_row *rows)
 TEST(the_stores_row_is_as_of_an_entry)
 {
     struct session_table table, loaded;
-    session_table_init(&table, 3);
-    session_table_init(&loaded, 3);
+    table_open(&table, 3);
+    table_open(&loaded, 3);
     EXPECT(session_save(&table, 100) == NULL);
     end(&table, &id_a, 1, 0, "one", 10);
     begin(&table, 2, 11);
@@ -239,8 +255,8 @@ TEST(the_stores_row_is_as_of_an_entry)
     session_rows_free(rows);
     EXPECT(replies(&loaded, 2, "two") && replies(&loaded, 3, "three"));
     EXPECT(session_save(&table, 13) == NULL);
-    session_table_release(&table);
-    session_table_release(&loaded);
+    table_close(&table);
+    table_close(&loaded);
 }
 
 /* A log that is read on top of the store's row gives what the first life had. */
@@ -250,8 +266,8 @@ TEST(row_and_log_make_the_same_table)
     rng_seed(&rng, test_seed());
     for (int round = 0; round < 50; round++) {
         struct session_table one, two;
-        session_table_init(&one, 0);
-        session_table_init(&two, 0);
+        table_open(&one, 0);
+        table_open(&two, 0);
         uint64_t cut = rng_below(&rng, 60), ack = 0, seq;
         for (seq = 1; seq <= 60; seq++) {
             uint64_t n = ack + rng_below(&rng, 30);
@@ -285,23 +301,25 @@ TEST(row_and_log_make_the_same_table)
             EXPECT_INT(session_record_at(a, i)->ended, session_record_at(b, i)->ended);
             EXPECT(i == 0 || session_record_at(a, i - 1)->n < session_record_at(a, i)->n);
         }
-        session_table_release(&one);
-        session_table_release(&two);
+        table_close(&one);
+        table_close(&two);
     }
 }
 
 TEST(a_moved_table_is_whole)
 {
     struct session_table from, to;
-    session_table_init(&from, 1);
+    table_open(&from, 1);
+    table_open(&to, 1);
     end(&from, &id_a, 1, 0, "one", 10);
+    session_table_release(&to);
     session_table_move(&to, &from);
     EXPECT(replies(&to, 1, "one") && !replies(&from, 1, "one"));
     struct session_row *rows = session_save(&to, 10);
     EXPECT(rows != NULL && session_save(&from, 10) == NULL);
     session_rows_free(rows);
-    session_table_release(&from);
-    session_table_release(&to);
+    table_close(&from);
+    table_close(&to);
 }
 
 TEST(bytes_that_nobody_wrote)
@@ -309,25 +327,25 @@ TEST(bytes_that_nobody_wrote)
     struct rng rng;
     struct session_table table;
     rng_seed(&rng, test_seed());
-    session_table_init(&table, 0);
+    table_open(&table, 0);
     end(&table, &id_a, 1, 0, "one", 1);
     end(&table, &id_a, 2, 0, "two", 2);
     struct session_row *row = session_save(&table, 2);
     struct pdr_bytes key = pdr_bytes(row->key + 1, SESSION_KEY_SIZE);
     for (uint32_t size = 0; size < row->value_size; size++) {
         struct session_table other;
-        session_table_init(&other, 0);
+        table_open(&other, 0);
         uint8_t *copy = malloc(size + 1);
         memcpy(copy, row->value, size);
         enum pdr_status status = session_note(&other, key, pdr_bytes(copy, size), false, 0);
         EXPECT(status == PDR_INVALID || session_find(&other, &id_a)->count < 2); /* cut between two results */
         free(copy);
-        session_table_release(&other);
+        table_close(&other);
     }
     for (int i = 0; i < 20000; i++) {
         struct session_table other;
         uint8_t name[SESSION_KEY_SIZE + 1];
-        session_table_init(&other, 0);
+        table_open(&other, 0);
         memcpy(name, key.data, SESSION_KEY_SIZE);
         name[0] = (uint8_t) "HPRx"[rng_below(&rng, 4)];
         uint8_t *copy = malloc(row->value_size);
@@ -341,10 +359,10 @@ TEST(bytes_that_nobody_wrote)
                                               rng_below(&rng, 5) == 0, rng_below(&rng, 3));
         EXPECT(status == PDR_OK || status == PDR_INVALID);
         free(copy);
-        session_table_release(&other);
+        table_close(&other);
     }
     session_rows_free(row);
-    session_table_release(&table);
+    table_close(&table);
 }
 
 TEST(an_id_is_its_bytes)
