@@ -69,6 +69,13 @@ static const struct cluster_group *group_of(const struct leader *l, uint32_t sha
     return NULL;
 }
 
+/* Of the default group of a cluster that was founded on data: the founder has it, and nobody else. */
+static bool is_at_home(const struct leader *l, uint32_t shard)
+{
+    const struct cluster_group *group = cluster_rows_info(leader_rows(l))->home != 0 ? group_of(l, shard) : NULL;
+    return group != NULL && group->first == 0;
+}
+
 static bool may_hold(const struct leader *l, uint64_t node)
 {
     const struct cluster_member *member = cluster_rows_member(leader_rows(l), node);
@@ -115,13 +122,6 @@ void leader_placement_answered(struct leader *l, enum errand_kind kind, bool don
 static bool is_empty(const struct leader *l, uint32_t shard)
 {
     return !l->is_proposed[shard] && cluster_rows_shard(leader_rows(l), shard) == NULL;
-}
-
-/* Of the default group of a cluster that was founded on data: the founder has it, and nobody else. */
-static bool is_at_home(const struct leader *l, uint32_t shard)
-{
-    const struct cluster_group *group = group_of(l, shard);
-    return cluster_rows_info(leader_rows(l))->home != 0 && group != NULL && group->first == 0;
 }
 
 /* False: too much is under way. */
