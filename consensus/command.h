@@ -22,11 +22,13 @@
     F(S, U8,     voters,      5)                                                                                       \
     F(S, U64,    home,        UINT64_MAX)                                                                              \
     F(S, U64,    epochs,      UINT64_MAX)
-/** All of them. `replicas` and `min_isr` are those of groups to come. `paused`: nothing is rebalanced. */
+/** All of them. `replicas` and `min_isr` are those of groups to come. */
 #define COMMAND_SETTINGS_FIELDS(F, S)                                                                                  \
     F(S, U8,     replicas,    LIMIT_COPIES_MAX)                                                                        \
     F(S, U8,     min_isr,     LIMIT_COPIES_MAX)                                                                        \
-    F(S, U8,     voters,      5)                                                                                       \
+    F(S, U8,     voters,      5)
+/** Whether shards are moved for balance. A command of its own, so that it and SETTINGS do not undo each other. */
+#define COMMAND_PAUSE_FIELDS(F, S)                                                                                     \
     F(S, BOOL,   paused,      1)
 #define COMMAND_FORMAT_FIELDS(F, S)                                                                                    \
     F(S, U32,    format,      UINT32_MAX)
@@ -136,6 +138,7 @@
     X(6,  1, DRAIN,    drain)                                                                                          \
     X(7,  1, ROLE,     role)                                                                                           \
     X(8,  1, EXPEL,    expel)                                                                                          \
+    X(9,  1, PAUSE,    pause)                                                                                          \
     X(10, 1, GROUP,    group)                                                                                          \
     X(11, 1, REGROUP,  regroup)                                                                                        \
     X(12, 1, PIN,      pin)                                                                                            \

@@ -19,6 +19,11 @@ static const struct {
 #define CODE_OF(name, status, text) [DIRECTORY_##name] = {PDR_##status, text},
     DIRECTORY_CODE_TABLE(CODE_OF)};
 
+enum pdr_status directory_code_status(enum directory_code code)
+{
+    return codes[code].status;
+}
+
 struct directory *directory_new(void)
 {
     struct directory *d = mem_new(sizeof *d);

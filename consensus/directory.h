@@ -58,6 +58,9 @@ enum directory_code {
 };
 /* clang-format on */
 
+/** What the code comes to for a caller. */
+enum pdr_status directory_code_status(enum directory_code code);
+
 /** How a command ended. All of it is the directory's, valid until the next command. */
 struct directory_result {
     enum directory_code code;

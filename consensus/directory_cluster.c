@@ -67,6 +67,16 @@ enum directory_code directory_apply_settings(struct directory *d, const struct c
     next.replicas = command->replicas;
     next.min_isr = command->min_isr;
     next.voters = command->voters;
+    put_info(d, &next);
+    return DIRECTORY_DONE;
+}
+
+enum directory_code directory_apply_pause(struct directory *d, const struct command_pause *command)
+{
+    struct cluster_info next = *cluster_rows_info(&d->rows);
+    if (next.paused == command->paused) {
+        return DIRECTORY_ALREADY;
+    }
     next.paused = command->paused;
     put_info(d, &next);
     return DIRECTORY_DONE;

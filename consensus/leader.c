@@ -61,9 +61,11 @@ static void proposal_over(void *user, const struct server_answer *answer)
         if (errand->taken) {
             lease_grantor_taken(&l->grantor, errand->about);
         }
-        if (errand->kind == ERRAND_PROMOTE || errand->kind == ERRAND_ASSIGN) {
+        if (errand_has_shard(errand->kind)) {
             l->is_proposed[errand->shard] = false;
         }
+        bool is_done = answer->outcome == LETTER_DONE && answer->result->status == PDR_OK;
+        leader_placement_answered(l, errand->kind, is_done);
         if (answer->outcome == LETTER_DONE && answer->result->status != PDR_OK) {
             LOG_DEBUG("directory.refused", "command=%s why=\"%s\"", command_name(answer->result->command),
                       answer->result->text);
@@ -264,6 +266,8 @@ void leader_applied(struct leader *l, const struct directory_result *result)
 {
     for (uint32_t i = 0; i < result->changed_count; i++) {
         const struct entry *entry = &result->changed[i]->entry;
+        l->plan.moves_stale = true;
+        l->plan.homes_stale = l->plan.homes_stale || entry->kind != ROW_SHARD;
         if (entry->kind == ROW_MEMBER) {
             note_member(l, &entry->member);
             if (result->command == COMMAND_LEAVE) {
@@ -328,6 +332,7 @@ void leader_tick(struct leader *l)
     pump_leases(l);
     look_for_dead(l);
     leader_shards_tick(l);
+    leader_placement_tick(l);
     leader_roles_tick(l);
     send_hash(l, now_ns);
     send_news(l);
@@ -336,10 +341,16 @@ void leader_tick(struct leader *l)
 struct leader *leader_new(const struct leader_options *options)
 {
     struct leader *l = mem_new(sizeof *l);
-    *l = (struct leader){.options = *options, .look_at_all = true, .scan_again = true};
+    *l = (struct leader){.options = *options,
+                         .look_at_all = true,
+                         .scan_again = true,
+                         .plan = {.moves_stale = true, .homes_stale = true}};
     struct leader_settings *settings = &l->options.settings;
     settings->repair_ms = settings->repair_ms == 0 ? 30000 : settings->repair_ms;
     settings->proposals = settings->proposals == 0 ? 512 : settings->proposals;
+    settings->away_ms = settings->away_ms == 0 ? 300000 : settings->away_ms;
+    settings->moves_total = settings->moves_total == 0 ? 64 : settings->moves_total;
+    settings->moves_per_node = settings->moves_per_node == 0 ? 8 : settings->moves_per_node;
     list_init(&l->errands);
     lease_grantor_init(&l->grantor, leader_now(l));
     const struct row_list *members = &leader_rows(l)->of[ROW_MEMBER];
@@ -357,6 +368,7 @@ void leader_free(struct leader *l)
     }
     list_splice(l->options.orphans, &l->errands);
     lease_grantor_release(&l->grantor);
+    leader_placement_release(l);
     mem_free(l->is_proposed);
     mem_free(l->is_waiting);
     mem_free(l->waiting);

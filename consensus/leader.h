@@ -1,5 +1,5 @@
 /* consensus/leader.h: what the directory's leader does besides deciding: it lets nodes hold leases, notices who is
- * gone, promotes, gives empty shards their first home, and repairs Raft's own group.
+ * gone, promotes, gives empty shards their first home, says where the others ought to be, and repairs Raft's own group.
  *
  * One is made when a server is ready, and thrown away when it leads no more. It proposes, and looks at what was
  * applied: a proposal whose answer does not come is made again from the rows as they are then, so nothing has to be
@@ -15,9 +15,12 @@ struct leader;
 
 /** Zero: the default. */
 struct leader_settings {
-    uint64_t repair_ms; /* 30,000: a server that is down for so long is replaced */
-    uint32_t proposals; /* 512: under way at a time */
-    uint8_t copies_max; /* of a shard: what the nodes can carry out. 0: as many as the group wants */
+    uint64_t repair_ms;                   /* 30,000: a server that is down for so long is replaced */
+    uint32_t proposals;                   /* 512: under way at a time */
+    uint8_t copies_max;                   /* of a shard: what the nodes can carry out. 0: as many as the group wants */
+    bool moves;                           /* shards are moved: primaries carry out what targets say */
+    uint64_t away_ms;                     /* 300,000: what a node had that is down for so long is made anew elsewhere */
+    uint32_t moves_total, moves_per_node; /* 64, 8: under way at a time */
 };
 
 struct leader_options {

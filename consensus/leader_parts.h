@@ -4,12 +4,23 @@
 
 #include "consensus/leader.h"
 #include "consensus/lease_grantor.h"
+#include "consensus/placement.h"
 
 #define LEADER_NEWS_MAX 64u
 
 /** A member that is down, as the leader sees it. */
 struct leader_down {
     uint64_t node, since_ns;
+};
+
+/** leader_placement.c: when to plan, and what is left of the last plan of first homes. */
+struct leader_plan {
+    bool moves_stale, homes_stale; /* something has changed that a plan goes by */
+    uint64_t moves_ns, homes_ns;   /* when it was last planned */
+    struct placement_move *homes;
+    uint32_t home_count, home_next;
+    uint32_t assigning, changing; /* ASSIGNs, and TARGETS and MIN_ISRs, that have no answer yet */
+    uint64_t complaints;          /* hash of the last plan's: each is told once */
 };
 
 struct leader {
@@ -28,6 +39,8 @@ struct leader {
     bool scan_again;     /* something has changed since those that wait were looked at ... */
     uint64_t scanned_ns; /* ... then */
 
+    struct leader_plan plan;
+
     struct leader_down *down; /* in order of their ids */
     uint32_t down_count, down_capacity;
     uint64_t roles_ns; /* when Raft's group was last looked at */
@@ -39,7 +52,21 @@ struct leader {
 };
 
 /** What an errand is about, for what follows from its answer. */
-enum errand_kind { ERRAND_ROUND, ERRAND_ALIVE, ERRAND_DOWN, ERRAND_PROMOTE, ERRAND_ASSIGN, ERRAND_ROLE };
+enum errand_kind {
+    ERRAND_ROUND,
+    ERRAND_ALIVE,
+    ERRAND_DOWN,
+    ERRAND_PROMOTE,
+    ERRAND_ASSIGN,
+    ERRAND_SHARD, /* TARGETS, MIN_ISR */
+    ERRAND_ROLE,
+};
+
+/** About one shard, which is_proposed tells of. */
+static inline bool errand_has_shard(enum errand_kind kind)
+{
+    return kind == ERRAND_PROMOTE || kind == ERRAND_ASSIGN || kind == ERRAND_SHARD;
+}
 
 struct errand {
     struct list node;
@@ -63,10 +90,20 @@ static inline uint64_t leader_now(const struct leader *l)
 bool leader_propose(struct leader *l, const struct command *command, enum errand_kind kind, uint64_t about,
                     uint32_t shard, bool taken);
 
-/** leader_shards.c: promotions and first homes. */
+/** leader_shards.c: promotions, and who waits for a home. */
 void leader_shards_tick(struct leader *l);
+/** A command about one shard; as leader_propose. */
+bool leader_shards_propose(struct leader *l, const struct command *command, enum errand_kind kind, uint64_t about,
+                           bool taken);
 /** The shard's row is another. */
 void leader_shards_changed(struct leader *l, const struct cluster_shard *shard);
+/** leader_placement.c: where shards ought to be. */
+void leader_placement_tick(struct leader *l);
+/** First homes for those that wait. False: too much is under way. */
+bool leader_placement_homes(struct leader *l);
+/** A proposal of whatever kind was answered. `done`: it was applied, and not refused. */
+void leader_placement_answered(struct leader *l, enum errand_kind kind, bool done);
+void leader_placement_release(struct leader *l);
 /** leader_roles.c: Raft's group. */
 void leader_roles_tick(struct leader *l);
 /** Since when the member is down; 0: it is not, as far as this leader saw. */

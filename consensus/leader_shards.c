@@ -1,4 +1,4 @@
-/* consensus/leader_shards.c: shards whose primary is gone get another, and empty ones their first. */
+/* consensus/leader_shards.c: shards whose primary is gone get another; who has no home yet waits here for one. */
 #include "consensus/leader_parts.h"
 
 #include "core/base/check.h"
@@ -17,7 +17,8 @@ static void make_room(struct leader *l, uint32_t shards)
     }
 }
 
-static bool propose(struct leader *l, const struct command *command, enum errand_kind kind, uint64_t about, bool taken)
+bool leader_shards_propose(struct leader *l, const struct command *command, enum errand_kind kind, uint64_t about,
+                           bool taken)
 {
     uint32_t shard = command->cas.shard;
     l->is_proposed[shard] = true; /* the answer may come before leader_propose returns */
@@ -64,86 +65,11 @@ static bool promote(struct leader *l, const struct cluster_shard *shard)
         return true; /* a later look will find more */
     }
     struct command command = {.kind = COMMAND_PROMOTE, .promote = {shard->shard, shard->cv, heir}};
-    if (propose(l, &command, ERRAND_PROMOTE, shard->primary, true)) {
+    if (leader_shards_propose(l, &command, ERRAND_PROMOTE, shard->primary, true)) {
         return true;
     }
     lease_grantor_taken(&l->grantor, shard->primary);
     return false;
-}
-
-/* First homes. */
-
-static bool has_labels(const struct cluster_member *member, const struct cluster_group *group)
-{
-    struct pdr_bytes rest = pairs_items(group->labels), value;
-    struct pair wanted;
-    if (group->node != 0 && group->node != member->node) {
-        return false;
-    }
-    while (pairs_next(&rest, &wanted)) {
-        if (!pairs_get(member->labels, wanted.key, &value) || !pdr_bytes_equal(value, wanted.value)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool may_hold(const struct cluster_member *member, const struct cluster_group *group)
-{
-    return member->state == MEMBER_UP && !member->draining && has_labels(member, group);
-}
-
-/* Those that may hold a shard of the group, in order of their ids: shards go around them. */
-static uint32_t homes(const struct leader *l, const struct cluster_group *group, uint64_t *out, uint32_t max)
-{
-    const struct row_list *members = &leader_rows(l)->of[ROW_MEMBER];
-    uint64_t home = cluster_rows_info(leader_rows(l))->home;
-    uint32_t count = 0;
-    if (home != 0 && group->first == 0) { /* the default group's data is there already */
-        *out = home;
-        return is_up(l, home) ? 1 : 0;
-    }
-    for (uint32_t i = 0; i < members->count && count < max; i++) {
-        if (may_hold(&members->at[i]->entry.member, group)) {
-            out[count++] = members->at[i]->entry.member.node;
-        }
-    }
-    return count;
-}
-
-static bool assign(struct leader *l, const struct cluster_group *group, uint32_t shard, const uint64_t *nodes,
-                   uint32_t count)
-{
-    struct command command = {.kind = COMMAND_ASSIGN};
-    struct command_assign *assign = &command.assign;
-    uint32_t copies = group->replicas, most = l->options.settings.copies_max;
-    copies = most != 0 && most < copies ? most : copies;
-    copies = count < copies ? count : copies;
-    assign->shard = shard;
-    for (uint32_t i = 0; i < copies; i++) {
-        uint64_t node = nodes[(shard + i) % count];
-        copies_add(&assign->isr, (struct copy){node, rng_next(l->options.rng) | 1});
-        ids_add(&assign->targets, node);
-    }
-    assign->primary = nodes[shard % count];
-    assign->min_isr = (uint8_t)(group->min_isr < copies ? group->min_isr : copies);
-    return propose(l, &command, ERRAND_ASSIGN, assign->primary, false);
-}
-
-/* The group that has the shard; mostly the one that had the shard before. */
-static const struct cluster_group *group_of(const struct leader *l, uint32_t shard, const struct cluster_group *last)
-{
-    const struct row_list *groups = &leader_rows(l)->of[ROW_GROUP];
-    if (last != NULL && shard - last->first < last->shards) {
-        return last;
-    }
-    for (uint32_t i = 0; i < groups->count; i++) {
-        const struct cluster_group *group = &groups->at[i]->entry.group;
-        if (shard - group->first < group->shards) {
-            return group;
-        }
-    }
-    return NULL;
 }
 
 /* Those that wait. */
@@ -186,35 +112,12 @@ static void look_at_all(struct leader *l, uint32_t next_shard)
     }
 }
 
-/* All these return false when too much is under way. */
-
+/* False: too much is under way. */
 static bool promote_waiting(struct leader *l)
 {
     for (uint32_t i = 0; i < l->waiting_count; i++) {
         const struct cluster_shard *shard = cluster_rows_shard(leader_rows(l), l->waiting[i]);
         if (shard != NULL && !l->is_proposed[shard->shard] && needs_primary(l, shard) && !promote(l, shard)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool assign_waiting(struct leader *l)
-{
-    const struct cluster_group *group = NULL;
-    uint64_t nodes[LIMIT_MEMBERS_MAX];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < l->waiting_count; i++) {
-        uint32_t shard = l->waiting[i];
-        if (l->is_proposed[shard] || cluster_rows_shard(leader_rows(l), shard) != NULL) {
-            continue;
-        }
-        const struct cluster_group *own = group_of(l, shard, group);
-        if (own != group) {
-            count = own != NULL ? homes(l, own, nodes, LIMIT_MEMBERS_MAX) : 0;
-            group = own;
-        }
-        if (count > 0 && !assign(l, group, shard, nodes, count)) { /* none: nobody fits, or nobody is there yet */
             return false;
         }
     }
@@ -250,6 +153,6 @@ void leader_shards_tick(struct leader *l)
     } else {
         drop_served(l);
     }
-    bool is_done = promote_waiting(l) && assign_waiting(l);
+    bool is_done = promote_waiting(l) && leader_placement_homes(l);
     l->scan_again = l->scan_again || !is_done;
 }

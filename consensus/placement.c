@@ -234,6 +234,7 @@ static void build_groups(struct plan *plan)
             if (has_labels(plan->nodes[n].in, group->in)) {
                 group->labelled_bits[n / 32] |= 1u << (n % 32);
                 group->eligible += node_is_up(plan, n);
+                group->staying += node_stays(plan, n);
             }
         }
         uint32_t pin = group->in->pin == 0 ? NOWHERE : node_index(plan, group->in->pin);

@@ -23,6 +23,7 @@ enum placement_state {
     PLACEMENT_AWAY,     /* down, for a short time yet: it gets nothing and keeps its replicas, but leads nothing */
     PLACEMENT_DRAINING, /* alive, and to be emptied */
     PLACEMENT_DOWN,     /* given up: what it had is made anew elsewhere */
+    PLACEMENT_LEFT,     /* the same, and it is to be emptied: nobody waits for it to come back */
 };
 
 struct placement_label {

@@ -42,6 +42,7 @@ struct plan_group {
     const struct placement_group *in;
     uint32_t *labelled_bits; /* nodes whose labels fit */
     uint32_t eligible;       /* nodes that are up and fit */
+    uint32_t staying;        /* nodes that fit and are not to be emptied, up or down */
     uint32_t pin;            /* node, if it is up and fits; else NOWHERE */
 };
 
@@ -70,6 +71,12 @@ struct ranking {
 static inline bool node_is_up(const struct plan *plan, uint32_t node)
 {
     return plan->nodes[node].in->state == PLACEMENT_UP;
+}
+/** It is not to be emptied, whether it is up or down. */
+static inline bool node_stays(const struct plan *plan, uint32_t node)
+{
+    enum placement_state state = plan->nodes[node].in->state;
+    return state != PLACEMENT_DRAINING && state != PLACEMENT_LEFT;
 }
 static inline bool group_has_labels(const struct plan_group *group, uint32_t node)
 {

@@ -176,15 +176,18 @@ static void settle_count(struct plan *plan, struct plan_shard *shard, uint32_t w
     }
 }
 
-/* What is neither good nor needed any more. */
+/* What is neither good nor needed any more. Nodes that an operator empties count no longer: of three nodes one can be
+ * drained, or removed when it is dead, though three replicas are wanted. Those that are merely down still count. */
 static void settle_rest(struct plan *plan, struct plan_shard *shard, uint32_t alive_before)
 {
-    uint32_t replicas = plan->groups[shard->group].in->replicas;
-    bool complete = count_quality(plan, shard, GOOD) == replicas;
-    uint32_t alive_wanted = alive_before < replicas ? alive_before : replicas;
+    const struct plan_group *group = &plan->groups[shard->group];
+    uint32_t replicas = group->in->replicas, most = replicas < group->staying ? replicas : group->staying;
+    bool complete = count_quality(plan, shard, GOOD) >= most;
     for (uint32_t i = shard->count; i-- > 0;) {
         enum quality q = quality(plan, shard, i);
-        bool goes = q == GONE ? complete : q == ALIVE && count_alive(plan, shard) > alive_wanted;
+        uint32_t wanted = node_stays(plan, shard->copies[i].node) ? replicas : most;
+        wanted = alive_before < wanted ? alive_before : wanted;
+        bool goes = q == GONE ? complete : q == ALIVE && count_alive(plan, shard) > wanted;
         if (goes) {
             drop(plan, shard, i, reason_of(plan, shard, i));
         }

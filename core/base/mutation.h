@@ -75,6 +75,9 @@
     X(130, read_without_quorum,   "server.c, begin_round: a leader believes that it leads without asking")             \
     X(131, raft_early,            "raft_disk_shard.c, arrived: a batch is answered when it is an entry, not durable")  \
     X(132, raft_overtaken,        "raft_disk_shard.c, put_back: batches overtake what was rolled back (R74)")          \
+    X(180, drain_ignored,         "placement_rows.c, state_of: a node that is drained is taken for any other")         \
+    X(181, pause_ignored,         "leader_placement.c, start_moves: what is only for balance goes on in a pause")      \
+    X(182, min_isr_for_the_dead,  "placement_rows.c, count_staying: min_isr falls because nodes are down")             \
     X(120, peer_proof_unchecked,  "handshake.c, check_proof: any proof will do")                                       \
     X(121, peer_proof_reflected,  "handshake.c, prove: both sides prove the same, so one can send back the other's")   \
     X(122, peer_tag_unchecked,    "peer_receive.c, is_genuine: a frame's tag is not looked at")                        \

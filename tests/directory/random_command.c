@@ -119,10 +119,11 @@ static struct command about_groups(struct random_source *source)
 {
     uint8_t min_isr = (uint8_t)(mostly(source) ? 1 + below(source, 2) : below(source, 6));
     struct pdr_bytes name = text(source, 0, "group", below(source, 3));
-    switch (below(source, 6)) {
+    switch (below(source, 7)) {
     case 0:
-        return (struct command){.kind = COMMAND_SETTINGS,
-                                .settings = {3, min_isr, below(source, 5) == 0 ? 4 : 3, below(source, 2) == 0}};
+        return (struct command){.kind = COMMAND_SETTINGS, .settings = {3, min_isr, below(source, 5) == 0 ? 4 : 3}};
+    case 6:
+        return (struct command){.kind = COMMAND_PAUSE, .pause = {below(source, 2) == 0}};
     case 1:
         return (struct command){.kind = COMMAND_FORMAT, .format = {(uint32_t)below(source, 3)}};
     case 2:

@@ -71,7 +71,7 @@ static void draw_member(struct placing *p, uint32_t zones, bool weights, bool tr
     add_member(p, rng_next(&p->rng) | 1, zones == 0 ? "" : zone_names[below(p, zones)]);
     struct placement_member *m = &p->members[i];
     m->weight = weights ? 1 + below(p, 8) : 1;
-    m->state = troubles && rng_chance(&p->rng, 20) ? (enum placement_state)below(p, 4) : PLACEMENT_UP;
+    m->state = troubles && rng_chance(&p->rng, 20) ? (enum placement_state)below(p, 5) : PLACEMENT_UP;
     m->labels = p->labels[i];
     if (rng_chance(&p->rng, 30)) {
         p->labels[i][m->label_count++] = gpu;
@@ -242,6 +242,27 @@ static bool judge_nodes(struct placing *p, const struct placement_move *move, co
     return true;
 }
 
+static bool is_emptied(const struct placement_member *m)
+{
+    return m->state == PLACEMENT_DRAINING || m->state == PLACEMENT_LEFT;
+}
+
+/* So many as live now, or are wanted; a node that is emptied may leave no more behind than there are others. */
+static uint32_t living_wanted(struct placing *p, const struct placement_move *move, const struct placement_group *g,
+                              uint32_t before)
+{
+    uint32_t wanted = before < g->replicas ? before : g->replicas, others = 0;
+    bool leaves = false;
+    for (uint32_t i = 0; i < p->member_count; i++) {
+        others += labels_fit(&p->members[i], g) && !is_emptied(&p->members[i]);
+    }
+    for (uint32_t i = 0; i < move->before_count; i++) {
+        const struct placement_member *m = placing_member(p, move->before[i]);
+        leaves |= m != NULL && is_emptied(m) && !among(move->replicas, move->count, m->node);
+    }
+    return leaves && others < wanted ? others : wanted;
+}
+
 /* What is there, after the move, of what the group wants. */
 static bool judge_counts(struct placing *p, const struct placement_move *move, const struct placement_group *g)
 {
@@ -253,7 +274,7 @@ static bool judge_counts(struct placing *p, const struct placement_move *move, c
     for (uint32_t i = 0; i < move->count; i++) {
         good += stays(placing_member(p, move->replicas[i]), g);
     }
-    if (after < (before < g->replicas ? before : g->replicas)) {
+    if (after < living_wanted(p, move, g, before)) {
         return found(p, "shard %u has %u living replicas and will have %u", move->shard, before, after);
     }
     if (possible == 0) {

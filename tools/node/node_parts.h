@@ -76,6 +76,7 @@ struct node {
     void *stopped_user;
     struct list surveys;   /* survey.h: questions to all cores */
     struct backup *backup; /* backup.c: the one under way, or NULL */
+    struct list asks;      /* sys_directory_ask.c: calls that wait for the directory */
     struct list letters;   /* sys_dead.c: calls about a dead letter, until its core has answered */
 };
 

@@ -1,9 +1,11 @@
-/* tools/node/sys_directory.c: `_sys/directory`: who is in the cluster, where an actor lives, which types there are. On
- * one node the answers are short; their shape is that of many nodes, so that clients can be written against it. */
+/* tools/node/sys_directory.c: `_sys/directory`: who is in the cluster, where an actor lives, which types there are. A
+ * node that is alone answers for itself, in the shape that many nodes have; a member's answers are in
+ * sys_directory_ask.c. */
 #include "tools/node/sys_directory.h"
 
 #include "core/shard/shard.h"
 #include "tools/node/show.h"
+#include "tools/node/sys_directory_ask.h"
 #include "tools/node/sys_inspect.h"
 
 #define GROUP "default" /* the placement group of all types */
@@ -76,12 +78,17 @@ void sys_directory(void *user, struct call *call)
         const char *name;
         void (*run)(struct node *node, struct call *call);
     } methods[] = {{"members", members}, {"shard", shard}, {"types", types}};
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+    struct node *node = user;
+    bool is_types = pdr_bytes_equal(call->method, pdr_str("types"));
+    for (size_t i = 0; i < sizeof methods / sizeof *methods && (node->membership == NULL || is_types); i++) {
         if (pdr_bytes_equal(call->method, pdr_str(methods[i].name))) {
             methods[i].run(user, call);
             return;
         }
     }
-    call_fail(call, PDR_NOT_FOUND, "_sys/directory has members, shard and types");
+    if (directory_ask(node, call)) {
+        return;
+    }
+    call_fail(call, PDR_NOT_FOUND, "_sys/directory has %s", directory_ask_names());
     call_finish(call);
 }

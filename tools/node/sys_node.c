@@ -9,6 +9,7 @@
 #include "tools/node/survey.h"
 #include "tools/node/sys_dead.h"
 #include "tools/node/sys_directory.h"
+#include "tools/node/sys_directory_ask.h"
 #include "tools/node/sys_inspect.h"
 
 /* Status. */
@@ -155,6 +156,7 @@ static void handle(void *user, struct call *call)
 void sys_node_init(struct node *node)
 {
     list_init(&node->surveys);
+    directory_asks_init(node);
     sys_dead_init(node);
     node->system[0] = (struct system_actor){"node", handle, node};
     node->system[1] = (struct system_actor){"directory", sys_directory, node};
@@ -169,6 +171,7 @@ void sys_node_free(struct node *node)
         call_discard(survey->call);
         survey->kind->release(survey);
     }
+    directory_asks_free(node);
     sys_dead_free(node);
     backup_abandon(node);
 }

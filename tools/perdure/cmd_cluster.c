@@ -40,17 +40,24 @@ static void put_labels(struct table *table, pdr_value labels)
     pdr_writer_release(&line);
 }
 
-static void print_members(pdr_value members)
+/* With `counts`, how much each has of the shards. */
+static void print_members(pdr_value members, bool counts)
 {
-    static const char *const titles[] = {"NAME", "ID", "ADDRESS", "ROLE", "STATE", "LABELS", NULL};
+    static const char *const few[] = {"NAME", "ID", "ADDRESS", "ROLE", "STATE", "LABELS", NULL};
+    static const char *const all[] = {"NAME", "ID", "ADDRESS", "ROLE", "STATE", "COPIES", "LEADS", "LABELS", NULL};
     static const char *const keys[] = {"name", "id", "address", "role", "state", NULL};
     struct pdr_bytes items = pdr_value_items(members);
     struct table table;
-    table_init(&table, titles);
+    table_init(&table, counts ? all : few);
+    table.right[5] = table.right[6] = counts;
     for (uint32_t i = pdr_value_count(members); i > 0; i--) {
         pdr_value member = pdr_value_next(&items);
         for (unsigned k = 0; keys[k] != NULL; k++) {
             table_text(&table, text_of(member, keys[k]));
+        }
+        if (counts) {
+            table_number(&table, int_of(member, "copies"));
+            table_number(&table, int_of(member, "leads"));
         }
         put_labels(&table, pdr_value_get(member, "labels"));
     }
@@ -64,7 +71,25 @@ static void print_line(struct table *table, const char *name, const char *text)
     table_text(table, pdr_str(text));
 }
 
-static void print_status(pdr_value status)
+/* What the directory says of its shards, or why it does not. */
+static void print_directory(struct table *table, pdr_value directory, struct pdr_bytes why)
+{
+    char text[400];
+    bool paused = false;
+    pdr_value_bool(pdr_value_get(directory, "paused"), &paused);
+    if (directory.size == 0) {
+        snprintf(text, sizeof text, "%.*s", (int)why.size, (const char *)why.data);
+    } else {
+        snprintf(text, sizeof text,
+                 "%" PRId64 " of %" PRId64 " shards assigned, %" PRId64 " without a primary, %" PRId64
+                 " short of copies, %" PRId64 " moving%s",
+                 int_of(directory, "assigned"), int_of(directory, "shards"), int_of(directory, "headless"),
+                 int_of(directory, "short"), int_of(directory, "moving"), paused ? "; rebalancing is paused" : "");
+    }
+    print_line(table, "directory", text);
+}
+
+static void print_status(pdr_value status, pdr_value directory, struct pdr_bytes why)
 {
     static const char *const no_titles[] = {"", "", NULL};
     struct pdr_bytes cluster = text_of(status, "cluster"), node = text_of(status, "node"),
@@ -90,8 +115,52 @@ static void print_status(pdr_value status)
     print_line(&table, "calls", text);
     snprintf(text, sizeof text, "%s written in %" PRId64 " syncs", log, int_of(status, "log_syncs"));
     print_line(&table, "log", text);
+    if (directory.size > 0 || why.size > 0) {
+        print_directory(&table, directory, why);
+    }
     table_print(&table, 0, stdout);
     table_release(&table);
+}
+
+/* The directory answers only while it has a leader; what the node knows by itself is shown all the same. */
+static pdr_value ask_directory(struct remote *remote, struct pdr_outcome *outcome)
+{
+    struct pdr_bytes none = {NULL, 0};
+    remote_ask(remote, "_sys/directory", "status", none, outcome);
+    return outcome->status == PDR_OK ? outcome->result : none;
+}
+
+static void show(struct remote *remote, pdr_value status)
+{
+    struct pdr_outcome outcome;
+    pdr_value directory = ask_directory(remote, &outcome);
+    bool is_alone = outcome.status == PDR_INVALID; /* as a node says that is in no cluster */
+    print_status(status, directory, directory.size > 0 || is_alone ? pdr_bytes("", 0) : outcome.message);
+    printf("\n");
+    print_members(pdr_value_get(directory.size > 0 ? directory : status, "members"), directory.size > 0);
+}
+
+/* All that the node says, and what the directory says as "directory": nil where there is none. */
+static int print_all(struct remote *remote, pdr_value status)
+{
+    struct pdr_outcome outcome;
+    struct pdr_bytes items = pdr_value_items(status);
+    pdr_writer all = {0};
+    uint32_t count = pdr_value_count(status);
+    pdr_write_map(&all, count + 1);
+    for (uint32_t i = 0; i < 2 * count; i++) {
+        pdr_write_value(&all, pdr_value_next(&items));
+    }
+    pdr_write_cstr(&all, "directory");
+    pdr_value directory = ask_directory(remote, &outcome);
+    if (directory.size > 0) {
+        pdr_write_value(&all, directory);
+    } else {
+        pdr_write_nil(&all);
+    }
+    int printed = remote_print(pdr_written(&all));
+    pdr_writer_release(&all);
+    return printed;
 }
 
 /* One string, of lines. */
@@ -121,12 +190,15 @@ int cmd_status(const struct words *words)
         return status;
     }
     status = remote_call(&remote, "_sys/node", "status", none, &outcome);
-    if (status == EXIT_DONE && remote_for_people(words)) {
-        print_status(outcome.result);
-        printf("\n");
-        print_members(pdr_value_get(outcome.result, "members"));
-    } else if (status == EXIT_DONE) {
-        status = remote_print(outcome.result);
+    if (status == EXIT_DONE) { /* it lives until the next call, and another is made */
+        pdr_writer copy = {0};
+        pdr_write_value(&copy, outcome.result);
+        if (remote_for_people(words)) {
+            show(&remote, pdr_written(&copy));
+        } else {
+            status = print_all(&remote, pdr_written(&copy));
+        }
+        pdr_writer_release(&copy);
     }
     remote_close(&remote);
     return status;

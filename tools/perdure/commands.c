@@ -63,6 +63,42 @@ const struct command commands[] = {
      redeliver_flags, 0, REDELIVER_MAX, cmd_redeliver},
     {"types", "types [FLAG...]", "list the actor types of a node, and their methods",
      "A table on a terminal, one JSON object a line anywhere else: name, methods.\n", types_flags, 0, 0, cmd_types},
+    {"drain", "drain NODE [FLAG...]", "move all that a node has to others, so that it can be removed",
+     "NODE is a name or an id, as `perdure status` has them. Shards go to where they are to be, one copy\n"
+     "after the other, and none has fewer copies meanwhile; calls go on. The node gives up its part in the\n"
+     "directory, too, and gets nothing new. Waits until it is empty; ended before that, the node drains on.\n"
+     "A node that is dead is given up.\n"
+     "\n"
+     "    perdure drain n3 && perdure remove n3\n"
+     "    perdure drain n3 --undo\n",
+     drain_flags, 1, 1, cmd_drain},
+    {"remove", "remove NODE [FLAG...]", "remove an empty node from the cluster for ever",
+     "It must have been drained. Its process ends; with an empty data directory the machine can join as a\n"
+     "new node.\n",
+     remove_flags, 1, 1, cmd_remove},
+    {"move", "move TYPE/KEY NODE [FLAG...]", "move the shard of an actor to a node",
+     "The shard, with all actors that it has, is led from NODE from then on, in place of the node that leads\n"
+     "it now. It may be moved again to balance the nodes; `perdure pin` holds. Prints where the shard is, and\n"
+     "where it is to be.\n"
+     "\n"
+     "    perdure move counter/visits n2\n"
+     "    perdure move 17 n2 --shard\n",
+     move_flags, 2, 2, cmd_move},
+    {"pin", "pin TYPE/KEY [FLAG...]", "give an actor a shard of its own, and say where it is to be",
+     "For all actors of TYPE with the same hash tag: that of KEY, which is what is in its braces, or all of\n"
+     "it. With --node they run on that node while it is up, with copies elsewhere; with --label on nodes that\n"
+     "have the label. A pin can be changed by another. State that such actors have in the shard they shared\n"
+     "until now does not come along: pin a tag before it is used.\n"
+     "\n"
+     "    perdure pin 'model/{llama}' --label gpu=h100 --empty\n"
+     "    perdure pin counter/visits --node n2 --empty\n",
+     pin_flags, 1, 1, cmd_pin},
+    {"unpin", "unpin TYPE/KEY [FLAG...]", "let a pinned actor be anywhere again",
+     "It keeps the shard of its own, with its state, which is placed like any other.\n", unpin_flags, 1, 1, cmd_unpin},
+    {"rebalance", "rebalance pause|resume [FLAG...]",
+     "pause the moving of shards that is for balance only, or resume it",
+     "In a pause shards still move off dead and drained nodes, and to where labels and pins ask for.\n",
+     rebalance_flags, 1, 1, cmd_rebalance},
     {"backup", "backup DIR [FLAG...]", "have a running node make a copy of its data",
      "DIR is made by the node, on its machine, and must be new or empty. Everything that was acknowledged before the\n"
      "backup began is in it, as of one moment for each actor; callers hardly notice. On the file system of the data\n"

@@ -16,7 +16,12 @@
 
 int remote_open(struct remote *remote, const struct command *command, const struct words *words)
 {
-    const char *node = words_flag(words, "node"), *deadline = words_flag(words, "deadline"), *why = NULL;
+    return remote_open_at(remote, command, words, words_flag(words, "node"));
+}
+
+int remote_open_at(struct remote *remote, const struct command *command, const struct words *words, const char *node)
+{
+    const char *deadline = words_flag(words, "deadline"), *why = NULL;
     struct pdr_client_options *options = &remote->options;
     *options = (struct pdr_client_options){.deadline_ms = PDR_DEADLINE_MS_DEFAULT};
     if (deadline != NULL && (!units_parse_duration(deadline, &options->deadline_ms) || options->deadline_ms == 0 ||

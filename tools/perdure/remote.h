@@ -24,6 +24,8 @@ struct remote {
 
 /** Connects to what the flags say. Anything but EXIT_DONE has been told on standard error. */
 int remote_open(struct remote *remote, const struct command *command, const struct words *words);
+/** The same, to that node; NULL: $PERDURE_NODE, or the default. For commands whose --node means something else. */
+int remote_open_at(struct remote *remote, const struct command *command, const struct words *words, const char *node);
 void remote_close(struct remote *remote);
 /** TYPE/KEY, before anything is sent; else EXIT_MISUSE, and it has been told. */
 int remote_check_address(const struct command *command, const char *address);

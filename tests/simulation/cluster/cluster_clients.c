@@ -111,7 +111,7 @@ static void ask_for_group(struct cluster_host *node)
                               .group = {.name = pdr_str("wide"),
                                         .shards = node->world->shards - 1,
                                         .replicas = 3,
-                                        .min_isr = 1,
+                                        .min_isr = node->world->min_isr,
                                         .labels = {{(const uint8_t *)"\x80", 1}}}};
     member_propose(node->member, &command, DEADLINE_MS, ignore, NULL);
     cluster_host_arm(node);

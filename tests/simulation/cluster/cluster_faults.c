@@ -64,7 +64,7 @@ static void mend(struct cluster_world *world)
     }
 }
 
-/* An operator: drains a node, and removes it when nothing is left; here nothing is moved, so it may be refused. */
+/* An operator: drains a node, and removes it when nothing is left; if something is yet, it is refused. */
 static void expelled(void *user, const struct member_answer *answer)
 {
     struct cluster_host *node = user;
@@ -77,9 +77,22 @@ static void expelled(void *user, const struct member_answer *answer)
 
 static void ignored(void *user, const struct member_answer *answer) {}
 
+static void pause_moves(struct cluster_world *world, struct cluster_host *asked)
+{
+    if (asked->member != NULL) {
+        struct command command = {.kind = COMMAND_PAUSE, .pause = {sim_chance(&world->sim, 50)}};
+        member_propose(asked->member, &command, 2000, ignored, NULL);
+        cluster_host_arm(asked);
+    }
+}
+
 static void leave(struct cluster_world *world, struct cluster_host *node)
 {
     struct cluster_host *asked = &world->nodes[sim_draw(&world->sim, world->node_count)];
+    if (sim_chance(&world->sim, 15)) {
+        pause_moves(world, asked);
+        return;
+    }
     uint32_t left = 0;
     for (uint32_t i = 0; i < world->size; i++) {
         left += world->nodes[i].exists && !world->nodes[i].removed && !world->nodes[i].leaving;

@@ -163,7 +163,11 @@ void cluster_host_start(struct cluster_host *node)
         .clock = &node->clock.clock,
         .disk = &node->media.disk,
         .raft = world->raft,
-        .leader = {.repair_ms = 2000},
+        .leader = {.repair_ms = 2000,
+                   .moves = true,
+                   .away_ms = 1500,
+                   .moves_total = world->is_large ? 1024 : 8,
+                   .moves_per_node = world->is_large ? 64 : 4},
         .hooks = {node, hook_send, hook_changed, hook_registered, hook_must_end},
     };
     for (uint32_t i = 0; i < world->size && i < CLUSTER_SMALL_NODES; i++) { /* as --join has them: one is there */
@@ -176,6 +180,7 @@ void cluster_host_start(struct cluster_host *node)
         return;
     }
     sim_note(&world->sim, "cluster.start", node->place, node->incarnation);
+    cluster_carry_start(node);
     cluster_host_arm(node);
 }
 
@@ -184,6 +189,7 @@ void cluster_host_crash(struct cluster_host *node)
     if (node->member != NULL) {
         sim_note(&node->world->sim, "cluster.crash", node->place, 0);
         sim_cancel(&node->world->sim, &node->tick);
+        cluster_carry_stop(node);
         cluster_clients_forget(node);
         raft_media_crash(&node->media);
         member_free(node->member);
@@ -200,4 +206,6 @@ void cluster_host_release(struct cluster_host *node)
     sim_cancel(&node->world->sim, &node->space);
     raft_media_release(&node->media);
     mem_free(node->claims);
+    mem_free(node->carried_cv);
+    mem_free(node->released_cv);
 }

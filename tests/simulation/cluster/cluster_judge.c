@@ -11,10 +11,11 @@ static uint64_t look_ns(const struct cluster_world *world)
     return world->is_large ? 50 * NS_PER_MS : 5 * NS_PER_MS;
 }
 
-/* As a node that answers a reader would look at it (R13, R15). */
+/* As a node that answers a reader would look at it (R13, R15, R51). */
 static bool is_own(const struct cluster_host *node, const struct cluster_shard *row)
 {
-    return row->primary == node->id && row->incarnation == node->incarnation;
+    return row->primary == node->id && row->incarnation == node->incarnation &&
+           node->released_cv[row->shard] != row->cv;
 }
 
 static bool has_lease(const struct cluster_host *node)
@@ -139,6 +140,11 @@ static void note_member(struct cluster_world *world, const struct cluster_member
         world->reached.cluster_revivals += is_same && row->state == MEMBER_UP && node->seen.state == MEMBER_DOWN;
         world->reached.cluster_repairs += row->role == ROLE_VOTER && node->seen.role != ROLE_VOTER;
     }
+    if (row->state != MEMBER_UP) {
+        node->up_ns = 0;
+    } else if (node->up_ns == 0) {
+        node->up_ns = world->sim.now_ns;
+    }
     node->seen = *row;
 }
 
@@ -158,6 +164,7 @@ static void note_rows(struct cluster_world *world, const struct cluster_rows *ro
     for (uint32_t i = 0; i < shards->count; i++) {
         note_shard(world, &shards->at[i]->entry.shard);
     }
+    cluster_even_note(world, rows);
 }
 
 static void look(struct sim_event *event)
@@ -251,7 +258,21 @@ const char *cluster_judge_unsettled(struct cluster_world *world)
         }
     }
     why = why != NULL ? why : unsettled_shards(world, leader);
-    return why != NULL ? why : unsettled_servers(world, leader);
+    why = why != NULL ? why : cluster_even_unsettled(&member_view(leader->member)->rows);
+    why = why != NULL ? why : unsettled_servers(world, leader);
+    uint64_t index = leader != NULL ? member_view(leader->member)->index : 0, last = world->settled_index;
+    world->settled_index = index;
+    return why != NULL || index == last ? why : "the directory changes yet";
+}
+
+static void tell_copies(struct cluster_world *world, const struct cluster_shard *shard)
+{
+    for (uint32_t k = 0; shard != NULL && k < shard->isr.count; k++) {
+        sim_tell(&world->sim, "  in sync: %u", cluster_world_node(world, shard->isr.at[k].node)->place);
+    }
+    for (uint32_t k = 0; shard != NULL && k < shard->targets.count; k++) {
+        sim_tell(&world->sim, "  target: %u", cluster_world_node(world, shard->targets.at[k])->place);
+    }
 }
 
 void cluster_judge_tell(struct cluster_world *world)
@@ -260,10 +281,11 @@ void cluster_judge_tell(struct cluster_world *world)
     for (uint32_t i = 0; one != NULL && i < world->shards; i++) {
         const struct cluster_shard *shard = cluster_rows_shard(&member_view(one->member)->rows, i);
         const struct cluster_host *primary = shard != NULL ? cluster_world_node(world, shard->primary) : NULL;
-        sim_tell(&world->sim, "shard %u: primary %d.%llu, epoch %llu, cv %llu, %u in sync", i,
+        sim_tell(&world->sim, "shard %u: primary %d.%llu, epoch %llu, cv %llu", i,
                  primary != NULL ? (int)primary->place : -1, shard != NULL ? (unsigned long long)shard->incarnation : 0,
                  shard != NULL ? (unsigned long long)shard->epoch : 0,
-                 shard != NULL ? (unsigned long long)shard->cv : 0, shard != NULL ? shard->isr.count : 0);
+                 shard != NULL ? (unsigned long long)shard->cv : 0);
+        tell_copies(world, shard);
     }
     for (uint32_t i = 0; i < world->size; i++) {
         const struct cluster_host *node = &world->nodes[i];

@@ -19,6 +19,8 @@
     X(cluster_repairs)    /* another node became a voter */                                                            \
     X(cluster_expelled)   /* a node was removed */                                                                     \
     X(cluster_ended)      /* ... and was told so */                                                                    \
+    X(cluster_moves)      /* a shard was to be elsewhere */                                                            \
+    X(cluster_carried)    /* ... and a step towards it was done */                                                     \
     X(cluster_crashes)                                                                                                 \
     X(cluster_pauses)                                                                                                  \
     X(cluster_cuts)                                                                                                    \

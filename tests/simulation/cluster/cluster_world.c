@@ -8,7 +8,7 @@
 
 #define PHASE_1_NS_MIN (4 * NS_PER_S)
 #define PHASE_1_NS_MAX (20 * NS_PER_S)
-#define LIVENESS_NS (15 * NS_PER_S)
+#define LIVENESS_NS(world) ((world)->is_large ? 40 * NS_PER_S : 15 * NS_PER_S)
 
 static int by_id(const void *a, const void *b, void *user)
 {
@@ -28,6 +28,8 @@ static void draw_sizes(struct cluster_world *world, const struct run_options *op
     world->links = mem_new((size_t)world->size * world->size * sizeof *world->links);
     world->acknowledged_cv = mem_new(world->shards * sizeof *world->acknowledged_cv);
     world->seen_primary = mem_new(world->shards * sizeof *world->seen_primary);
+    world->seen = mem_new(world->shards * sizeof *world->seen);
+    world->min_isr = (uint8_t)sim_between(sim, 1, 2);
     world->holder = mem_new(world->shards * sizeof *world->holder);
 }
 
@@ -86,6 +88,7 @@ void cluster_world_close(struct cluster_world *world)
     mem_free(world->links);
     mem_free(world->acknowledged_cv);
     mem_free(world->seen_primary);
+    mem_free(world->seen);
     mem_free(world->holder);
     mem_free(world);
 }
@@ -93,7 +96,7 @@ void cluster_world_close(struct cluster_world *world)
 /* It stays as it should be for a while, not for a moment. */
 static void settle(struct cluster_world *world)
 {
-    uint64_t until = world->sim.now_ns + LIVENESS_NS;
+    uint64_t until = world->sim.now_ns + LIVENESS_NS(world);
     const char *why = "";
     uint32_t settled = 0;
     cluster_faults_heal(world);
@@ -107,7 +110,7 @@ static void settle(struct cluster_world *world)
             cluster_judge_tell(world);
         }
         SIM_CHECK(&world->sim, world->sim.now_ns < until, "nothing is broken any more for %llu s, and yet: %s",
-                  (unsigned long long)(LIVENESS_NS / NS_PER_S), why != NULL ? why : "it changes back and forth");
+                  (unsigned long long)(LIVENESS_NS(world) / NS_PER_S), why != NULL ? why : "it changes back and forth");
     }
 }
 

@@ -1,11 +1,13 @@
 /* tests/simulation/cluster/cluster_world.h: the whole control plane in the simulator: nodes that are members of one
- * cluster, with the real consensus/ on each: Raft, directory, leader, leases, feed. No data: shards are rows.
+ * cluster, with the real consensus/ on each: Raft, directory, leader, leases, feed, placement. No data: shards are
+ * rows, and primaries that carry out what their targets say (cluster_carry.c).
  *
  * Phase 1: processes die, stop and are started again, links lose and are cut one way, disks are slow and full,
  * clocks drift, nodes join, are drained, and are removed. Judged all the time: at no true moment do two nodes think
  * that they may serve one shard (I8); a read sees all that was acknowledged before it began; nobody must end who was
  * not told to. Phase 2: all is healed, and soon everybody is a member with a lease, every shard has a living
- * primary, Raft's group is as roles.h wants it, and all copies of the directory are the same. */
+ * primary and is where it should be, Raft's group is as roles.h wants it, all copies of the directory are the same, and
+ * nothing changes any more. */
 #ifndef TESTS_SIMULATION_CLUSTER_CLUSTER_WORLD_H
 #define TESTS_SIMULATION_CLUSTER_CLUSTER_WORLD_H
 
@@ -41,12 +43,15 @@ struct cluster_host {
     bool removed;          /* it may have been: EXPEL was proposed, and not refused */
     bool leaving;          /* told to drain */
     uint64_t asleep_until_ns;
+    uint64_t up_ns;             /* since when its row says that it is up; 0: it does not */
     struct cluster_member seen; /* its row, when last looked at; slices are not to be used */
     uint32_t *claims;           /* cluster_judge.c: shards that are its own by its rows, unless they are stale */
     uint32_t claim_count;
     bool is_stale, is_unjudged;
     struct cluster_traffic traffic;
-    struct sim_event tick, restart, space;
+    struct sim_event tick, restart, space, carry;
+    uint64_t *carried_cv;  /* cluster_carry.c: by shard, the row for which a step was proposed ... */
+    uint64_t *released_cv; /* ... and that for which it was TRANSFER: from there on it serves nothing by it (R51) */
 };
 
 /* From one machine to another. */
@@ -64,6 +69,12 @@ struct cluster_asked {
     uint32_t shard;
     uint64_t cv;        /* of a TOUCH; of a read: the highest that was acknowledged when it began */
     uint64_t dir_index; /* of a read that was answered: the view must come to it */
+};
+
+/* A shard's row when last looked at. */
+struct cluster_seen {
+    struct ids targets;
+    uint8_t min_isr;
 };
 
 struct cluster_world {
@@ -85,6 +96,10 @@ struct cluster_world {
     struct list frames;
     uint64_t *acknowledged_cv; /* by shard: the highest that anybody was told of */
     uint64_t *seen_primary;
+    struct cluster_seen *seen; /* cluster_even.c: by shard */
+    uint64_t paused_ns;        /* since when the directory says that rebalancing is paused; 0: it does not */
+    uint64_t settled_index;    /* dir_index at the last look of the end */
+    uint8_t min_isr;           /* of the clients' group */
     uint32_t *holder; /* cluster_judge.c: whoever was last seen to think that it may serve it, counted from 1 */
     struct cluster_asked asked[CLUSTER_WORLD_ASKED];
     /* For who measures: around all that a node does. NULL: nobody. */
@@ -117,6 +132,14 @@ struct cluster_host *cluster_world_node(const struct cluster_world *world, uint6
 /* cluster_links.c */
 void cluster_links_send(struct cluster_host *from, uint64_t to, enum peer_kind kind, struct pdr_bytes frame);
 void cluster_links_release(struct cluster_world *world);
+/* cluster_carry.c: event `carry` */
+void cluster_carry_start(struct cluster_host *host);
+void cluster_carry_stop(struct cluster_host *host);
+/* cluster_even.c */
+/** NULL: all shards are where they should be. A sentence's end. */
+const char *cluster_even_unsettled(const struct cluster_rows *rows);
+/** After a look at the leader's rows: no move that a pause forbids, no min_isr that fell without an operator. */
+void cluster_even_note(struct cluster_world *world, const struct cluster_rows *rows);
 /* cluster_clients.c: event `ask` */
 void cluster_clients_init(struct cluster_world *world);
 void cluster_clients_changed(struct cluster_host *node);

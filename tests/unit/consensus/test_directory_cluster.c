@@ -68,11 +68,25 @@ TEST(a_founder_with_data_keeps_it)
 TEST(settings_are_checked)
 {
     struct directory *d = small_directory();
-    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_SETTINGS, .settings = {2, 3, 3, false}}), BAD_VALUE);
-    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_SETTINGS, .settings = {3, 2, 1, false}}), BAD_VALUE);
-    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_SETTINGS, .settings = {5, 3, 5, true}}), DONE);
+    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_SETTINGS, .settings = {2, 3, 3}}), BAD_VALUE);
+    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_SETTINGS, .settings = {3, 2, 1}}), BAD_VALUE);
+    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_SETTINGS, .settings = {5, 3, 5}}), DONE);
     const struct cluster_info *info = cluster_rows_info(directory_rows(d));
-    EXPECT(info->paused && info->voters == 5 && info->replicas == 5 && info->next_shard == 8);
+    EXPECT(!info->paused && info->voters == 5 && info->replicas == 5 && info->next_shard == 8);
+    directory_free(d);
+}
+
+TEST(a_pause_leaves_the_settings_and_they_leave_it)
+{
+    struct directory *d = small_directory();
+    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_PAUSE, .pause = {false}}), ALREADY);
+    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_PAUSE, .pause = {true}}), DONE);
+    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_SETTINGS, .settings = {5, 3, 5}}), DONE);
+    const struct cluster_info *info = cluster_rows_info(directory_rows(d));
+    EXPECT(info->paused && info->voters == 5 && info->next_shard == 8);
+    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_PAUSE, .pause = {true}}), ALREADY);
+    EXPECT_CODE(tell(d, (struct command){.kind = COMMAND_PAUSE, .pause = {false}}), DONE);
+    EXPECT(!cluster_rows_info(directory_rows(d))->paused && cluster_rows_info(directory_rows(d))->voters == 5);
     directory_free(d);
 }
 

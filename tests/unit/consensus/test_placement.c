@@ -116,18 +116,31 @@ TEST(a_copy_that_is_gone_is_kept_in_mind_until_another_takes_its_place)
     EXPECT_STR(plan.complaints[0].text, "group default: 3 replicas are wanted, and 2 nodes are up");
 }
 
-TEST(a_draining_node_is_emptied_but_never_at_the_cost_of_a_copy)
+TEST(a_draining_node_is_emptied_but_not_at_the_cost_of_a_copy_that_another_could_have)
 {
-    cluster(3, 0, 1, 3);
+    cluster(4, 0, 1, 3);
     place(0, 1, 2, 3);
     p.members[0].state = PLACEMENT_DRAINING;
+    p.members[3].state = PLACEMENT_DOWN; /* it will come back, or be drained as well */
     make_plan();
     EXPECT(plan.move_count == 1 && plan.moves[0].count == 3 && plan.moves[0].replicas[0] != 1); /* only led elsewhere */
     placing_apply(&p, &plan);
-    placing_add_node(&p, 1)->node = 4;
+    p.members[3].state = PLACEMENT_UP;
     make_plan();
     EXPECT(plan.move_count == 1 && plan.moves[0].reason == PLACEMENT_DRAIN);
     EXPECT(sent_to(&plan.moves[0], 4) && !sent_to(&plan.moves[0], 1));
+}
+
+TEST(one_of_three_nodes_can_be_drained_and_a_dead_one_given_up)
+{
+    static const enum placement_state states[] = {PLACEMENT_DRAINING, PLACEMENT_LEFT};
+    for (unsigned i = 0; i < 2; i++) {
+        cluster(3, 0, 1, 3);
+        place(0, 1, 2, 3);
+        p.members[0].state = states[i];
+        make_plan();
+        EXPECT(plan.move_count == 1 && plan.moves[0].count == 2 && !sent_to(&plan.moves[0], 1));
+    }
 }
 
 TEST(a_node_that_is_no_member_has_nothing)

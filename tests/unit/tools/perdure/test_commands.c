@@ -28,8 +28,9 @@ TEST(every_command_is_told_about)
 
 TEST(the_names_of_the_product_are_there)
 {
-    static const char *const names[] = {"start", "call",    "tell",   "watch",     "status", "ps",
-                                        "types", "inspect", "cancel", "redeliver", "help"};
+    static const char *const names[] = {"start",  "call",    "tell",   "watch",     "status",   "ps",
+                                        "types",  "inspect", "cancel", "redeliver", "help",     "drain",
+                                        "remove", "move",    "pin",    "unpin",     "rebalance"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         EXPECT(command_find(names[i]) != NULL);
     }
