@@ -1,5 +1,5 @@
-/* core/shard/install.h: a snapshot of a shard's rows leaves a core, or is installed at one (replication.md R62, R63); what
- * the rows are is core/store/snapshot.h's. Everything blocking is done on the work pool.
+/* core/shard/install.h: a snapshot of a shard's rows leaves a core, or is installed at one (replication.md R62,
+ * R63); what the rows are is core/store/snapshot.h's. Everything blocking is done on the work pool.
  *
  * Out, of a shard in any state: each chunk is read when it is asked for. In, of a CLOSED one:
  *
@@ -7,8 +7,8 @@
  *     the meta row, and the store is flushed  ->  RECORD_SNAP(rid, gen, applied, history) is durable
  *     the shard is what the snapshot says, under the new generation  ->  rows of the others are deleted
  *
- * A shard that is being installed is not opened: a map that says so waits until it is over. What a crash leaves without
- * its RECORD_SNAP is dropped at the next start. */
+ * A shard that is being installed is not opened: a map that says so waits until it is over. What a crash leaves
+ * without its RECORD_SNAP is dropped at the next start. */
 #ifndef CORE_SHARD_INSTALL_H
 #define CORE_SHARD_INSTALL_H
 
@@ -29,9 +29,9 @@ void shard_export_next(struct shard_export *e, void (*done)(void *user, struct p
 /** At any time; what was asked for is not answered any more. */
 void shard_export_end(struct shard_export *e);
 
-/* On the core's thread, one step at a time: `done(user, shard, status)` when the step has ended. A step that failed with
- * PDR_NO_SPACE, PDR_OVERLOADED or PDR_INTERNAL may be taken again; shard_install_why says why. The node must not be
- * stopping. */
+/* On the core's thread, one step at a time: `done(user, shard, status)` when the step has ended. A step that failed
+ * with PDR_NO_SPACE, PDR_OVERLOADED or PDR_INTERNAL may be taken again; shard_install_why says why. The node must
+ * not be stopping. */
 
 typedef void (*install_done)(void *user, uint32_t shard, enum pdr_status status);
 
@@ -39,7 +39,8 @@ typedef void (*install_done)(void *user, uint32_t shard, enum pdr_status status)
 void shard_install(struct core *core, uint32_t shard, uint64_t rid, install_done done, void *user);
 /** `chunk` is borrowed until `done`. PDR_INVALID: it is not the next. */
 void shard_install_chunk(struct core *core, uint32_t shard, struct pdr_bytes chunk, install_done done, void *user);
-/** After the last chunk. PDR_OK: the copy is complete, its last entry is meta->applied_seq, and all of it is durable. */
+/** After the last chunk. PDR_OK: the copy is complete, its last entry is meta->applied_seq, and all of it is
+ * durable. */
 void shard_install_end(struct core *core, uint32_t shard, const struct keys_meta *meta, install_done done, void *user);
 /** It will not be completed: what came is dropped. Nothing if it is not being installed; the step that runs is not
  * answered any more. */

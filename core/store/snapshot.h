@@ -1,14 +1,14 @@
-/* core/store/snapshot.h: the rows of one shard, as they are at one moment, out of a store and into another (replication.md
- * R62, R63).
+/* core/store/snapshot.h: the rows of one shard, as they are at one moment, out of a store and into another
+ * (replication.md R62, R63).
  *
- * Out: a reader has a snapshot of the store, and in it `applied` and the history of epochs; its chunks are read one by
- * one, when they are wanted, so that whoever sends them sets the pace. In: a writer puts chunks under a generation of
- * its own, which nobody reads; when all have come the meta row is written and the store flushed, and whoever knows which
- * generation counts may name this one. Everything here blocks: on the work pool, one thread at a time a reader or
- * writer.
+ * Out: a reader has a snapshot of the store, and in it `applied` and the history of epochs; its chunks are read one
+ * by one, when they are wanted, so that whoever sends them sets the pace. In: a writer puts chunks under a
+ * generation of its own, which nobody reads; when all have come the meta row is written and the store flushed, and
+ * whoever knows which generation counts may name this one. Everything here blocks: on the work pool, one thread at a
+ * time a reader or writer.
  *
- * A chunk: crc u32 (CRC-32C of what follows) | number u32, from 0 | shard u32 | rows u32, then as many rows of
- * key size u32 | value size u32 | key, from the table's byte on | value. Little endian. Keys rise. The last chunk has no
+ * A chunk: crc u32 (CRC-32C of what follows) | number u32, from 0 | shard u32 | rows u32, then as many rows of key
+ * size u32 | value size u32 | key, from the table's byte on | value. Little endian. Keys rise. The last chunk has no
  * rows, and behind its head their number, u64. */
 #ifndef CORE_STORE_SNAPSHOT_H
 #define CORE_STORE_SNAPSHOT_H

@@ -1,4 +1,5 @@
-/* tests/conformance/snapshot_suite.c: the cases of core/store/snapshot.h: one shard out of a store, and into another. */
+/* tests/conformance/snapshot_suite.c: the cases of core/store/snapshot.h: one shard out of a store, and into
+ * another. */
 #include "core/store/snapshot.h"
 
 #include <stdlib.h>

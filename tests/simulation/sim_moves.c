@@ -10,6 +10,7 @@
 
 #define SELF 1u
 #define OTHER 2u
+#define SESSION_IDLE_MS_MIN 3000u /* of members: connections say several times in it that they are there */
 #define SHARDS_MAX (CLUSTER_SHARDS + 8u)
 
 /* A copy for each core: whoever uses one after it was given back is caught by the sanitizer. */
@@ -385,6 +386,9 @@ struct sim_moves *sim_moves_new(struct sim *sim, struct sim_node *node)
     m->step = (struct sim_event){.fire = step, .name = "moves"};
     m->lease = (struct sim_event){.fire = lease, .name = "lease"};
     node->options.self = SELF;
+    if (node->options.session_idle_ms != 0 && node->options.session_idle_ms < SESSION_IDLE_MS_MIN) {
+        node->options.session_idle_ms = SESSION_IDLE_MS_MIN;
+    }
     return m;
 }
 
