@@ -75,6 +75,8 @@ struct node {
     void *stopped_user;
     struct list surveys;   /* survey.h: questions to all cores */
     struct backup *backup; /* backup.c: the one under way, or NULL */
+    pdr_writer map_answer; /* sys_map.c: the map of that version, encoded */
+    uint64_t map_answer_version;
     struct list letters;   /* sys_dead.c: calls about a dead letter, until its core has answered */
 };
 

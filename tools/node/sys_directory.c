@@ -5,6 +5,7 @@
 #include "core/shard/shard.h"
 #include "tools/node/show.h"
 #include "tools/node/sys_inspect.h"
+#include "tools/node/sys_map.h"
 
 #define GROUP "default" /* the placement group of all types */
 
@@ -75,13 +76,13 @@ void sys_directory(void *user, struct call *call)
     static const struct {
         const char *name;
         void (*run)(struct node *node, struct call *call);
-    } methods[] = {{"members", members}, {"shard", shard}, {"types", types}};
+    } methods[] = {{"members", members}, {"shard", shard}, {"types", types}, {"map", sys_map}};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         if (pdr_bytes_equal(call->method, pdr_str(methods[i].name))) {
             methods[i].run(user, call);
             return;
         }
     }
-    call_fail(call, PDR_NOT_FOUND, "_sys/directory has members, shard and types");
+    call_fail(call, PDR_NOT_FOUND, "_sys/directory has members, shard, types and map");
     call_finish(call);
 }

@@ -10,6 +10,7 @@
 #include "tools/node/sys_dead.h"
 #include "tools/node/sys_directory.h"
 #include "tools/node/sys_inspect.h"
+#include "tools/node/sys_map.h"
 
 /* Status. */
 
@@ -170,5 +171,6 @@ void sys_node_free(struct node *node)
         survey->kind->release(survey);
     }
     sys_dead_free(node);
+    sys_map_free(node);
     backup_abandon(node);
 }
