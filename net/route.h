@@ -27,8 +27,8 @@ struct router {
 void route(void *router, struct core *from, struct call *call);
 /** The same, to call->shard itself. */
 void route_to_shard(struct router *router, struct core *from, struct call *call);
-/** Of a call of the control core: its shard is another node's, and it has failed as PDR_MOVED, with a sentence that says
- * where `actor` lives. */
+/** Of a call of the control core: its shard is another node's, and it has failed as PDR_MOVED, with a sentence that
+ * says where `actor` lives. */
 bool route_is_elsewhere(const struct router *router, const struct core *from, struct call *call,
                         struct pdr_bytes actor);
 /** The shard of the actor that a call is for. */

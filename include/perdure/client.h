@@ -1,7 +1,7 @@
 /* perdure/client.h: call actors from a C program.
  *
- * Two forms over one connection: callbacks on a libuv loop, and a blocking form that owns a loop of its own. Either
- * reconnects by itself (with jittered back-off) and bounds what is outstanding. With `session` a call is retried until
+ * Two forms of one client: callbacks on a libuv loop, and a blocking form that owns a loop of its own. Either knows where
+ * actors live and calls them there, reconnects by itself (with jittered back-off) and bounds what is outstanding. With `session` a call is retried until
  * its deadline, and takes effect at most once. A client belongs to the thread that
  * runs its loop; use one client a thread. Deadlines are always set: 30 s unless said otherwise. */
 #ifndef PERDURE_CLIENT_H
@@ -24,11 +24,16 @@ struct uv_loop_s;
 #define PDR_DEADLINE_MS_DEFAULT 30000
 #define PDR_DEADLINE_MS_MAX (24ull * 3600 * 1000)
 
+/** Connections of one client to owners of actors, beside the one to its node. */
+#define PDR_CLIENT_LINKS_MAX 64u
+
 typedef struct pdr_client pdr_client;
 
 /** Zero-initialise; every field has a default. Borrowed until pdr_client_open returns; NULL is all defaults. */
 struct pdr_client_options {
-    const char *node;            /* "HOST:PORT"; NULL: $PERDURE_NODE, else 127.0.0.1:7077 */
+    /** "HOST:PORT", or up to 16 with commas between them: the first that answers. NULL: $PERDURE_NODE, else
+     * 127.0.0.1:7077. When the node is lost, any of them and any member of its cluster will do. */
+    const char *node;
     uint64_t deadline_ms;        /* of calls that give none; 0: 30,000 */
     uint32_t outstanding_max;    /* calls without an answer; more are refused PDR_OVERLOADED; 0: 4,096 */
     uint64_t connect_timeout_ms; /* 0: 5,000 */
@@ -36,6 +41,10 @@ struct pdr_client_options {
      * again on the next one, until its deadline, and is answered from the record if it ran. When the session is over
      * (an hour without a connection) such calls end with PDR_SESSION: they may have been applied or not. */
     bool session;
+    /** Talk to `node` alone, and ask it for nothing else. Otherwise the client asks where actors live, and sends calls
+     * straight to their owners, by up to PDR_CLIENT_LINKS_MAX connections that are opened as they are needed; a node
+     * that is not an actor's owner passes calls on. A session belongs to one connection, and all its calls stay on it. */
+    bool one_connection;
 };
 
 /** How a call ended. All slices are borrowed: valid until the callback returns (blocking form: until the next call). */

@@ -17,18 +17,26 @@
 
 #define OUTSTANDING_MAX 65536u
 #define CONNECT_TIMEOUT_MS 5000u
-#define LINGER_MS 500u
 #define NODE_DEFAULT "127.0.0.1:7077"
 
 /* The end of a call. */
+
+static void give_slot(struct pdr_client *c, struct slot *slot)
+{
+    slot->link->calls--;
+    if (slot->is_detour) {
+        ways_ended(c, slot);
+    }
+    client_session_ended(c, slot);
+    slots_give(&c->slots, slot);
+}
 
 void client_end_call(struct pdr_client *c, struct slot *slot, const struct pdr_outcome *outcome)
 {
     pdr_outcome_cb cb = slot->cb;
     void *user = slot->user;
     timer_cancel(&c->wheel, &slot->deadline);
-    client_session_ended(c, slot);
-    slots_give(&c->slots, slot);
+    give_slot(c, slot);
     cb(user, outcome);
 }
 
@@ -43,15 +51,24 @@ void client_fail_call(struct pdr_client *c, struct slot *slot, enum pdr_status s
 }
 
 /* Callbacks may make new calls, which are not ended: they are unsent, and of a batch that has not left. */
-void client_fail_calls(struct pdr_client *c, bool unsent_too, enum pdr_status status, const char *text)
+void client_fail_calls(struct pdr_client *c, const struct link *link, enum pdr_status status, const char *text)
 {
-    uint64_t batch_end = c->batch + unsent_too;
+    uint64_t batch_end = link->batch;
     uint32_t count = c->slots.touched;
-    c->batch += unsent_too;
     for (uint32_t i = 0; i < count; i++) {
         struct slot *slot = &c->slots.table[i];
-        if (slot->cb != NULL && slot->batch < batch_end) {
+        if (slot->cb != NULL && slot->link == link && slot->batch < batch_end) {
             client_fail_call(c, slot, status, text);
+        }
+    }
+}
+
+/* Those that callbacks make meanwhile are refused. */
+static void cancel_calls(struct pdr_client *c)
+{
+    for (uint32_t i = 0; i < c->slots.touched; i++) {
+        if (c->slots.table[i].cb != NULL) {
+            client_fail_call(c, &c->slots.table[i], PDR_CANCELLED, "the client was closed");
         }
     }
 }
@@ -60,14 +77,16 @@ static void deadline_fired(struct timer *timer)
 {
     struct slot *slot = LIST_ITEM(timer, struct slot, deadline);
     struct pdr_client *c = slot->client;
-    bool leaves = c->state == CLIENT_OPEN && !c->hung_up; /* with this turn */
-    bool sent = c->session.wanted ? slot->sent : slot->batch < c->batch || leaves;
+    const struct link *link = slot->link;
+    bool leaves = link_is_usable(link); /* with this turn */
+    bool sent = c->session.wanted ? slot->sent : slot->batch < link->batch || leaves;
     if (sent) {
         snprintf(c->text, sizeof c->text, "no answer from %s within %" PRIu64 " ms; the call may have been applied",
-                 c->address, slot->deadline_ms);
+                 link->address, slot->deadline_ms);
     } else {
         snprintf(c->text, sizeof c->text, "no connection to %s for %" PRIu64 " ms%s%s%s; the call was not sent",
-                 c->address, slot->deadline_ms, c->why[0] != '\0' ? " (" : "", c->why, c->why[0] != '\0' ? ")" : "");
+                 link->address, slot->deadline_ms, link->why[0] != '\0' ? " (" : "", link->why,
+                 link->why[0] != '\0' ? ")" : "");
     }
     client_fail_call(c, slot, sent ? PDR_DEADLINE : PDR_UNAVAILABLE, c->text);
 }
@@ -75,11 +94,11 @@ static void deadline_fired(struct timer *timer)
 /* The beginning of a call. */
 
 /* What would be read as something else at the other end, or end the connection, is not sent. */
-static enum pdr_status check(struct pdr_client *c, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args)
+static enum pdr_status check(struct pdr_client *c, struct pdr_bytes to, struct pdr_bytes method, struct pdr_bytes args,
+                             struct pdr_ref *ref)
 {
-    struct pdr_ref ref;
     const char *why;
-    if (pdr_ref_parse(to, &ref, &why) != PDR_OK) {
+    if (pdr_ref_parse(to, ref, &why) != PDR_OK) {
         return client_refuse(c, PDR_INVALID, why);
     }
     if (method.size == 0 || method.size > PDR_METHOD_SIZE_MAX || memchr(method.data, '.', method.size) != NULL) {
@@ -92,54 +111,75 @@ static enum pdr_status check(struct pdr_client *c, struct pdr_bytes to, struct p
                           pdr_value_skip(args.data, args.size, LIMIT_DEPTH_MAX) != (int64_t)args.size)) {
         return client_refuse(c, PDR_INVALID, "the arguments must be one encoded array, or empty");
     }
-    if (link_unsent(c) + c->session.kept_bytes > LIMIT_UNSENT_BYTES_MAX) {
+    return PDR_OK;
+}
+
+static enum pdr_status check_room(struct pdr_client *c, const struct link *link)
+{
+    if (link_unsent(link) + c->session.kept_bytes > LIMIT_UNSENT_BYTES_MAX) {
         return client_refuse(c, PDR_OVERLOADED, "8388608 bytes wait to be sent to the node (limit unsent_bytes_max)");
     }
     return PDR_OK;
 }
 
 /* Takes back what did not fit memory. */
-static enum pdr_status check_written(struct pdr_client *c, size_t size_before)
+static enum pdr_status check_written(struct pdr_client *c, struct link *link, size_t size_before)
 {
-    if (!c->out.failed) {
+    if (!link->out.failed) {
         return PDR_OK;
     }
-    c->out.size = size_before;
-    c->out.failed = false;
+    link->out.size = size_before;
+    link->out.failed = false;
     return client_refuse(c, PDR_OVERLOADED, "this process has no memory for the call");
 }
 
 static enum pdr_status write_call(struct pdr_client *c, struct slot *slot, struct pdr_bytes to, struct pdr_bytes method,
                                   struct pdr_bytes args)
 {
-    size_t before = c->out.size;
+    struct link *link = slot->link;
+    size_t before = link->out.size;
     uint32_t msgid = slots_msgid(&c->slots, slot);
     if (c->session.wanted) {
         bool is_kept = client_session_call(c, slot, to, method, args);
-        enum pdr_status status = check_written(c, before);
+        enum pdr_status status = check_written(c, link, before);
         return is_kept ? status : client_refuse(c, PDR_OVERLOADED, "this process has no memory for the call");
     }
     slot->within = slot->deadline_ms != c->deadline_ms && !link_is_addressed(to);
     if (slot->within) {
-        codec_request_within(&c->out, msgid, to, method, args, slot->deadline_ms);
+        codec_request_within(&link->out, msgid, to, method, args, slot->deadline_ms);
     } else {
-        codec_request(&c->out, msgid, to, method, args);
+        codec_request(&link->out, msgid, to, method, args);
     }
-    return check_written(c, before);
+    return check_written(c, link, before);
+}
+
+/* System actors are the node's own. */
+static struct link *choose(struct pdr_client *c, const struct pdr_ref *ref, uint64_t *actor)
+{
+    bool is_system = pdr_bytes_equal(ref->type, pdr_str("_sys"));
+    *actor = 0;
+    return is_system ? &c->home : ways_choose(c, ref, actor);
 }
 
 enum pdr_status pdr_client_call(pdr_client *c, struct pdr_bytes to, const char *method, struct pdr_bytes args,
                                 const struct pdr_call_options *options, pdr_outcome_cb cb, void *user)
 {
     uint64_t deadline_ms = options != NULL && options->deadline_ms > 0 ? options->deadline_ms : c->deadline_ms;
+    uint64_t actor;
     struct pdr_bytes name = pdr_str(method);
-    if (c->state == CLIENT_CLOSING) {
+    struct pdr_ref ref;
+    if (c->is_closing) {
         return client_refuse(c, PDR_CANCELLED, "the client is being closed");
     }
     if (deadline_ms > PDR_DEADLINE_MS_MAX) {
         return client_refuse(c, PDR_INVALID, "a deadline is at most 86400000 ms (limit deadline_ms_max)");
     }
-    enum pdr_status status = check(c, to, name, args);
+    enum pdr_status status = check(c, to, name, args, &ref);
+    if (status != PDR_OK) {
+        return status;
+    }
+    struct link *link = choose(c, &ref, &actor);
+    status = check_room(c, link);
     if (status != PDR_OK) {
         return status;
     }
@@ -148,16 +188,20 @@ enum pdr_status pdr_client_call(pdr_client *c, struct pdr_bytes to, const char *
         return client_refuse(c, PDR_OVERLOADED, "too many calls have no answer yet (option outstanding_max)");
     }
     slot->deadline_ms = deadline_ms;
+    slot->link = link;
+    slot->batch = link->batch;
+    slot->actor = actor;
+    link->calls++;
+    ways_began(c, slot);
     status = write_call(c, slot, to, name, args);
     if (status != PDR_OK) {
-        client_session_ended(c, slot);
-        slots_give(&c->slots, slot);
+        give_slot(c, slot);
         return status;
     }
+    c->is_active = true;
     slot->client = c;
     slot->cb = cb;
     slot->user = user;
-    slot->batch = c->batch;
     slot->deadline.fire = deadline_fired;
     timer_set(&c->wheel, &slot->deadline, loop_now_ns(c->loop) + deadline_ms * NS_PER_MS);
     return PDR_OK;
@@ -166,16 +210,26 @@ enum pdr_status pdr_client_call(pdr_client *c, struct pdr_bytes to, const char *
 enum pdr_status pdr_client_tell(pdr_client *c, struct pdr_bytes to, const char *method, struct pdr_bytes args)
 {
     struct pdr_bytes name = pdr_str(method);
-    size_t before = c->out.size;
-    if (c->state != CLIENT_OPEN || c->hung_up) {
+    struct pdr_ref ref;
+    uint64_t actor;
+    if (!link_is_usable(ways_default(c))) {
         return client_refuse(c, PDR_UNAVAILABLE, "there is no connection to the node");
     }
-    enum pdr_status status = check(c, to, name, args);
+    enum pdr_status status = check(c, to, name, args, &ref);
     if (status != PDR_OK) {
         return status;
     }
-    codec_notification(&c->out, to, name, args);
-    return check_written(c, before);
+    struct link *link = choose(c, &ref, &actor);
+    if (!link_is_usable(link)) {
+        return client_refuse(c, PDR_UNAVAILABLE, "there is no connection to the node");
+    }
+    status = check_room(c, link);
+    if (status != PDR_OK) {
+        return status;
+    }
+    size_t before = link->out.size;
+    codec_notification(&link->out, to, name, args);
+    return check_written(c, link, before);
 }
 
 uint32_t pdr_client_outstanding(const pdr_client *c)
@@ -199,7 +253,7 @@ static void on_timer(void *user)
 static bool on_before_sleep(void *user)
 {
     struct pdr_client *c = user;
-    link_flush(c);
+    client_flush(c);
     loop_set_timer(c->loop, timerwheel_next_ns(&c->wheel));
     return false;
 }
@@ -214,11 +268,8 @@ static enum pdr_status set_options(struct pdr_client *c, const struct pdr_client
     c->deadline_ms = options->deadline_ms > 0 ? options->deadline_ms : PDR_DEADLINE_MS_DEFAULT;
     c->connect_timeout_ms = options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     c->session.wanted = options->session;
+    c->skips_map = options->one_connection;
     *slots_max = options->outstanding_max > 0 ? options->outstanding_max : LIMIT_OUTSTANDING_MAX;
-    if (strlen(node) >= sizeof c->address) {
-        *why = "the node's address is too long: it is HOST:PORT, such as 127.0.0.1:7077";
-        return PDR_INVALID;
-    }
     if (c->deadline_ms > PDR_DEADLINE_MS_MAX || c->connect_timeout_ms > PDR_DEADLINE_MS_MAX) {
         *why = "the options deadline_ms and connect_timeout_ms are at most 86400000";
         return PDR_INVALID;
@@ -231,15 +282,14 @@ static enum pdr_status set_options(struct pdr_client *c, const struct pdr_client
         *why = "under a session the option outstanding_max is at most 4096 (limit session_span)";
         return PDR_INVALID;
     }
-    snprintf(c->address, sizeof c->address, "%s", node);
-    return PDR_OK;
+    return nodes_read(&c->nodes, node, why);
 }
 
 static void client_free(struct pdr_client *c)
 {
     slots_release(&c->slots);
-    pdr_writer_release(&c->in);
-    pdr_writer_release(&c->out);
+    ways_release(c);
+    link_release(&c->home);
     mem_free(c);
 }
 
@@ -278,44 +328,67 @@ enum pdr_status client_open_on(struct loop *loop, struct transport *transport, c
     c->refusal = "";
     c->goodbye.deliver = say_goodbye;
     timerwheel_init(&c->wheel, loop_now_ns(loop));
-    timer_init(&c->link_timer, link_timer_fired);
+    link_init(&c->home, c, seed);
     client_session_init(c);
-    backoff_init(&c->backoff, seed);
     slots_init(&c->slots, slots_max, c->session.wanted);
     list_init(&c->watches);
-    if (!link_connect(c, why)) {
+    ways_init(c);
+    map_init(c);
+    if (!home_connect(c, why)) {
         client_free(c);
         return PDR_INVALID;
     }
+    map_start(c);
     loop_own(loop, c, on_timer, on_before_sleep);
     loop_set_timer(loop, timerwheel_next_ns(&c->wheel));
     *out = c;
     return PDR_OK;
 }
 
-void pdr_client_close(pdr_client *c, void (*closed)(void *user), void *user)
+static bool has_stream(const struct pdr_client *c)
 {
-    CHECK(c->state != CLIENT_CLOSING); /* closed twice */
-    bool was_open = c->state == CLIENT_OPEN;
-    link_flush(c); /* notifications that were accepted */
-    c->state = CLIENT_CLOSING;
-    c->closed = closed;
-    c->closed_user = user;
-    timer_cancel(&c->wheel, &c->link_timer);
-    timer_cancel(&c->wheel, &c->session.again);
-    if (c->stream != NULL) {
-        c->transport->ops->close(c->stream, was_open ? LINGER_MS : 0);
-    } else {
+    bool has = c->home.stream != NULL;
+    for (uint32_t i = 0; !has && i < c->owner_count; i++) {
+        has = c->owners[i]->stream != NULL;
+    }
+    return has;
+}
+
+void client_link_closed(struct pdr_client *c)
+{
+    if (!has_stream(c)) {
         loop_post(c->loop, &c->goodbye);
     }
-    client_fail_calls(c, true, PDR_CANCELLED, "the client was closed");
+}
+
+void pdr_client_close(pdr_client *c, void (*closed)(void *user), void *user)
+{
+    CHECK(!c->is_closing); /* closed twice */
+    client_flush(c);
+    c->is_closing = true;
+    c->closed = closed;
+    c->closed_user = user;
+    timer_cancel(&c->wheel, &c->map_timer);
+    timer_cancel(&c->wheel, &c->session.again);
+    bool waits = link_close(&c->home);
+    for (uint32_t i = 0; i < c->owner_count; i++) {
+        waits |= link_close(c->owners[i]);
+    }
+    if (!waits) {
+        loop_post(c->loop, &c->goodbye);
+    }
+    cancel_calls(c);
     watches_end(c);
 }
 
 void client_discard(pdr_client *c)
 {
-    c->state = CLIENT_CLOSING;
-    client_fail_calls(c, true, PDR_CANCELLED, "the client was closed");
+    c->is_closing = true;
+    timer_cancel(&c->wheel, &c->home.timer);
+    for (uint32_t i = 0; i < c->owner_count; i++) {
+        timer_cancel(&c->wheel, &c->owners[i]->timer);
+    }
+    cancel_calls(c);
     watches_end(c);
     loop_own(c->loop, NULL, NULL, NULL);
     client_free(c);
@@ -337,25 +410,33 @@ void client_on_change(pdr_client *c, void (*changed)(void *user), void *user)
 
 void client_flush(pdr_client *c)
 {
-    link_flush(c);
+    client_session_acknowledge(c);
+    link_flush(&c->home);
+    for (uint32_t i = 0; i < c->owner_count; i++) {
+        link_flush(c->owners[i]);
+    }
 }
 
 bool client_is_connected(const pdr_client *c)
 {
-    return c->state == CLIENT_OPEN;
+    return c->home.state == LINK_OPEN;
 }
 
 const char *client_address(const pdr_client *c)
 {
-    return c->address;
+    return c->nodes.text;
 }
 
 const char *client_why(const pdr_client *c)
 {
-    return c->why;
+    return c->is_all_tried ? c->home.why : "";
 }
 
 bool client_is_flushed(const pdr_client *c)
 {
-    return link_unsent(c) == 0;
+    uint64_t unsent = link_unsent(&c->home);
+    for (uint32_t i = 0; i < c->owner_count; i++) {
+        unsent += link_unsent(c->owners[i]);
+    }
+    return unsent == 0;
 }

@@ -17,12 +17,13 @@ enum pdr_status client_open_on(struct loop *loop, struct transport *transport, c
 /** Instead of calling `closed` itself the client then hands over loop and transport, with who is to be called last. */
 void client_set_release(pdr_client *client, void (*release_world)(struct loop *loop, struct transport *transport,
                                                                   void (*closed)(void *user), void *user));
-/** `changed` is called when the connection is made or lost, and when all is written that had to wait for the kernel. */
+/** `changed` is called when a connection is made or lost, and when all is written that had to wait for the kernel. */
 void client_on_change(pdr_client *client, void (*changed)(void *user), void *user);
+/** To a node that was given, or to a member of the cluster in its place. */
 bool client_is_connected(const pdr_client *client);
-/** HOST:PORT as it was given. */
+/** The node as it was given, or the nodes. */
 const char *client_address(const pdr_client *client);
-/** Why there is no connection, if one was made or tried before; else "". */
+/** Why there is no connection, if one was made before or all nodes were tried; else "". */
 const char *client_why(const pdr_client *client);
 /** Writes at once what else leaves at the end of the loop's turn. */
 void client_flush(pdr_client *client);

@@ -26,6 +26,23 @@ void backoff_reset(struct backoff *backoff)
     backoff->next_ms = BACKOFF_MS_FIRST;
 }
 
+static void put(struct slot *slot, pdr_writer *out, uint32_t msgid, struct pdr_bytes address, struct pdr_bytes method,
+                struct pdr_bytes args, uint64_t left_ms)
+{
+    slot->within = !link_is_addressed(address);
+    if (slot->within) {
+        codec_request_within(out, msgid, address, method, args, left_ms);
+    } else {
+        codec_request(out, msgid, address, method, args);
+    }
+}
+
+/* What is the node's own waits for home. */
+static struct link *way_of(struct pdr_client *c, const struct slot *slot)
+{
+    return slot->actor == 0 ? &c->home : ways_default(c);
+}
+
 static void write_again(struct pdr_client *c, const struct frame *frame)
 {
     struct slot *slot = slots_find(&c->slots, frame->msgid);
@@ -37,20 +54,23 @@ static void write_again(struct pdr_client *c, const struct frame *frame)
     }
     uint64_t left_ms = slot->deadline.at_ms - now_ms;
     left_ms = left_ms < slot->deadline_ms ? left_ms : slot->deadline_ms; /* the timer's ms is rounded up */
+    struct link *link = way_of(c, slot);
+    size_t before = link->out.size;
+    ways_moved(c, slot, link);
     if (slot->within) {
         if (rpc_parse_call(frame->args, &call, &why) == PDR_OK) {
-            codec_request_within(&c->out, frame->msgid, call.address, call.method, call.args, left_ms);
+            put(slot, &link->out, frame->msgid, call.address, call.method, call.args, left_ms);
         }
-        return;
-    }
-    const char *target = frame->target.data, *dot = memrchr(target, '.', frame->target.size);
-    struct pdr_bytes address = pdr_bytes(target, (size_t)(dot - target));
-    struct pdr_bytes method = pdr_bytes(dot + 1, frame->target.size - address.size - 1);
-    slot->within = !link_is_addressed(address);
-    if (slot->within) {
-        codec_request_within(&c->out, frame->msgid, address, method, frame->args, left_ms);
     } else {
-        codec_request(&c->out, frame->msgid, address, method, frame->args);
+        const char *target = frame->target.data, *dot = memrchr(target, '.', frame->target.size);
+        struct pdr_bytes address = pdr_bytes(target, (size_t)(dot - target));
+        struct pdr_bytes method = pdr_bytes(dot + 1, frame->target.size - address.size - 1);
+        put(slot, &link->out, frame->msgid, address, method, frame->args, left_ms);
+    }
+    if (link->out.failed) {
+        link->out.size = before;
+        link->out.failed = false;
+        client_fail_call(c, slot, PDR_OVERLOADED, "this process has no memory for the call; it was not sent");
     }
 }
 
@@ -60,7 +80,8 @@ void retry_unsent(struct pdr_client *c, struct pdr_bytes frames)
     struct frame frame;
     const char *why;
     size_t used;
-    while (frames.size > 0 && frame_decode(&scan, frames, &frame, &used, &why) == PDR_OK && used > 0) {
+    while (!c->is_closing && frames.size > 0 && frame_decode(&scan, frames, &frame, &used, &why) == PDR_OK &&
+           used > 0) {
         if (frame.kind == FRAME_REQUEST) {
             write_again(c, &frame);
         }

@@ -25,8 +25,9 @@ uint32_t backoff_ms(struct backoff *backoff);
 /** The connection worked. */
 void backoff_reset(struct backoff *backoff);
 
-/** A new connection is open: `frames`, which waited for it, are written to client->out, without those whose caller has
- * gone, and with what is left of their deadlines. Notifications are at most once, and not for another connection. */
+/** `frames`, which waited for a connection that is lost or was not there, are written to the one that they take now
+ * (ways_default), without those whose caller has gone, and with what is left of their deadlines. Notifications are at
+ * most once, and not for another connection. */
 void retry_unsent(struct pdr_client *client, struct pdr_bytes frames);
 
 #endif

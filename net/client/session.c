@@ -28,7 +28,7 @@ void client_session_hello(struct pdr_client *c)
     pdr_write_uint(&args, session->floor);
     pdr_write_cstr(&args, "deadline_ms");
     pdr_write_uint(&args, c->deadline_ms);
-    codec_request(&c->out, SESSION_HELLO_MSGID, pdr_str("_sys/conn"), pdr_str("hello"), pdr_written(&args));
+    codec_request(&c->home.out, SESSION_HELLO_MSGID, pdr_str("_sys/conn"), pdr_str("hello"), pdr_written(&args));
     pdr_writer_release(&args);
     session->acked = session->floor;
 }
@@ -44,9 +44,9 @@ static void write_request(struct pdr_client *c, struct slot *slot, uint64_t left
     uint32_t msgid = slots_msgid(&c->slots, slot);
     bool is_plain = left_ms == c->deadline_ms && slot->number == msgid;
     if (is_plain || link_is_addressed(address)) {
-        codec_request(&c->out, msgid, address, method, args);
+        codec_request(&c->home.out, msgid, address, method, args);
     } else {
-        codec_request_numbered(&c->out, msgid, address, method, args, left_ms, slot->number);
+        codec_request_numbered(&c->home.out, msgid, address, method, args, left_ms, slot->number);
     }
     slot->sent = true;
     slot->refused = false;
@@ -99,6 +99,9 @@ void client_session_acknowledge(struct pdr_client *c)
     struct client_session *session = &c->session;
     uint8_t room[16];
     pdr_writer args;
+    if (!session->wanted) {
+        return;
+    }
     session->floor = floor_of(c);
     if (!session->ready || session->floor == session->acked ||
         (session->floor - session->acked < ACK_EVERY && !session->ack_soon)) {
@@ -109,7 +112,7 @@ void client_session_acknowledge(struct pdr_client *c)
     pdr_writer_init(&args, room, sizeof room, 0);
     pdr_write_array(&args, 1);
     pdr_write_uint(&args, session->floor);
-    codec_notification(&c->out, pdr_str("_sys/conn"), pdr_str("ack"), pdr_written(&args));
+    codec_notification(&c->home.out, pdr_str("_sys/conn"), pdr_str("ack"), pdr_written(&args));
     pdr_writer_release(&args);
 }
 
@@ -172,7 +175,7 @@ static void give_up(struct pdr_client *c)
                              "the session was over before the answer came; the call may have been applied");
         }
     }
-    if (c->state == CLIENT_OPEN && !c->hung_up) {
+    if (link_is_usable(&c->home)) {
         client_session_hello(c);
     }
 }
@@ -194,12 +197,12 @@ void client_session_greeted(struct pdr_client *c, const struct frame *frame)
         char why[200];
         snprintf(why, sizeof why, "no session: %.*s", error.message.size > 150 ? 150 : (int)error.message.size,
                  (const char *)error.message.data);
-        link_hang_up(c, why);
+        link_hang_up(&c->home, why);
         return;
     }
     if (!pdr_value_bytes(pdr_value_get(frame->result, "session"), &name) || name.size == 0 ||
         name.size > SESSION_NAME_MAX) {
-        link_hang_up(c, "no session: the node's answer to hello names none");
+        link_hang_up(&c->home, "no session: the node's answer to hello names none");
         return;
     }
     memcpy(session->name, name.data, name.size);

@@ -6,7 +6,7 @@
 void slots_init(struct slots *slots, uint32_t count_max, bool is_ring)
 {
     *slots = (struct slots){.count_max = count_max, .is_ring = is_ring, .next_number = 1};
-    while (1u << slots->index_bits < count_max) {
+    while (1u << slots->index_bits < count_max + !is_ring) { /* the last index is nobody's, nor is that msgid */
         slots->index_bits++;
     }
     uint32_t size = is_ring ? 1u << slots->index_bits : count_max;
@@ -36,7 +36,9 @@ struct slot *slots_at(const struct slots *slots, uint64_t number)
 /* Its place may be taken by a call that is as old as the ring is long. */
 static struct slot *take_next(struct slots *slots)
 {
-    slots->next_number += (uint32_t)slots->next_number == 0; /* that msgid is hello's */
+    while ((uint32_t)slots->next_number == 0 || (uint32_t)slots->next_number == UINT32_MAX) {
+        slots->next_number++; /* those msgids are hello's and the map's */
+    }
     struct slot *slot = place_of(slots, slots->next_number);
     if (slot->cb != NULL || slots->outstanding >= slots->count_max) {
         return NULL;

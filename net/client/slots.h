@@ -2,7 +2,7 @@
  *
  * A msgid is a slot's index and, above it, how often the slot was used: so the answer to a call that has ended already
  * finds nobody, although its slot may be in use again. Under a session (session.h) the table is a ring: calls are
- * numbered, the slot is the number's place, and the msgid its lower half. */
+ * numbered, the slot is the number's place, and the msgid its lower half. No call's msgid is UINT32_MAX. */
 #ifndef NET_CLIENT_SLOTS_H
 #define NET_CLIENT_SLOTS_H
 
@@ -15,7 +15,10 @@ struct slot {
     struct pdr_client *client;
     pdr_outcome_cb cb; /* NULL: free */
     void *user;
-    uint64_t batch;       /* leaves with that flush of the client: before it, it was never sent */
+    struct link *link; /* it goes by, or waits for */
+    uint64_t batch;    /* leaves with that flush of the link: before it, it was never sent */
+    uint64_t actor;    /* hash of the address; 0: it has no way of its own (ways.c) */
+    bool is_detour;
     uint64_t deadline_ms; /* as asked for, for the sentence */
     bool within;          /* its frame is a `_sys/conn.call` of ours */
     uint64_t number;      /* under a session */

@@ -63,7 +63,7 @@ static void end(struct watch *watch, const struct pdr_outcome *outcome)
 static void ask_later(struct watch *watch)
 {
     struct pdr_client *c = watch->client;
-    uint64_t ms = ASK_AGAIN_MS / 2 + rng_below(&c->backoff.rng, ASK_AGAIN_MS / 2 + 1);
+    uint64_t ms = ASK_AGAIN_MS / 2 + rng_below(&c->home.backoff.rng, ASK_AGAIN_MS / 2 + 1);
     timer_set(&c->wheel, &watch->again, loop_now_ns(c->loop) + ms * NS_PER_MS);
 }
 
@@ -103,9 +103,9 @@ static void on_answer(void *user, const struct pdr_outcome *outcome)
         /* Where it began, so that what a cut connection swallows before the first event is not lost either. */
         bool knows = pdr_value_uint(pdr_value_get(outcome->result, "seq"), &watch->after);
         watch->has_after |= knows;
-    } else if (c->state == CLIENT_CLOSING || is_final(outcome->status)) {
+    } else if (c->is_closing || is_final(outcome->status)) {
         end(watch, outcome);
-    } else if (c->state == CLIENT_OPEN) {
+    } else if (c->home.state == LINK_OPEN) {
         if (outcome->status == PDR_DEADLINE) {
             tell_unwatch(c, address_of(watch)); /* it may have begun all the same, and is asked for anew */
         }
@@ -143,7 +143,7 @@ static void ask_or_later(struct watch *watch)
 static void again_fired(struct timer *timer)
 {
     struct watch *watch = LIST_ITEM(timer, struct watch, again);
-    if (watch->client->state == CLIENT_OPEN) {
+    if (watch->client->home.state == LINK_OPEN) {
         ask_or_later(watch);
     } /* else the next connection asks */
 }

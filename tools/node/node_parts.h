@@ -77,7 +77,9 @@ struct node {
     struct list surveys;   /* survey.h: questions to all cores */
     struct backup *backup; /* backup.c: the one under way, or NULL */
     struct list asks;      /* sys_directory_ask.c: calls that wait for the directory */
-    struct list letters;   /* sys_dead.c: calls about a dead letter, until its core has answered */
+    pdr_writer map_answer; /* sys_map.c: the map of that version, encoded */
+    uint64_t map_answer_version;
+    struct list letters; /* sys_dead.c: calls about a dead letter, until its core has answered */
 };
 
 /** Any core's thread: `run` is called on the control core. */

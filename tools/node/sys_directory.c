@@ -7,6 +7,7 @@
 #include "tools/node/show.h"
 #include "tools/node/sys_directory_ask.h"
 #include "tools/node/sys_inspect.h"
+#include "tools/node/sys_map.h"
 
 #define GROUP "default" /* the placement group of all types */
 
@@ -77,10 +78,14 @@ void sys_directory(void *user, struct call *call)
     static const struct {
         const char *name;
         void (*run)(struct node *node, struct call *call);
-    } methods[] = {{"members", members}, {"shard", shard}, {"types", types}};
+        bool is_own; /* every node answers for itself */
+    } methods[] = {
+        {"members", members, false}, {"shard", shard, false}, {"types", types, true}, {"map", sys_map, true}};
     struct node *node = user;
-    bool is_types = pdr_bytes_equal(call->method, pdr_str("types"));
-    for (size_t i = 0; i < sizeof methods / sizeof *methods && (node->membership == NULL || is_types); i++) {
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        if (node->membership != NULL && !methods[i].is_own) {
+            continue;
+        }
         if (pdr_bytes_equal(call->method, pdr_str(methods[i].name))) {
             methods[i].run(user, call);
             return;

@@ -372,7 +372,7 @@ static const struct ask_method methods[] = {
 
 const char *directory_ask_names(void)
 {
-    return "status, members, shard, shards, types, drain, remove, move, pin, unpin and pause";
+    return "status, members, shard, shards, types, map, drain, remove, move, pin, unpin and pause";
 }
 
 /* Its way. */

@@ -11,6 +11,7 @@
 #include "tools/node/sys_directory.h"
 #include "tools/node/sys_directory_ask.h"
 #include "tools/node/sys_inspect.h"
+#include "tools/node/sys_map.h"
 
 /* Status. */
 
@@ -173,5 +174,6 @@ void sys_node_free(struct node *node)
     }
     directory_asks_free(node);
     sys_dead_free(node);
+    sys_map_free(node);
     backup_abandon(node);
 }

@@ -43,6 +43,9 @@ struct scripted_node {
     const char *session, *hello_error;
     unsigned hellos, drops;
     char asked_session[65]; /* by the last hello */
+    struct pdr_bytes map;   /* what it answers when it is asked for the map; empty: it knows none */
+    unsigned maps_asked;
+    bool asked_version; /* ... with one, by the last */
     uint64_t number, ack_below;
 };
 
@@ -234,6 +237,17 @@ static void node_greet(struct scripted_node *node, const struct frame *frame, co
     pdr_writer_release(&result);
 }
 
+static void node_tell_map(struct scripted_node *node, const struct frame *frame)
+{
+    node->maps_asked++;
+    node->asked_version = pdr_value_kind(pdr_value_at(frame->args, 0)) != PDR_KIND_NIL;
+    if (node->map.size > 0) {
+        node_answer(node, frame->msgid, node->map);
+    } else {
+        node_answer_error(node, frame->msgid, "not_found", "_sys/directory has members, shard and types");
+    }
+}
+
 static void node_take(struct scripted_node *node, const struct frame *frame)
 {
     struct pdr_ref ref;
@@ -256,6 +270,10 @@ static void node_take(struct scripted_node *node, const struct frame *frame)
     }
     if (pdr_bytes_equal(frame->target, pdr_str("_sys/conn.watch"))) {
         node_watch(node, frame);
+        return;
+    }
+    if (pdr_bytes_equal(frame->target, pdr_str("_sys/directory.map"))) {
+        node_tell_map(node, frame);
         return;
     }
     if (pdr_bytes_equal(frame->target, pdr_str("_sys/conn.unwatch"))) {
