@@ -98,7 +98,7 @@ TEST(unknown_keys)
     const char *why;
     EXPECT_INT(again(&hello, &got, &w, &why), PDR_OK);
     pdr_writer_init(&longer, NULL, 0, 0);
-    pdr_write_map(&longer, 12);
+    pdr_write_map(&longer, 13);
     pdr_write_cstr(&longer, "mood");
     pdr_write_cstr(&longer, "fine");
     pdr_write_raw(&longer, w.data + 1, w.size - 1);
