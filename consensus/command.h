@@ -13,7 +13,8 @@
 
 /* clang-format off */
 /** The first of all: the cluster begins, at format 1, with a group "default" of so many shards. `home` and `epochs`:
- * of data that there is already, restored say; 0: there is none. */
+ * of data that there is already, restored say; 0: there is none. `expect`: nodes to wait for, before shards are spread
+ * over those that there are; 0 is 1. */
 #define COMMAND_FOUND_FIELDS(F, S)                                                                                     \
     F(S, BYTES,  cluster,     CLUSTER_ID_SIZE)                                                                         \
     F(S, U32,    shards,      LIMIT_SHARDS_MAX)                                                                        \
@@ -21,7 +22,8 @@
     F(S, U8,     min_isr,     LIMIT_COPIES_MAX)                                                                        \
     F(S, U8,     voters,      5)                                                                                       \
     F(S, U64,    home,        UINT64_MAX)                                                                              \
-    F(S, U64,    epochs,      UINT64_MAX)
+    F(S, U64,    epochs,      UINT64_MAX)                                                                              \
+    F(S, U32,    expect,      LIMIT_MEMBERS_MAX)
 /** All of them. `replicas` and `min_isr` are those of groups to come. */
 #define COMMAND_SETTINGS_FIELDS(F, S)                                                                                  \
     F(S, U8,     replicas,    LIMIT_COPIES_MAX)                                                                        \

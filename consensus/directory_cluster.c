@@ -48,7 +48,8 @@ enum directory_code directory_apply_found(struct directory *d, const struct comm
                                        .voters = command->voters,
                                        .next_shard = command->shards,
                                        .home = command->home,
-                                       .epochs = command->epochs});
+                                       .epochs = command->epochs,
+                                       .expect = command->expect});
     directory_put(d, &(struct entry){.kind = ROW_GROUP,
                                      .group = {.name = pdr_str(DIRECTORY_DEFAULT_GROUP),
                                                .shards = command->shards,

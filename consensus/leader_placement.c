@@ -167,8 +167,22 @@ static void plan_homes(struct leader *l)
     placement_rows_release(&rows);
 }
 
+/* Who founds a cluster may want its first shards on all of its first nodes. */
+static bool is_awaiting_nodes(const struct leader *l)
+{
+    const struct row_list *members = &leader_rows(l)->of[ROW_MEMBER];
+    uint32_t up = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        up += members->at[i]->entry.member.state == MEMBER_UP;
+    }
+    return leader_rows(l)->of[ROW_SHARD].count == 0 && up < cluster_rows_info(leader_rows(l))->expect;
+}
+
 bool leader_placement_homes(struct leader *l)
 {
+    if (is_awaiting_nodes(l)) {
+        return true;
+    }
     struct leader_plan *p = &l->plan;
     if (!assign_at_home(l)) {
         return false;

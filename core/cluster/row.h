@@ -29,7 +29,7 @@ enum member_role { /* in the Raft group of the directory, as wanted */
 /* clang-format off */
 /** The one row about the whole. `voters`: wanted, 3 or 5. `next_shard`: the first id that no group has. `home`: the
  * node that founded it on data of its own; what is in the default group is its alone until it has copies. `epochs`: no
- * shard is assigned in an epoch below or equal. */
+ * shard is assigned in an epoch below or equal. `expect`: no shard has a home before so many nodes are up. */
 #define CLUSTER_INFO_FIELDS(F, S)                                                                                      \
     F(S, BYTES,  cluster,     CLUSTER_ID_SIZE)                                                                         \
     F(S, U32,    format,      UINT32_MAX)                                                                              \
@@ -39,7 +39,8 @@ enum member_role { /* in the Raft group of the directory, as wanted */
     F(S, BOOL,   paused,      1)                                                                                       \
     F(S, U32,    next_shard,  LIMIT_SHARDS_MAX)                                                                        \
     F(S, U64,    home,        UINT64_MAX)                                                                              \
-    F(S, U64,    epochs,      UINT64_MAX)
+    F(S, U64,    epochs,      UINT64_MAX)                                                                              \
+    F(S, U32,    expect,      LIMIT_MEMBERS_MAX)
 
 /** `boot`: a random number of the process that registered; tells its repeated registration from another's. `format`:
  * the newest it understands. `registered`: dir_index then. The zone is the label "zone". */

@@ -39,7 +39,9 @@ class Cluster:
         return self.nodes[n]
 
     def start_all(self, count):
-        for n in range(1, count + 1):
+        """Their shards are spread over all of them."""
+        self.start(1, "--expect", str(count))
+        for n in range(2, count + 1):
             self.start(n)
         for n in range(1, count + 1):
             self.test.eventually(lambda: self.up(n) == count, f"node {n} sees {count} members", 20)

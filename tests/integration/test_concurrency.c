@@ -513,7 +513,8 @@ TEST(the_directory)
 {
     struct world w = {.options.types = types};
     begin(&w);
-    EXPECT_INT(ask(&w, "plain/a", "see", 0, "").status, PDR_OK); /* the directory knows this node, and its shard is open */
+    EXPECT_INT(ask(&w, "plain/a", "see", 0, "").status,
+               PDR_OK); /* the directory knows this node, and its shard is open */
     struct pdr_outcome a = ask(&w, "_sys/directory", "members", 0, "");
     pdr_value answer = a.result;
     EXPECT_INT(pdr_value_count(answer), 1);

@@ -190,6 +190,7 @@ void config_process(const struct config *config, const struct pdr_actor_type *co
         .home = {.secret = *config->secret == 0 ? NULL : config->secret,
                  .advertise = *config->advertise == 0 ? NULL : config->advertise,
                  .join = config->join.items},
+        .expect = (uint32_t)config->expect,
         .store = {.cache_bytes = config->store_cache, .memtable_bytes = config->store_buffer},
         .node =
             {

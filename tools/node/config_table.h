@@ -19,6 +19,8 @@
       "something to know the node by, such as zone=a; `perdure status` shows it; may be given again")                  \
     X(join,         "join",         LIST,     "HOST:PORT", "",               "",      "",                              \
       "nodes of the cluster to join, with commas between; without it a first start founds a cluster")                  \
+    X(expect,       "expect",       COUNT,    "N",         "1",              "1",     "1000",                          \
+      "of the node that founds a cluster: shards are spread when so many nodes are there, and calls wait until then")  \
     X(secret,       "secret",       TEXT,     "FILE",      "",               "",      "",                              \
       "the cluster's secret, which nodes prove to each other (default: the file secret in --data)")                    \
     X(advertise,    "advertise",    TEXT,     "HOST:PORT", "",               "",      "",                              \

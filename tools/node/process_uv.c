@@ -241,7 +241,7 @@ static void must_end(void *user, const char *why)
     }
 }
 
-static struct membership_options membership_of(struct process *process)
+static struct membership_options membership_of(struct process *process, const struct process_options *options)
 {
     struct home *home = &process->home;
     return (struct membership_options){
@@ -253,6 +253,7 @@ static struct membership_options membership_of(struct process *process)
         .cluster = home->identity.cluster,
         .founds = home->identity.founds && home->identity.known == 0,
         .secret = home->secret,
+        .expect = options->expect,
         .advertise = home->advertise[0] != 0 ? home->advertise : NULL,
         .contacts = home->contacts,
         .contact_count = home->contact_count,
@@ -274,7 +275,7 @@ static enum pdr_status open_node(struct process *process, const struct process_o
     }
     node.name = process->name;
     const struct identity *identity = &process->home.identity;
-    const struct membership_options membership = membership_of(process);
+    const struct membership_options membership = membership_of(process, options);
     node.cluster = identity->cluster;
     node.id = identity->node;
     node.epochs = identity->epochs;
