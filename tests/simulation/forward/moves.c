@@ -1,8 +1,8 @@
 /* tests/simulation/forward/moves.c: a shard goes from one site to another, with all that it has, while it is called.
  *
- * The directory's row says so first, and everybody hears of it some time; only the new owner does not, until its copy is
- * complete. The old one closes the shard when it hears; then its rows go over, chunk by chunk (core/shard/install.h), as
- * messages between the two cores. If either site goes down meanwhile it is begun again. */
+ * The directory's row says so first, and everybody hears of it some time; only the new owner does not, until its copy
+ * is complete. The old one closes the shard when it hears; then its rows go over, chunk by chunk
+ * (core/shard/install.h), as messages between the two cores. If either site goes down meanwhile it is begun again. */
 #include <string.h>
 
 #include "core/base/mem.h"

@@ -3,9 +3,9 @@
  *
  * There is no directory: who owns which shard is decided when the world is made, and the maps that tell it come to each
  * core of each node late, in pieces, and after each start anew: before that a core knows nothing of a shard, or of some
- * earlier owner, who knows better. Shards move, with all that they have (moves.c). Nodes crash, stop and start again; links and connections are cut and reset; cores
- * starve. Workloads are those of one node (workload.h), with their checkers: what is true of one node must be true of
- * all together.
+ * earlier owner, who knows better. Shards move, with all that they have (moves.c). Nodes crash, stop and start again;
+ * links and connections are cut and reset; cores starve. Workloads are those of one node (workload.h), with their
+ * checkers: what is true of one node must be true of all together.
  *
  * At the end faults are over, all maps are there, every workload reads what it must, and all nodes stop and leave
  * nothing behind. */
