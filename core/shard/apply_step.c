@@ -69,6 +69,12 @@ static void step_discard(struct core_job *job)
     mem_free(step);
 }
 
+/* A note of a shard that had nothing may be applied when an installed copy has brought it further already. */
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Positions of the shards follow what the store has now. */
 static void note_applied(const struct apply_step *step)
 {
@@ -77,7 +83,7 @@ static void note_applied(const struct apply_step *step)
         const struct submission *s = LIST_ITEM(node, struct submission, node);
         for (uint32_t i = 0; i < s->touched_count; i++) {
             struct shard *shard = s->touched[i].shard;
-            shard->applied_seq = s->touched[i].last_seq;
+            shard->applied_seq = later(shard->applied_seq, s->touched[i].last_seq);
         }
     }
     core->unapplied_bytes -= step->bytes;
@@ -200,7 +206,8 @@ static void start_step(struct core *core)
         const struct submission *s = LIST_ITEM(node, struct submission, node);
         step->bytes += s->size;
         for (uint32_t i = 0; i < s->touched_count; i++) {
-            s->touched[i].shard->applying_seq = s->touched[i].last_seq;
+            struct shard *shard = s->touched[i].shard;
+            shard->applying_seq = later(shard->applying_seq, s->touched[i].last_seq);
         }
         list_push_back(&step->submissions, node);
     }

@@ -222,6 +222,11 @@ static void send_held(struct tell_out *out)
     struct core *core = out->core;
     while (!list_empty(&out->held) && list_alone(&out->blocked_node) && !core->stopping) {
         struct call *call = LIST_ITEM(out->held.next, struct call, tell.node);
+        if (call->tell.number <= out->n.acked) {
+            list_remove(&call->tell.node);
+            forget(out, call); /* its own answer was lost with a link; one behind it has been taken, so it was too */
+            continue;
+        }
         if (!channel_out_send(&out->n, call->tell.number)) {
             return; /* one before it is still on its way back */
         }

@@ -194,7 +194,7 @@ void visit_finished(struct call *call);
 /** Its shard's core says that the shard is not open. */
 void visit_moved(struct trip *trip);
 void visit_fail(struct trip *trip, enum pdr_status status, const char *why);
-/** There is room again. */
+/** There is room again, on one link to it at least. */
 void visit_send_answers(struct forward_node *to);
 /** Nobody waits for its answer any more. */
 void visit_gone(struct forward *f, uint64_t node, uint64_t life);
@@ -207,7 +207,8 @@ void forward_watch_joined(struct trip *visit);
 /** Our own call of that trip has been answered with success: it listens. */
 void forward_watch_opened(struct trip *trip);
 void forward_watch_received(struct forward *f, uint64_t node, uint64_t life, struct pdr_bytes frame);
-void forward_watch_room(struct forward *f, uint64_t node, uint64_t life);
+/** Nothing waits for links to the node any more: who has left is told. */
+void forward_watch_room(struct forward *f, uint64_t node);
 void forward_watch_gone(struct forward *f, uint64_t node, uint64_t life);
 void forward_watches_free(struct forward *f);
 

@@ -217,7 +217,6 @@ void forward_room(void *user, uint64_t id, uint64_t life)
         return;
     }
     visit_send_answers(to);
-    forward_watch_room(f, id, life);
     if (to->life == life) {
         to->is_full = false;
         forward_drain(to);

@@ -112,6 +112,9 @@ void visit_send_answers(struct forward_node *to)
             list_push_back(&to->answers, node);
         }
     }
+    if (list_empty(&to->answers)) {
+        forward_watch_room(to->forward, to->id);
+    }
 }
 
 void visit_finished(struct call *call)
@@ -329,5 +332,11 @@ void visit_gone(struct forward *f, uint64_t node, uint64_t life)
         f->answer_bytes -= trip->call->reply.size;
         call_free(&f->core->calls, trip->call);
         trip_free(trip);
+    }
+    for (item = f->nodes.next; item != &f->nodes; item = item->next) {
+        struct forward_node *to = LIST_ITEM(item, struct forward_node, node);
+        if (to->id == node) {
+            visit_send_answers(to); /* of other lives of it, which stood behind those */
+        }
     }
 }

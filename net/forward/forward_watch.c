@@ -236,13 +236,13 @@ void forward_watch_received(struct forward *f, uint64_t node, uint64_t life, str
     }
 }
 
-void forward_watch_room(struct forward *f, uint64_t node, uint64_t life)
+void forward_watch_room(struct forward *f, uint64_t node)
 {
     struct list *next;
     for (struct list *at = f->listening.next; at != &f->listening; at = next) {
         struct forward_watch *w = LIST_ITEM(at, struct forward_watch, node);
         next = at->next;
-        if (w->has_left && w->peer == node && w->life == life) {
+        if (w->has_left && w->peer == node) {
             end_there(w);
         }
     }

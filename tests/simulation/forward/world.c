@@ -38,10 +38,13 @@ static struct cluster_owner rumour(struct world *w, const struct site *of, uint3
     return (struct cluster_owner){.node = w->sites[other].id, .epoch = 1, .cv = 1};
 }
 
-/* Each start of the owner is another epoch (R34). */
-static uint64_t epoch_of(const struct world *w, uint32_t shard)
+/* As the directory has it; to who is to own it, and has no copy yet, it is nobody's. */
+static struct cluster_owner row(const struct world *w, const struct site *of, uint32_t shard)
 {
-    return 1 + w->sites[w->owner[shard]].node.starts;
+    if (mover_hides(&w->mover, of->index, shard)) {
+        return (struct cluster_owner){0};
+    }
+    return (struct cluster_owner){w->sites[w->owner[shard]].id, w->epoch[shard], w->cv[shard]};
 }
 
 static struct site_map *make_map(struct site *site, unsigned stale_percent)
@@ -55,9 +58,8 @@ static struct site_map *make_map(struct site *site, unsigned stale_percent)
                                             .address = pdr_str(w->sites[i].node.address)};
     }
     for (uint32_t s = 0; s < CLUSTER_SHARDS; s++) {
-        m->owners[s] = w->owner[s] != site->index && sim_chance(&w->sim, stale_percent)
-                           ? rumour(w, site, s)
-                           : (struct cluster_owner){w->sites[w->owner[s]].id, epoch_of(w, s), w->cv[s]};
+        bool is_stale = w->owner[s] != site->index && sim_chance(&w->sim, stale_percent);
+        m->owners[s] = is_stale ? rumour(w, site, s) : row(w, site, s);
     }
     m->map = (struct cluster_map){.version = stale_percent > 0 ? 1 : w->version,
                                   .shard_count = CLUSTER_SHARDS,
@@ -120,15 +122,20 @@ static void let_maps_come(struct site *site, uint64_t within_ms)
     }
 }
 
+void world_tell_maps(struct world *w, uint64_t within_ms)
+{
+    for (uint32_t i = 0; i < w->site_count; i++) {
+        let_maps_come(&w->sites[i], within_ms);
+    }
+}
+
 /* Rows are written anew, though the owner stays: a copy came or went. */
 static void directory_goes_on(struct world *w)
 {
     for (uint32_t n = 1 + (uint32_t)sim_draw(&w->sim, 20); n > 0; n--) {
         w->cv[sim_draw(&w->sim, CLUSTER_SHARDS)] = ++w->version;
     }
-    for (uint32_t i = 0; i < w->site_count; i++) {
-        let_maps_come(&w->sites[i], 200);
-    }
+    world_tell_maps(w, 200);
 }
 
 /* Sites. */
@@ -147,6 +154,12 @@ static void opened(void *user, struct sim_node *n)
         .entropy = entropy,
         .entropy_user = site};
     struct peer_member members[SITES_MAX];
+    for (uint32_t s = 0; s < CLUSTER_SHARDS; s++) { /* each start of the owner is another epoch (R34) */
+        if (w->owner[s] == site->index) {
+            w->epoch[s]++;
+            w->cv[s] = ++w->version;
+        }
+    }
     w->sim.lives = 0; /* what the end of one node leaves unknown, another one may still run: nothing is settled by it */
     node_links_open(n->node, &options);
     for (uint32_t i = 0; i < w->site_count; i++) {
@@ -293,9 +306,11 @@ void world_init(struct world *w, const struct world_options *options)
     swarm_draw_net(&w->sim, w->net);
     w->site_count = 2 + (uint32_t)sim_draw(&w->sim, SITES_MAX - 1);
     w->version = 10;
+    mover_init(&w->mover, w);
     for (uint32_t s = 0; s < CLUSTER_SHARDS; s++) {
         w->owner[s] = (uint32_t)sim_draw(&w->sim, w->site_count);
         w->cv[s] = 2 + sim_draw(&w->sim, 8);
+        w->epoch[s] = 1;
     }
     for (uint32_t i = 0; i < w->site_count; i++) {
         site_init(w, i);
@@ -333,7 +348,7 @@ void world_fault(struct world *w)
 {
     struct sim *sim = &w->sim;
     struct site *site = &w->sites[sim_draw(sim, w->site_count)];
-    switch (sim_draw(sim, 12)) {
+    switch (sim_draw(sim, 16)) {
     case 0:
     case 1:
         if (site->node.state != SIM_NODE_DOWN) {
@@ -364,8 +379,11 @@ void world_fault(struct world *w)
     case 10:
         starve(w, &site->node);
         break;
-    default:
+    case 11:
         directory_goes_on(w);
+        break;
+    default:
+        mover_begin(&w->mover);
         break;
     }
 }
@@ -433,6 +451,7 @@ bool world_stop(struct world *w)
 void world_release(struct world *w)
 {
     w->stopping = true;
+    mover_release(&w->mover);
     for (uint32_t i = 0; i < w->client_count; i++) {
         sim_client_close(&w->clients[i]);
     }

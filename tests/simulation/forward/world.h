@@ -3,9 +3,9 @@
  *
  * There is no directory: who owns which shard is decided when the world is made, and the maps that tell it come to each
  * core of each node late, in pieces, and after each start anew: before that a core knows nothing of a shard, or of some
- * earlier owner, who knows better. Nodes crash, stop and start again; links and connections are cut and reset; cores
- * starve. Workloads are those of one node (workload.h), with their checkers: what is true of one node must be true of
- * all together.
+ * earlier owner, who knows better. Shards move, with all that they have (moves.c). Nodes crash, stop and start again;
+ * links and connections are cut and reset; cores starve. Workloads are those of one node (workload.h), with their
+ * checkers: what is true of one node must be true of all together.
  *
  * At the end faults are over, all maps are there, every workload reads what it must, and all nodes stop and leave
  * nothing behind. */
@@ -13,6 +13,7 @@
 #define TESTS_SIMULATION_FORWARD_WORLD_H
 
 #include "core/cluster_map.h"
+#include "core/store/keys.h"
 #include "net/forward/forward.h"
 #include "net/peer/secret.h"
 #include "tests/simulation/sim_node.h"
@@ -36,6 +37,19 @@ struct site_map {
     struct cluster_map map;
     struct cluster_node nodes[SITES_MAX];
     struct cluster_owner owners[CLUSTER_SHARDS];
+};
+
+/** A shard on its way from a site to another: moves.c. One at a time. */
+struct mover {
+    struct world *world;
+    struct sim_event event;
+    enum { MOVER_IDLE, MOVER_CLOSING, MOVER_COPYING } phase;
+    uint32_t shard, from, to;
+    uint64_t attempt, from_start, to_start;
+    bool failed, installed;
+    struct shard_export *copy;
+    struct keys_meta meta;
+    pdr_writer chunk;
 };
 
 struct site {
@@ -65,6 +79,9 @@ struct world {
     uint64_t version;               /* of the directory that there is not */
     uint32_t owner[CLUSTER_SHARDS]; /* a site */
     uint64_t cv[CLUSTER_SHARDS];    /* of its row */
+    uint64_t epoch[CLUSTER_SHARDS];
+    struct mover mover;
+    uint64_t moves;
     struct sim_client clients[CLIENTS_MAX];
     uint32_t client_count;
     struct workload *workloads[WORKLOADS_MAX];
@@ -86,5 +103,16 @@ void world_judge(struct world *w);
 /** In good order; false if they do not stop. */
 bool world_stop(struct world *w);
 void world_release(struct world *w);
+/** Every core of every site gets a map of how things are, within that time. */
+void world_tell_maps(struct world *w, uint64_t within_ms);
+
+/* moves.c */
+
+void mover_init(struct mover *m, struct world *w);
+/** If none is under way: a drawn shard goes to a drawn site. */
+void mover_begin(struct mover *m);
+/** The site must not hear yet that the shard is its own. */
+bool mover_hides(const struct mover *m, uint32_t site, uint32_t shard);
+void mover_release(struct mover *m);
 
 #endif
