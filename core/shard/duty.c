@@ -77,6 +77,7 @@ void shards_free(struct core *core)
 static void take_row(struct core *core, struct shard *shard, const struct cluster_owner *row)
 {
     struct duty *duty = shard->duty;
+    CHECK(duty != NULL);
     if (row->cv < duty->cv || row->epoch <= shard->epoch) {
         return;
     }

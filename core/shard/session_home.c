@@ -21,7 +21,7 @@ static void begin_drops(struct core *core, uint64_t delay_ms);
 static void begin_idle_after(struct core *core, struct session_home *home, uint64_t idle_ms)
 {
     home->core = core;
-    timer_init(&home->idle, idle_fired);
+    home->idle.fire = idle_fired; /* it may be set: good-byes come twice, or from who was never counted */
     timer_set(&core->wheel, &home->idle, core_now_ns(core) + idle_ms * NS_PER_MS);
 }
 

@@ -258,7 +258,9 @@ static enum pdr_status put_rows(struct snapshot_writer *writer, struct pdr_bytes
     if (status != PDR_OK) {
         return fail(writer, status, NULL);
     }
-    memcpy(writer->last, last.data, last.size);
+    if (last.size > 0) {
+        memcpy(writer->last, last.data, last.size);
+    }
     writer->last_size = (uint32_t)last.size;
     writer->rows += rows;
     writer->next++;
