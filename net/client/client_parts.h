@@ -75,7 +75,8 @@ struct pdr_client {
 
     /* ways.c */
     bool skips_map; /* one_connection was asked for */
-    bool is_direct; /* there is no session, and the map shows several nodes: calls go straight to owners */
+    bool is_tracking; /* calls know their actor: there are several connections, or may be soon */
+    bool is_direct;   /* ... and the map shows several nodes: calls go straight to owners */
     bool is_active; /* calls were made since the map was asked for */
     struct client_map *map; /* NULL: not known */
     struct link **by_node;  /* of the map; NULL: none yet. Of as many as it has nodes */
@@ -195,16 +196,18 @@ void ways_check_use(struct link *link);
 
 /** Takes the map: it is the one to go by from now on. */
 void ways_take_map(struct pdr_client *client, struct client_map *map);
+/** Calls go straight to owners from now on, if they may. */
+void ways_check_direct(struct pdr_client *client);
 /** There is a map, and home's node may be another. */
 void ways_bind(struct pdr_client *client);
 
-/* survey.c: the map, asked for and taken. */
+/* map_ask.c: the map, asked for and taken. */
 
-void survey_init(struct pdr_client *client);
+void map_ask_init(struct pdr_client *client);
 /** Asks every few seconds from now on, if calls are made. */
-void survey_start(struct pdr_client *client);
+void map_ask_start(struct pdr_client *client);
 /** By that link, which is usable; `anew`: whatever it has, not only what is newer. */
-void survey_ask(struct link *link, bool anew);
-void survey_answered(struct link *link, const struct frame *frame);
+void map_ask(struct link *link, bool anew);
+void map_ask_answered(struct link *link, const struct frame *frame);
 
 #endif

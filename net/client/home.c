@@ -72,7 +72,7 @@ void home_opened(struct pdr_client *c)
     c->is_all_tried = true;
     pdr_writer_init(&home->out, NULL, 0, 0);
     if (!c->skips_map) {
-        survey_ask(home, true);
+        map_ask(home, true);
     }
     if (c->session.wanted) {
         client_session_hello(c);

@@ -154,7 +154,7 @@ static void take_response(struct link *link, const struct frame *frame)
 {
     struct pdr_client *c = link->client;
     if (frame->msgid == CLIENT_MAP_MSGID) {
-        survey_answered(link, frame);
+        map_ask_answered(link, frame);
         return;
     }
     if (c->session.wanted && frame->msgid == SESSION_HELLO_MSGID) {

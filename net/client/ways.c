@@ -34,7 +34,7 @@ static void keep_ways(struct pdr_client *c)
     }
     for (uint32_t i = 0; i < c->slots.touched; i++) {
         struct slot *slot = &c->slots.table[i];
-        if (slot->cb == NULL || slot->actor == 0 || slot->is_detour) {
+        if (slot->cb == NULL || slot->actor <= SLOT_UNTRACKED || slot->is_detour) {
             continue;
         }
         struct detour *detour = find(c, slot->actor);
@@ -49,7 +49,7 @@ static void keep_ways(struct pdr_client *c)
 
 void ways_began(struct pdr_client *c, struct slot *slot)
 {
-    struct detour *detour = slot->actor == 0 ? NULL : find(c, slot->actor);
+    struct detour *detour = find(c, slot->actor);
     slot->is_detour = false;
     if (detour != NULL) {
         CHECK(detour->link == slot->link);
@@ -151,12 +151,12 @@ struct link *ways_default(struct pdr_client *c)
 
 struct link *ways_choose(struct pdr_client *c, const struct pdr_ref *actor, uint64_t *hash)
 {
-    *hash = 0;
-    if (c->skips_map || c->session.wanted) {
+    *hash = SLOT_UNTRACKED;
+    if (!c->is_tracking) {
         return &c->home;
     }
     uint64_t key_hash = pdr_ref_hash(actor->key);
-    *hash = hash_bytes(actor->type, key_hash) | 1;
+    *hash = hash_bytes(actor->type, key_hash) | (SLOT_UNTRACKED + 1);
     const struct detour *detour = find(c, *hash);
     if (detour != NULL) {
         return detour->link;
@@ -216,7 +216,7 @@ void ways_lost(struct pdr_client *c, struct link *link)
     keep_ways(c);
     hash_each(&c->detours, leave_link, &loss);
     if (link != &c->home && link_is_usable(ways_default(c))) {
-        survey_ask(ways_default(c), false); /* perhaps its shards have moved */
+        map_ask(ways_default(c), false); /* perhaps its shards have moved */
     }
 }
 
@@ -235,14 +235,34 @@ void ways_bind(struct pdr_client *c)
     keep_ways(c);
 }
 
+/* A node alone has all there is, and nobody wants to know whose a call is. When it becomes several, those that are under
+ * way could be overtaken: calls go straight to owners only when they are answered. */
+static bool has_untracked(const struct pdr_client *c)
+{
+    for (uint32_t i = 0; i < c->slots.touched; i++) {
+        if (c->slots.table[i].cb != NULL && c->slots.table[i].actor == SLOT_UNTRACKED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void ways_check_direct(struct pdr_client *c)
+{
+    bool is_cluster = c->map != NULL && c->map->node_count > 1;
+    bool may_track = !c->skips_map && !c->session.wanted;
+    c->is_tracking = may_track && (c->map == NULL || is_cluster || c->owner_count > 0);
+    c->is_direct = c->is_tracking && is_cluster && !has_untracked(c);
+}
+
 void ways_take_map(struct pdr_client *c, struct client_map *map)
 {
     client_map_free(c->map);
     mem_free(c->by_node);
     c->map = map;
     c->by_node = mem_new((map->node_count + 1) * sizeof(struct link *));
-    c->is_direct = !c->session.wanted && map->node_count > 1;
     ways_bind(c);
+    ways_check_direct(c);
 }
 
 void ways_release(struct pdr_client *c)
@@ -260,4 +280,5 @@ void ways_release(struct pdr_client *c)
 void ways_init(struct pdr_client *c)
 {
     hash_init(&c->detours);
+    ways_check_direct(c);
 }

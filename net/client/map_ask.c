@@ -1,14 +1,14 @@
-/* net/client/survey.c: the map of the cluster: asked for on each new connection, now and then, and when an owner is lost.
+/* net/client/map_ask.c: the map of the cluster: asked for on each new connection, now and then, and when an owner is lost.
  * Who has the newest is answered nil. Whoever makes no calls does not ask. */
 #include "core/env/clock.h"
 #include "net/client/client_parts.h"
 #include "net/wire/codec.h"
 #include "net/wire/rpc.h"
 
-#define SURVEY_MS 5000u        /* about, between two questions */
-#define SURVEY_ALONE_MS 60000u /* ... to a node that is alone */
+#define ASK_MS 5000u        /* about, between two questions */
+#define ASK_ALONE_MS 60000u /* ... to a node that is alone */
 
-void survey_ask(struct link *link, bool anew)
+void map_ask(struct link *link, bool anew)
 {
     struct pdr_client *c = link->client;
     uint8_t room[16];
@@ -67,7 +67,7 @@ static void take(struct link *link, pdr_value answer)
     }
 }
 
-void survey_answered(struct link *link, const struct frame *frame)
+void map_ask_answered(struct link *link, const struct frame *frame)
 {
     struct rpc_error error;
     if (!link->asks_map) {
@@ -86,21 +86,22 @@ void survey_answered(struct link *link, const struct frame *frame)
 static void fire(struct timer *timer)
 {
     struct pdr_client *c = LIST_ITEM(timer, struct pdr_client, map_timer);
-    uint32_t ms = c->is_direct ? SURVEY_MS : SURVEY_ALONE_MS;
+    uint32_t ms = c->is_direct ? ASK_MS : ASK_ALONE_MS;
     struct link *link = ways_default(c);
+    ways_check_direct(c);
     if (c->is_active && link_is_usable(link)) {
-        survey_ask(link, false);
+        map_ask(link, false);
     }
     ms = ms / 2 + (uint32_t)rng_below(&c->home.backoff.rng, ms);
     timer_set(&c->wheel, timer, loop_now_ns(c->loop) + ms * NS_PER_MS);
 }
 
-void survey_init(struct pdr_client *c)
+void map_ask_init(struct pdr_client *c)
 {
     timer_init(&c->map_timer, fire);
 }
 
-void survey_start(struct pdr_client *c)
+void map_ask_start(struct pdr_client *c)
 {
     fire(&c->map_timer);
 }
