@@ -40,6 +40,7 @@ struct link {
     pdr_writer in; /* the beginning of a frame whose end has not come */
     pdr_writer out;
     uint64_t node;        /* at the other end; 0: not known */
+    bool has_answered;    /* something has come: it is more than open */
     bool is_used;         /* by a call since the timer fired */
     bool asks_map;        /* and has no answer yet */
     bool knows_no_map;    /* it said so: an older node */
@@ -188,7 +189,9 @@ void ways_ended(struct pdr_client *client, struct slot *slot);
 /** It was not sent, and waits for another link now. */
 void ways_moved(struct pdr_client *client, struct slot *slot, struct link *to);
 /** A link was opened: new calls may take it. */
-void ways_opened(struct pdr_client *client, struct link *link);
+void ways_opened(struct pdr_client *client);
+/** The node at the end of a link says that it will close it. */
+void ways_left(struct pdr_client *client);
 /** A link is not usable any more: what it has not sent takes another, if there is one. */
 void ways_lost(struct pdr_client *client, struct link *link);
 /** An owner's timer fired while it was open: closes it if it has no calls. */

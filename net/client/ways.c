@@ -139,10 +139,16 @@ void ways_check_use(struct link *link)
 
 /* The choice. */
 
+/* A node that has said farewell answers what it has, and takes nothing new. */
+static bool takes_calls(const struct link *link)
+{
+    return link_is_usable(link) && link->farewell[0] == '\0';
+}
+
 struct link *ways_default(struct pdr_client *c)
 {
-    for (uint32_t i = 0; !link_is_usable(&c->home) && i < c->owner_count; i++) {
-        if (link_is_usable(c->owners[i])) {
+    for (uint32_t i = 0; !takes_calls(&c->home) && i < c->owner_count; i++) {
+        if (takes_calls(c->owners[i])) {
             return c->owners[i];
         }
     }
@@ -164,7 +170,7 @@ struct link *ways_choose(struct pdr_client *c, const struct pdr_ref *actor, uint
     if (c->is_direct) {
         uint32_t index = client_map_owner(c->map, actor, key_hash);
         struct link *link = index == CLIENT_MAP_NOBODY ? NULL : owner(c, index);
-        if (link != NULL && link_is_usable(link)) {
+        if (link != NULL && takes_calls(link)) {
             link->is_used = true;
             return link;
         }
@@ -186,11 +192,16 @@ static void pass_on(struct pdr_client *c, struct link *from)
     pdr_writer_release(&waited);
 }
 
-void ways_opened(struct pdr_client *c, struct link *link)
+void ways_opened(struct pdr_client *c)
 {
     if (!link_is_usable(&c->home)) {
         pass_on(c, &c->home);
     }
+    keep_ways(c);
+}
+
+void ways_left(struct pdr_client *c)
+{
     keep_ways(c);
 }
 

@@ -17,7 +17,7 @@
 #include "net/wire/rpc.h"
 #include "tests/lib/test.h"
 #include "tests/simulation/sim_net.h"
-#include "tools/node/sys_map.h"
+#include "tools/node/map_answer.h"
 
 #define NODES_MAX 5u
 #define SHARDS 16u
@@ -27,7 +27,7 @@
 
 struct world;
 
-struct visitor {
+struct conn {
     struct list node;
     struct node_of *at; /* NULL: its node has died since */
     struct stream *stream;
@@ -52,17 +52,17 @@ struct node_of {
 };
 
 /* A call in a node's hands: on its way to the actor, then its answer. */
-struct errand {
+struct job {
     struct sim_event event;
     struct list node;
     struct world *world;
-    struct visitor *conn;
+    struct conn *conn;
     uint64_t msgid;
     uint32_t number, entry;
     bool is_applied;
 };
 
-struct ask {
+struct call {
     struct world *world;
     uint32_t actor;
     bool is_applied, has_ended;
@@ -91,7 +91,7 @@ struct world {
     struct sim_event next_calls, next_fault;
     uint32_t call_count, ended_count, failed_count;
     uint32_t floor; /* all calls below it are applied or have ended */
-    struct ask calls[CALLS_MAX];
+    struct call calls[CALLS_MAX];
 };
 
 static void actor_key(uint32_t actor, char *key)
@@ -108,7 +108,7 @@ static uint32_t shard_of(uint32_t actor)
 
 /* Answers. */
 
-static void send(const struct visitor *conn, pdr_writer *frame)
+static void send(const struct conn *conn, pdr_writer *frame)
 {
     if (conn->stream != NULL) {
         conn->at->transport->ops->write(conn->stream, pdr_written(frame));
@@ -116,14 +116,14 @@ static void send(const struct visitor *conn, pdr_writer *frame)
     pdr_writer_release(frame);
 }
 
-static void answer(const struct visitor *conn, uint64_t msgid, pdr_value result)
+static void answer(const struct conn *conn, uint64_t msgid, pdr_value result)
 {
     pdr_writer frame = {0};
     codec_response(&frame, msgid, result);
     send(conn, &frame);
 }
 
-static void answer_map(const struct visitor *conn, const struct frame *frame)
+static void answer_map(const struct conn *conn, const struct frame *frame)
 {
     const struct node_of *n = conn->at;
     struct world *w = n->world;
@@ -149,16 +149,16 @@ static void answer_map(const struct visitor *conn, const struct frame *frame)
         owners[i] = (struct cluster_owner){.node = n->owners[i] == NOBODY ? 0 : n->owners[i] + 1};
     }
     pdr_writer result = {0};
-    sys_map_write(&result, &map, 0, pdr_bytes(NULL, 0));
+    map_answer_write(&result, &map, 0, pdr_bytes(NULL, 0));
     answer(conn, frame->msgid, pdr_written(&result));
     pdr_writer_release(&result);
 }
 
 /* Calls in the hands of nodes. */
 
-static void apply(struct world *w, const struct errand *job)
+static void apply(struct world *w, const struct job *job)
 {
-    struct ask *call = &w->calls[job->number];
+    struct call *call = &w->calls[job->number];
     SIM_CHECK(&w->sim, !call->is_applied, "call %u is applied again", job->number);
     SIM_CHECK(&w->sim, !call->was_not_sent, "call %u is applied, and its caller was told that it was not sent",
               job->number);
@@ -167,7 +167,7 @@ static void apply(struct world *w, const struct errand *job)
         w->floor++;
     }
     for (uint32_t i = w->floor; i < job->number; i++) {
-        const struct ask *earlier = &w->calls[i];
+        const struct call *earlier = &w->calls[i];
         SIM_CHECK(&w->sim, earlier->actor != call->actor || earlier->is_applied || earlier->has_ended,
                   "call %u of actor %u is applied by way of node %u before call %u, which nobody has given up",
                   job->number, call->actor, job->entry, i);
@@ -176,7 +176,7 @@ static void apply(struct world *w, const struct errand *job)
 
 static void job_fired(struct sim_event *event)
 {
-    struct errand *job = LIST_ITEM(event, struct errand, event);
+    struct job *job = LIST_ITEM(event, struct job, event);
     struct world *w = job->world;
     if (!job->is_applied) {
         apply(w, job);
@@ -189,7 +189,7 @@ static void job_fired(struct sim_event *event)
     mem_free(job);
 }
 
-static void take_call(struct visitor *conn, uint64_t msgid, pdr_value args)
+static void take_call(struct conn *conn, uint64_t msgid, pdr_value args)
 {
     struct node_of *n = conn->at;
     struct world *w = n->world;
@@ -197,8 +197,8 @@ static void take_call(struct visitor *conn, uint64_t msgid, pdr_value args)
     CHECK(pdr_value_uint(pdr_value_at(args, 0), &number) && number < w->call_count);
     uint32_t actor = w->calls[number].actor;
     bool is_owner = w->owners[shard_of(actor)] == n->number;
-    struct errand *job = mem_new(sizeof *job);
-    *job = (struct errand){.event = {.fire = job_fired, .name = "call", .subject = (uint32_t)number},
+    struct job *job = mem_new(sizeof *job);
+    *job = (struct job){.event = {.fire = job_fired, .name = "call", .subject = (uint32_t)number},
                         .world = w,
                         .conn = conn,
                         .msgid = msgid,
@@ -213,7 +213,7 @@ static void take_call(struct visitor *conn, uint64_t msgid, pdr_value args)
     sim_at(&w->sim, &job->event, *last_ns);
 }
 
-static void take_frame(struct visitor *conn, const struct frame *frame)
+static void take_frame(struct conn *conn, const struct frame *frame)
 {
     struct rpc_call call;
     const char *why;
@@ -234,7 +234,7 @@ static void take_frame(struct visitor *conn, const struct frame *frame)
 
 static void received(void *user, struct pdr_bytes data)
 {
-    struct visitor *conn = user;
+    struct conn *conn = user;
     size_t done = 0, used = 1;
     pdr_write_raw(&conn->in, data.data, data.size);
     while (used > 0 && done < conn->in.size) {
@@ -251,7 +251,7 @@ static void received(void *user, struct pdr_bytes data)
     conn->in.size -= done;
 }
 
-static void let_go(struct visitor *conn)
+static void let_go(struct conn *conn)
 {
     list_remove(&conn->node);
     list_push_back(&conn->at->world->conns_gone, &conn->node); /* jobs may know it */
@@ -268,8 +268,8 @@ static void accepted(void *user, intptr_t pending)
 {
     static const struct stream_handler handler = {.received = received, .closed = closed};
     struct node_of *n = user;
-    struct visitor *conn = mem_new(sizeof *conn);
-    *conn = (struct visitor){.at = n};
+    struct conn *conn = mem_new(sizeof *conn);
+    *conn = (struct conn){.at = n};
     list_push_back(&n->conns, &conn->node);
     n->open_count++;
     conn->stream = n->transport->ops->adopt(n->transport, pending, &handler, conn);
@@ -315,7 +315,7 @@ static void crash(struct node_of *n)
     sim_loop_stop(&n->loop);
     sim_net_crash(w->net, n->host, false);
     while (!list_empty(&n->conns)) {
-        let_go(LIST_ITEM(n->conns.next, struct visitor, node));
+        let_go(LIST_ITEM(n->conns.next, struct conn, node));
     }
     sim_net_reap(w->net, n->host);
     n->transport->ops->free(n->transport);
@@ -370,7 +370,7 @@ static void fault_fired(struct sim_event *event)
 
 static void ended(void *user, const struct pdr_outcome *outcome)
 {
-    struct ask *call = user;
+    struct call *call = user;
     struct world *w = call->world;
     uint32_t number = (uint32_t)(call - w->calls);
     SIM_CHECK(&w->sim, !call->has_ended, "call %u has ended twice", number);
@@ -390,12 +390,12 @@ static void ended(void *user, const struct pdr_outcome *outcome)
 
 static void call(struct world *w)
 {
-    struct ask *call = &w->calls[w->call_count];
+    struct call *call = &w->calls[w->call_count];
     char to[24];
     uint8_t room[16];
     pdr_writer args;
     struct pdr_call_options options = {.deadline_ms = sim_chance(&w->sim, 50) ? 0 : 4000};
-    *call = (struct ask){.world = w, .actor = (uint32_t)sim_draw(&w->sim, sim_chance(&w->sim, 30) ? 2 : ACTORS)};
+    *call = (struct call){.world = w, .actor = (uint32_t)sim_draw(&w->sim, sim_chance(&w->sim, 30) ? 2 : ACTORS)};
     snprintf(to, sizeof to, "a/k%u", call->actor);
     pdr_writer_init(&args, room, sizeof room, 0);
     pdr_write_array(&args, 1);
@@ -486,13 +486,13 @@ static void close_world(struct world *w)
         }
     }
     while (!list_empty(&w->jobs)) {
-        struct errand *job = LIST_ITEM(w->jobs.next, struct errand, node);
+        struct job *job = LIST_ITEM(w->jobs.next, struct job, node);
         sim_cancel(&w->sim, &job->event);
         list_remove(&job->node);
         mem_free(job);
     }
     while (!list_empty(&w->conns_gone)) {
-        struct visitor *conn = LIST_ITEM(w->conns_gone.next, struct visitor, node);
+        struct conn *conn = LIST_ITEM(w->conns_gone.next, struct conn, node);
         list_remove(&conn->node);
         pdr_writer_release(&conn->in);
         mem_free(conn);
