@@ -157,7 +157,7 @@ static enum pdr_status write_call(struct pdr_client *c, struct slot *slot, struc
 static struct link *choose(struct pdr_client *c, const struct pdr_ref *ref, uint64_t *actor)
 {
     bool is_system = pdr_bytes_equal(ref->type, pdr_str("_sys"));
-    *actor = 0;
+    *actor = SLOT_SYSTEM;
     return is_system ? &c->home : ways_choose(c, ref, actor);
 }
 
@@ -333,12 +333,12 @@ enum pdr_status client_open_on(struct loop *loop, struct transport *transport, c
     slots_init(&c->slots, slots_max, c->session.wanted);
     list_init(&c->watches);
     ways_init(c);
-    map_init(c);
+    map_ask_init(c);
     if (!home_connect(c, why)) {
         client_free(c);
         return PDR_INVALID;
     }
-    map_start(c);
+    map_ask_start(c);
     loop_own(loop, c, on_timer, on_before_sleep);
     loop_set_timer(loop, timerwheel_next_ns(&c->wheel));
     *out = c;

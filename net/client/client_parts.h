@@ -39,12 +39,13 @@ struct link {
     struct frame_scan scan;
     pdr_writer in; /* the beginning of a frame whose end has not come */
     pdr_writer out;
-    uint64_t node;      /* at the other end; 0: not known */
-    bool is_used;       /* by a call since the timer fired */
-    bool asks_map;      /* and has no answer yet */
-    bool knows_no_map;  /* it said so: an older node */
-    char why[256];      /* there is no connection */
-    char farewell[200]; /* what the node said before it closed */
+    uint64_t node;        /* at the other end; 0: not known */
+    bool has_answered;    /* something has come: it is more than open */
+    bool is_used;         /* by a call since the timer fired */
+    bool asks_map;        /* and has no answer yet */
+    bool knows_no_map;    /* it said so: an older node */
+    char why[256];        /* there is no connection */
+    char farewell[200];   /* what the node said before it closed */
     char address[NODES_ADDRESS_MAX];
 };
 
@@ -74,9 +75,10 @@ struct pdr_client {
     bool is_all_tried;     /* once, or there was a connection */
 
     /* ways.c */
-    bool skips_map;         /* one_connection was asked for */
-    bool is_direct;         /* there is no session, and the map shows several nodes: calls go straight to owners */
-    bool is_active;         /* calls were made since the map was asked for */
+    bool skips_map; /* one_connection was asked for */
+    bool is_tracking; /* calls know their actor: there are several connections, or may be soon */
+    bool is_direct;   /* ... and the map shows several nodes: calls go straight to owners */
+    bool is_active; /* calls were made since the map was asked for */
     struct client_map *map; /* NULL: not known */
     struct link **by_node;  /* of the map; NULL: none yet. Of as many as it has nodes */
     struct link *owners[PDR_CLIENT_LINKS_MAX];
@@ -187,7 +189,9 @@ void ways_ended(struct pdr_client *client, struct slot *slot);
 /** It was not sent, and waits for another link now. */
 void ways_moved(struct pdr_client *client, struct slot *slot, struct link *to);
 /** A link was opened: new calls may take it. */
-void ways_opened(struct pdr_client *client, struct link *link);
+void ways_opened(struct pdr_client *client);
+/** The node at the end of a link says that it will close it. */
+void ways_left(struct pdr_client *client);
 /** A link is not usable any more: what it has not sent takes another, if there is one. */
 void ways_lost(struct pdr_client *client, struct link *link);
 /** An owner's timer fired while it was open: closes it if it has no calls. */
@@ -195,16 +199,18 @@ void ways_check_use(struct link *link);
 
 /** Takes the map: it is the one to go by from now on. */
 void ways_take_map(struct pdr_client *client, struct client_map *map);
+/** Calls go straight to owners from now on, if they may. */
+void ways_check_direct(struct pdr_client *client);
 /** There is a map, and home's node may be another. */
 void ways_bind(struct pdr_client *client);
 
-/* survey.c: the map, asked for and taken. */
+/* map_ask.c: the map, asked for and taken. */
 
-void map_init(struct pdr_client *client);
+void map_ask_init(struct pdr_client *client);
 /** Asks every few seconds from now on, if calls are made. */
-void map_start(struct pdr_client *client);
+void map_ask_start(struct pdr_client *client);
 /** By that link, which is usable; `anew`: whatever it has, not only what is newer. */
 void map_ask(struct link *link, bool anew);
-void map_answered(struct link *link, const struct frame *frame);
+void map_ask_answered(struct link *link, const struct frame *frame);
 
 #endif

@@ -48,7 +48,7 @@ static bool go_on(struct pdr_client *c)
 
 void home_lost(struct pdr_client *c, const char *why)
 {
-    if (c->home.state == LINK_OPEN) { /* most often the node is being restarted */
+    if (c->home.has_answered) { /* most often the node is being restarted */
         c->is_same_again = true;
         link_wait(&c->home, why, false);
         return;
@@ -68,7 +68,6 @@ void home_opened(struct pdr_client *c)
 {
     struct link *home = &c->home;
     pdr_writer waited = home->out;
-    c->attempt = 0;
     c->is_all_tried = true;
     pdr_writer_init(&home->out, NULL, 0, 0);
     if (!c->skips_map) {

@@ -29,7 +29,7 @@ void link_wait(struct link *link, const char *why, bool at_once)
     snprintf(link->why, sizeof link->why, "%s%s%s", link->farewell, link->farewell[0] != '\0' ? "; " : "", why);
     link->farewell[0] = '\0';
     link->stream = NULL;
-    link->hung_up = link->asks_map = false;
+    link->hung_up = link->asks_map = link->has_answered = false;
     link->state = LINK_WAITING;
     timer_set(&c->wheel, &link->timer, loop_now_ns(c->loop) + pause_ms * NS_PER_MS);
 }
@@ -129,7 +129,7 @@ static void on_opened(void *user)
         link_hello(link);
         timer_set(&c->wheel, &link->timer, loop_now_ns(c->loop) + LINK_UNUSED_MS * NS_PER_MS);
     }
-    ways_opened(c, link);
+    ways_opened(c);
     client_tell_changed(c);
 }
 
@@ -154,7 +154,7 @@ static void take_response(struct link *link, const struct frame *frame)
 {
     struct pdr_client *c = link->client;
     if (frame->msgid == CLIENT_MAP_MSGID) {
-        map_answered(link, frame);
+        map_ask_answered(link, frame);
         return;
     }
     if (c->session.wanted && frame->msgid == SESSION_HELLO_MSGID) {
@@ -186,6 +186,7 @@ static void take_notification(struct link *link, const struct frame *frame)
              (int)(e.code.size < CODE_MAX ? e.code.size : CODE_MAX), (const char *)e.code.data,
              (int)(e.message.size < sizeof link->farewell ? e.message.size : sizeof link->farewell),
              (const char *)e.message.data);
+    ways_left(link->client);
 }
 
 static size_t take_frames(struct link *link, struct pdr_bytes bytes)
@@ -219,6 +220,7 @@ static void on_received(void *user, struct pdr_bytes data)
     if (!link_is_usable(link)) {
         return;
     }
+    link->has_answered = true;
     backoff_reset(&link->backoff);
     if (link->in.size > 0) {
         pdr_write_raw(&link->in, data.data, data.size);

@@ -40,7 +40,7 @@ static void put(struct slot *slot, pdr_writer *out, uint32_t msgid, struct pdr_b
 /* What is the node's own waits for home. */
 static struct link *way_of(struct pdr_client *c, const struct slot *slot)
 {
-    return slot->actor == 0 ? &c->home : ways_default(c);
+    return slot->actor == SLOT_SYSTEM ? &c->home : ways_default(c);
 }
 
 static void write_again(struct pdr_client *c, const struct frame *frame)

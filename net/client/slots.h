@@ -10,14 +10,17 @@
 
 #include "core/base/timerwheel.h"
 
+#define SLOT_SYSTEM 0u    /* an actor of the node's own */
+#define SLOT_UNTRACKED 1u /* any actor: all calls go by one connection */
+
 struct slot {
     struct timer deadline;
     struct pdr_client *client;
     pdr_outcome_cb cb; /* NULL: free */
     void *user;
-    struct link *link; /* it goes by, or waits for */
-    uint64_t batch;    /* leaves with that flush of the link: before it, it was never sent */
-    uint64_t actor;    /* hash of the address; 0: it has no way of its own (ways.c) */
+    struct link *link;    /* it goes by, or waits for */
+    uint64_t batch;       /* leaves with that flush of the link: before it, it was never sent */
+    uint64_t actor;       /* hash of the address, or one of the below (ways.c) */
     bool is_detour;
     uint64_t deadline_ms; /* as asked for, for the sentence */
     bool within;          /* its frame is a `_sys/conn.call` of ours */

@@ -34,7 +34,7 @@ static void keep_ways(struct pdr_client *c)
     }
     for (uint32_t i = 0; i < c->slots.touched; i++) {
         struct slot *slot = &c->slots.table[i];
-        if (slot->cb == NULL || slot->actor == 0 || slot->is_detour) {
+        if (slot->cb == NULL || slot->actor <= SLOT_UNTRACKED || slot->is_detour) {
             continue;
         }
         struct detour *detour = find(c, slot->actor);
@@ -49,7 +49,7 @@ static void keep_ways(struct pdr_client *c)
 
 void ways_began(struct pdr_client *c, struct slot *slot)
 {
-    struct detour *detour = slot->actor == 0 ? NULL : find(c, slot->actor);
+    struct detour *detour = find(c, slot->actor);
     slot->is_detour = false;
     if (detour != NULL) {
         CHECK(detour->link == slot->link);
@@ -139,10 +139,16 @@ void ways_check_use(struct link *link)
 
 /* The choice. */
 
+/* A node that has said farewell answers what it has, and takes nothing new. */
+static bool takes_calls(const struct link *link)
+{
+    return link_is_usable(link) && link->farewell[0] == '\0';
+}
+
 struct link *ways_default(struct pdr_client *c)
 {
-    for (uint32_t i = 0; !link_is_usable(&c->home) && i < c->owner_count; i++) {
-        if (link_is_usable(c->owners[i])) {
+    for (uint32_t i = 0; !takes_calls(&c->home) && i < c->owner_count; i++) {
+        if (takes_calls(c->owners[i])) {
             return c->owners[i];
         }
     }
@@ -151,12 +157,12 @@ struct link *ways_default(struct pdr_client *c)
 
 struct link *ways_choose(struct pdr_client *c, const struct pdr_ref *actor, uint64_t *hash)
 {
-    *hash = 0;
-    if (c->skips_map || c->session.wanted) {
+    *hash = SLOT_UNTRACKED;
+    if (!c->is_tracking) {
         return &c->home;
     }
     uint64_t key_hash = pdr_ref_hash(actor->key);
-    *hash = hash_bytes(actor->type, key_hash) | 1;
+    *hash = hash_bytes(actor->type, key_hash) | (SLOT_UNTRACKED + 1);
     const struct detour *detour = find(c, *hash);
     if (detour != NULL) {
         return detour->link;
@@ -164,7 +170,7 @@ struct link *ways_choose(struct pdr_client *c, const struct pdr_ref *actor, uint
     if (c->is_direct) {
         uint32_t index = client_map_owner(c->map, actor, key_hash);
         struct link *link = index == CLIENT_MAP_NOBODY ? NULL : owner(c, index);
-        if (link != NULL && link_is_usable(link)) {
+        if (link != NULL && takes_calls(link)) {
             link->is_used = true;
             return link;
         }
@@ -186,11 +192,16 @@ static void pass_on(struct pdr_client *c, struct link *from)
     pdr_writer_release(&waited);
 }
 
-void ways_opened(struct pdr_client *c, struct link *link)
+void ways_opened(struct pdr_client *c)
 {
     if (!link_is_usable(&c->home)) {
         pass_on(c, &c->home);
     }
+    keep_ways(c);
+}
+
+void ways_left(struct pdr_client *c)
+{
     keep_ways(c);
 }
 
@@ -235,14 +246,34 @@ void ways_bind(struct pdr_client *c)
     keep_ways(c);
 }
 
+/* A node alone has all there is, and nobody wants to know whose a call is. When it becomes several, those that are under
+ * way could be overtaken: calls go straight to owners only when they are answered. */
+static bool has_untracked(const struct pdr_client *c)
+{
+    for (uint32_t i = 0; i < c->slots.touched; i++) {
+        if (c->slots.table[i].cb != NULL && c->slots.table[i].actor == SLOT_UNTRACKED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void ways_check_direct(struct pdr_client *c)
+{
+    bool is_cluster = c->map != NULL && c->map->node_count > 1;
+    bool may_track = !c->skips_map && !c->session.wanted;
+    c->is_tracking = may_track && (c->map == NULL || is_cluster || c->owner_count > 0);
+    c->is_direct = c->is_tracking && is_cluster && !has_untracked(c);
+}
+
 void ways_take_map(struct pdr_client *c, struct client_map *map)
 {
     client_map_free(c->map);
     mem_free(c->by_node);
     c->map = map;
     c->by_node = mem_new((map->node_count + 1) * sizeof(struct link *));
-    c->is_direct = !c->session.wanted && map->node_count > 1;
     ways_bind(c);
+    ways_check_direct(c);
 }
 
 void ways_release(struct pdr_client *c)
@@ -260,4 +291,5 @@ void ways_release(struct pdr_client *c)
 void ways_init(struct pdr_client *c)
 {
     hash_init(&c->detours);
+    ways_check_direct(c);
 }

@@ -10,7 +10,4 @@ void sys_map(struct node *node, struct call *call);
 /** Within node_free. */
 void sys_map_free(struct node *node);
 
-/** Appends the answer: `map`, or if that is of a node alone, a map of one node with this id and address. */
-void sys_map_write(pdr_writer *out, const struct cluster_map *map, uint64_t id, struct pdr_bytes address);
-
 #endif

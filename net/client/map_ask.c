@@ -1,12 +1,13 @@
-/* net/client/survey.c: the map of the cluster: asked for on each new connection, now and then, and when an owner is lost.
+/* net/client/map_ask.c: the map of the cluster: asked for on each new connection, now and then, and when an owner is lost.
  * Who has the newest is answered nil. Whoever makes no calls does not ask. */
 #include "core/env/clock.h"
 #include "net/client/client_parts.h"
 #include "net/wire/codec.h"
 #include "net/wire/rpc.h"
 
-#define SURVEY_MS 5000u        /* about, between two questions */
-#define SURVEY_ALONE_MS 60000u /* ... to a node that is alone */
+#define ASK_MS 5000u        /* about, between two questions */
+#define ASK_ALONE_MS 60000u /* ... to a node that is alone */
+#define UNTRACKED_MS 100u   /* ... while calls may not go straight to owners yet */
 
 void map_ask(struct link *link, bool anew)
 {
@@ -47,6 +48,14 @@ static bool is_other_cluster(const struct client_map *a, const struct client_map
     return true;
 }
 
+static void set_timer(struct pdr_client *c)
+{
+    uint32_t ms = c->is_direct ? ASK_MS : ASK_ALONE_MS;
+    ms = c->is_tracking && c->map != NULL && !c->is_direct ? UNTRACKED_MS : ms;
+    ms = ms / 2 + (uint32_t)rng_below(&c->home.backoff.rng, ms);
+    timer_set(&c->wheel, &c->map_timer, loop_now_ns(c->loop) + ms * NS_PER_MS);
+}
+
 static void take(struct link *link, pdr_value answer)
 {
     struct pdr_client *c = link->client;
@@ -61,13 +70,14 @@ static void take(struct link *link, pdr_value answer)
     }
     if (c->map == NULL || map->version > c->map->version || is_other_cluster(c->map, map)) {
         ways_take_map(c, map);
+        set_timer(c);
     } else {
         client_map_free(map);
         ways_bind(c);
     }
 }
 
-void map_answered(struct link *link, const struct frame *frame)
+void map_ask_answered(struct link *link, const struct frame *frame)
 {
     struct rpc_error error;
     if (!link->asks_map) {
@@ -86,21 +96,20 @@ void map_answered(struct link *link, const struct frame *frame)
 static void fire(struct timer *timer)
 {
     struct pdr_client *c = LIST_ITEM(timer, struct pdr_client, map_timer);
-    uint32_t ms = c->is_direct ? SURVEY_MS : SURVEY_ALONE_MS;
     struct link *link = ways_default(c);
+    ways_check_direct(c);
     if (c->is_active && link_is_usable(link)) {
         map_ask(link, false);
     }
-    ms = ms / 2 + (uint32_t)rng_below(&c->home.backoff.rng, ms);
-    timer_set(&c->wheel, timer, loop_now_ns(c->loop) + ms * NS_PER_MS);
+    set_timer(c);
 }
 
-void map_init(struct pdr_client *c)
+void map_ask_init(struct pdr_client *c)
 {
     timer_init(&c->map_timer, fire);
 }
 
-void map_start(struct pdr_client *c)
+void map_ask_start(struct pdr_client *c)
 {
-    fire(&c->map_timer);
+    set_timer(c);
 }
