@@ -100,6 +100,27 @@ TEST(rows_stand_in_this_order)
     }
 }
 
+TEST(a_generation_is_a_range)
+{
+    uint8_t from[KEYS_HEAD_SIZE], to[KEYS_HEAD_SIZE], key[KEYS_HEAD_SIZE];
+    static const struct {
+        uint16_t first, last;
+    } ranges[] = {{0, 0}, {3, 3}, {0, 2}, {4, UINT16_MAX}, {UINT16_MAX, UINT16_MAX}};
+    static const uint16_t gens[] = {0, 1, 2, 3, 4, 256, UINT16_MAX};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        keys_generation_range(from, to, 7, ranges[i].first, ranges[i].last);
+        for (size_t k = 0; k < sizeof gens / sizeof *gens; k++) {
+            keys_meta(key, 7, gens[k]);
+            EXPECT(between(pdr_bytes(from, sizeof from), pdr_bytes(key, sizeof key), pdr_bytes(to, sizeof to)) ==
+                   (gens[k] >= ranges[i].first && gens[k] <= ranges[i].last));
+            for (uint32_t other = 6; other <= 8; other += 2) {
+                keys_meta(key, other, gens[k]);
+                EXPECT(!between(pdr_bytes(from, sizeof from), pdr_bytes(key, sizeof key), pdr_bytes(to, sizeof to)));
+            }
+        }
+    }
+}
+
 TEST(what_is_no_state_key)
 {
     uint8_t key[KEYS_STATE_SIZE_MAX + 2];
