@@ -90,8 +90,8 @@
     X(147, forward_bare_session,  "forward_send.c, put_call: a call goes on without its session")                      \
     X(150, move_opens_gate,       "commit.c, commit_abandon: what waits at the gate leaves when a shard is given up")  \
     X(151, move_epoch_early,      "duty_open.c, duty_open_step: a shard is open before its epoch is on disk (R30)")    \
-    X(153, move_unfinished,       "install.c, recover.c: a copy is served before its last record is durable (R63)")    \
-    X(152, move_lease_early,      "turn.c, gate_opened: the lease is not checked behind the gate (R15)")
+    X(152, move_lease_early,      "turn.c, gate_opened: the lease is not checked behind the gate (R15)")               \
+    X(153, move_unfinished,       "install.c, recover.c: a copy is served before its last record is durable (R63)")
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */

@@ -166,7 +166,7 @@ static void become(struct install *i)
 }
 
 /* True when the record of this state is durable. */
-static bool is_written(struct install *i, void (*write)(struct install *i))
+static bool is_written(struct install *i, void (*note)(struct install *i))
 {
     struct core *core = i->job.core;
     struct shard *shard = i->duty->shard;
@@ -176,7 +176,7 @@ static bool is_written(struct install *i, void (*write)(struct install *i))
     }
     i->is_noted = i->is_noted && shard->notes >= i->note; /* else it was refused, for want of space */
     if (!i->is_noted && !core->refusing) {
-        write(i);
+        note(i);
         i->is_noted = true;
     }
     return false;

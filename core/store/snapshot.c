@@ -157,6 +157,25 @@ enum pdr_status snapshot_generation(struct store *store, struct store_cursor *cu
                                    gen);
 }
 
+enum pdr_status snapshot_current(struct store *store, uint32_t shard, struct keys_meta *meta)
+{
+    struct snapshot_reader *reader = NULL;
+    struct store_cursor *cursor = store->ops->cursor_new(store);
+    uint16_t gen = 0;
+    *meta = (struct keys_meta){0};
+    if (cursor == NULL) {
+        return PDR_OVERLOADED;
+    }
+    enum pdr_status status = snapshot_generation(store, cursor, shard, &gen);
+    store->ops->cursor_free(cursor);
+    status = status == PDR_OK ? snapshot_open(store, shard, gen, &reader) : status;
+    if (status == PDR_OK) {
+        *meta = reader->meta;
+        snapshot_close(reader);
+    }
+    return status;
+}
+
 /* In. */
 
 static enum pdr_status write_and_free(struct store *store, struct store_batch *batch)

@@ -53,6 +53,8 @@ enum pdr_status snapshot_end(struct snapshot_writer *writer, const struct keys_m
 /** The lowest generation under which the shard has rows; 0 if it has none. It is the one that counts, if only one is
  * complete: a copy that is being installed has a higher one, until the rows of the other are deleted. */
 enum pdr_status snapshot_generation(struct store *store, struct store_cursor *cursor, uint32_t shard, uint16_t *gen);
+/** The meta row under that generation; zero, if there is none. */
+enum pdr_status snapshot_current(struct store *store, uint32_t shard, struct keys_meta *meta);
 /** Deletes the rows of a shard under one generation; under all others. */
 enum pdr_status snapshot_drop(struct store *store, uint32_t shard, uint16_t gen);
 enum pdr_status snapshot_drop_others(struct store *store, uint32_t shard, uint16_t gen);

@@ -8,7 +8,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/store/keys.h"
+#include "core/store/snapshot.h"
 #include "tools/node/survey.h"
 #include "tools/node/sys_node.h"
 
@@ -36,21 +36,14 @@ static enum pdr_status note_positions(struct backup *b)
 {
     struct store *store = b->node->store;
     for (uint32_t id = 0; id < CLUSTER_SHARDS; id++) {
-        uint8_t key[KEYS_HEAD_SIZE];
         struct keys_meta meta;
-        void *value;
-        size_t size;
-        enum pdr_status status = store->ops->get(store, pdr_bytes(key, keys_meta(key, id, 0)), &value, &size);
-        if (status == PDR_OK) {
-            status = keys_meta_decode(pdr_bytes(value, size), &meta);
-            free(value);
-        } else if (status == PDR_NOT_FOUND) {
-            continue;
-        }
+        enum pdr_status status = snapshot_current(store, id, &meta);
         if (status != PDR_OK) {
             return status;
         }
-        manifest_add_shard(&b->manifest, id, meta.applied_epoch, meta.applied_seq);
+        if (meta.applied_seq > 0) {
+            manifest_add_shard(&b->manifest, id, meta.applied_epoch, meta.applied_seq);
+        }
     }
     return PDR_OK;
 }

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "core/base/mem.h"
-#include "core/store/keys.h"
+#include "core/store/snapshot.h"
 
 #define MANIFEST_SIZE_MAX (256u << 20) /* of a store of a million files */
 
@@ -149,16 +149,8 @@ static enum pdr_status check_shards(struct restoring *r, struct store *store)
 {
     for (uint32_t i = 0; i < r->manifest->shard_count; i++) {
         const struct manifest_shard *want = &r->manifest->shards[i];
-        uint8_t key[KEYS_HEAD_SIZE];
-        struct keys_meta meta = {0};
-        void *value;
-        size_t size;
-        struct pdr_bytes row = pdr_bytes(key, keys_meta(key, want->shard, 0));
-        enum pdr_status status = store->ops->get(store, row, &value, &size);
-        if (status == PDR_OK) {
-            status = keys_meta_decode(pdr_bytes(value, size), &meta);
-            free(value);
-        }
+        struct keys_meta meta;
+        enum pdr_status status = snapshot_current(store, want->shard, &meta);
         if (status != PDR_OK || meta.applied_seq < want->seq) {
             return fail(r, PDR_INVALID,
                         "the backup has shard %" PRIu32 " up to entry %" PRIu64 ", and the manifest says %" PRIu64
