@@ -193,6 +193,9 @@ bool sim_node_start(struct sim_node *n)
     sim_note(n->sim, "node.start", n->host, n->starts);
     n->state = SIM_NODE_UP;
     n->refused[0] = 0;
+    if (n->before_open != NULL) {
+        n->before_open(n->user, n);
+    }
     if (!open_node(n)) {
         n->reached.failed_starts++;
         sim_node_crash(n, true);

@@ -68,6 +68,8 @@ struct sim_node {
     struct sim_reached reached;
     /** Called when the node is open and its loops do not run yet: it may be given links. May be NULL. */
     void (*opened)(void *user, struct sim_node *node);
+    /** Before each start, when its loops and transports are there: to set `options`. May be NULL. */
+    void (*before_open)(void *user, struct sim_node *node);
     /** Called when the node has ended by itself, after node_free. May be NULL. */
     void (*ended)(void *user, struct sim_node *node);
     /** Called when the node is up, and when it is about to be taken down. May be NULL. */

@@ -154,13 +154,16 @@ static void opened(void *user, struct sim_node *n)
         .entropy = entropy,
         .entropy_user = site};
     struct peer_member members[SITES_MAX];
+    w->sim.lives = 0; /* what the end of one node leaves unknown, another one may still run: nothing is settled by it */
+    if (w->directory) {
+        return;
+    }
     for (uint32_t s = 0; s < CLUSTER_SHARDS; s++) { /* each start of the owner is another epoch (R34) */
         if (w->owner[s] == site->index) {
             w->epoch[s]++;
             w->cv[s] = ++w->version;
         }
     }
-    w->sim.lives = 0; /* what the end of one node leaves unknown, another one may still run: nothing is settled by it */
     node_links_open(n->node, &options);
     for (uint32_t i = 0; i < w->site_count; i++) {
         members[i] = (struct peer_member){.node = w->sites[i].id, .address = w->sites[i].node.address};
@@ -245,6 +248,9 @@ static void site_init(struct world *w, uint32_t index)
     site->node.ended = ended;
     site->node.on_stopped = stopped;
     site->node.user = site;
+    if (w->directory) {
+        directory_site_init(site);
+    }
     site->restart = (struct sim_event){.fire = start_again, .name = "restart", .subject = index};
     for (unsigned k = 0; k < SIM_CORES_MAX; k++) {
         site->coming[k] =
@@ -306,6 +312,7 @@ void world_init(struct world *w, const struct world_options *options)
     swarm_draw_net(&w->sim, w->net);
     w->site_count = 2 + (uint32_t)sim_draw(&w->sim, SITES_MAX - 1);
     w->version = 10;
+    w->directory = options->directory;
     mover_init(&w->mover, w);
     for (uint32_t s = 0; s < CLUSTER_SHARDS; s++) {
         w->owner[s] = (uint32_t)sim_draw(&w->sim, w->site_count);
@@ -380,10 +387,14 @@ void world_fault(struct world *w)
         starve(w, &site->node);
         break;
     case 11:
-        directory_goes_on(w);
+        if (!w->directory) {
+            directory_goes_on(w);
+        }
         break;
     default:
-        mover_begin(&w->mover);
+        if (!w->directory) {
+            mover_begin(&w->mover);
+        }
         break;
     }
 }

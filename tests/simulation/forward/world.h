@@ -18,6 +18,7 @@
 #include "net/peer/secret.h"
 #include "tests/simulation/sim_node.h"
 #include "tests/simulation/workload.h"
+#include "tools/node/membership.h"
 
 #define SITES_MAX 3u
 #define CLIENTS_MAX 4u
@@ -61,6 +62,10 @@ struct site {
     struct coming_map coming[SIM_CORES_MAX];
     struct list maps;
     bool has_stopped;
+    /* directory.c: what its disk keeps */
+    uint64_t boot, known;
+    struct membership_options membership;
+    struct membership_contact contacts[SITES_MAX];
 };
 
 struct world_options {
@@ -68,6 +73,7 @@ struct world_options {
     const char *workload; /* NULL: drawn */
     FILE *story;          /* NULL: none */
     bool no_faults;
+    bool directory; /* the real one decides (directory.c), not the world */
 };
 
 struct world {
@@ -87,7 +93,7 @@ struct world {
     struct workload *workloads[WORKLOADS_MAX];
     uint32_t workload_count;
     void *ledgers[CLASSES_MAX];
-    bool healed, stopping;
+    bool healed, stopping, directory;
     struct forward_stats stats; /* of all cores that have ended */
     uint64_t crashes, stops, done, unknown;
 };
@@ -105,6 +111,13 @@ bool world_stop(struct world *w);
 void world_release(struct world *w);
 /** Every core of every site gets a map of how things are, within that time. */
 void world_tell_maps(struct world *w, uint64_t within_ms);
+
+/* directory.c: sites that are members of a cluster, as `perdure start --join` makes them. */
+
+/** Before its first start. */
+void directory_site_init(struct site *site);
+/** All are members, and one leads. */
+bool directory_is_whole(const struct world *w);
 
 /* moves.c */
 

@@ -1,0 +1,83 @@
+/* tests/simulation/forward/directory.c: the sites are members of one cluster: the real directory, on their own disks and
+ * links, decides who owns what. The first one founds it, the others join, each start is another incarnation. */
+#include "core/base/check.h"
+#include "tests/simulation/forward/world.h"
+#include "tools/node/node_parts.h"
+
+#define CLUSTER "00112233445566778899aabbccddeeff"
+
+static void entropy(void *user, void *out, size_t size)
+{
+    struct site *site = user;
+    for (size_t i = 0; i < size; i++) {
+        ((uint8_t *)out)[i] = (uint8_t)rng_next(&site->world->sim.rng);
+    }
+}
+
+/* What tools/node/home.c does, on a disk that keeps a file whole. */
+static void keep(void *user, const struct membership_record *record)
+{
+    struct site *site = user;
+    if (record->boot == site->boot) {
+        site->known = record->boot;
+        site->boot = rng_next(&site->world->sim.rng) | 1;
+    }
+}
+
+static void must_end(void *user, const char *why)
+{
+    struct site *site = user;
+    SIM_CHECK(&site->world->sim, false, "site %u must end: %s", site->index, why);
+}
+
+static void before_open(void *user, struct sim_node *n)
+{
+    struct site *site = user;
+    struct world *w = site->world;
+    struct membership_options *o = &site->membership;
+    *o = (struct membership_options){.node = site->id,
+                                     .incarnation = n->starts,
+                                     .boot = site->boot,
+                                     .known = site->known,
+                                     .cluster = CLUSTER,
+                                     .founds = site->index == 0 && site->known == 0,
+                                     .secret = w->secret,
+                                     .contacts = site->contacts,
+                                     .expect = w->site_count,
+                                     .control_transport = n->control_transport,
+                                     .entropy = entropy,
+                                     .entropy_user = site,
+                                     .leader = {.repair_ms = 2000, .copies_max = 1},
+                                     .hooks = {site, keep, must_end}};
+    for (uint32_t i = 0; i < w->site_count; i++) {
+        if (i != site->index) {
+            struct membership_contact *contact = &site->contacts[o->contact_count++];
+            contact->node = w->sites[i].id;
+            snprintf(contact->address, sizeof contact->address, "%s", w->sites[i].node.address);
+        }
+    }
+}
+
+void directory_site_init(struct site *site)
+{
+    static const char *const names[SITES_MAX] = {"site-0", "site-1", "site-2"};
+    site->boot = rng_next(&site->world->sim.rng) | 1;
+    site->node.options.self = 0;
+    site->node.options.name = names[site->index];
+    site->node.options.membership = &site->membership;
+    site->node.before_open = before_open;
+}
+
+bool directory_is_whole(const struct world *w)
+{
+    uint32_t leaders = 0;
+    for (uint32_t i = 0; i < w->site_count; i++) {
+        const struct node *node = w->sites[i].node.node;
+        const struct member *member = node == NULL ? NULL : membership_member(node);
+        if (member == NULL || !member_is_registered(member)) {
+            return false;
+        }
+        leaders += member_leading(member) != NULL;
+    }
+    return leaders == 1;
+}
