@@ -73,6 +73,9 @@ static bool run(const struct world_options *options, struct totals *t, char why[
     if (!sim->failed) {
         world_judge(w);
     }
+    if (!sim->failed && sim_chance(sim, 20)) {
+        world_forget(w);
+    }
     if (!sim->failed) {
         world_stop(w);
     }
