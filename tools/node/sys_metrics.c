@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "core/base/mem.h"
+#include "net/forward/forward.h"
 #include "tools/node/membership.h"
 #include "tools/node/survey.h"
 #include "tools/node/sys_node.h"
@@ -65,6 +66,7 @@ struct core_report {
     struct core_stats stats;
     struct conn_stats conns;
     struct peers_stats peers;
+    struct forward_stats forward;
 #define MEMBER(name, text) uint64_t name;
     CORE_GAUGES(MEMBER)
 #undef MEMBER
@@ -104,12 +106,17 @@ static const struct metric metrics[] = {
 #define ROW(field, name, text) {{name, METRICS_COUNTER, "core", text}, FROM_PEERS, offsetof(struct peers_stats, field)},
             PEER_COUNTERS(ROW)
 #undef ROW
-#define ROW(name, text) {{#name, METRICS_GAUGE, "core", text}, FROM_CORE, offsetof(struct core_report, name)},
-                CORE_GAUGES(ROW)
+#define ROW(field, name, text)                                                                                         \
+    {{name, METRICS_COUNTER, "core", text}, FROM_CORE, offsetof(struct core_report, forward.field)},
+                FORWARD_COUNTERS(ROW)
 #undef ROW
-                    {{"errors", METRICS_COUNTER, "code", "calls that ended with an error, those of turns among them"},
-                     FROM_ERRORS,
-                     0},
+#define ROW(name, text) {{#name, METRICS_GAUGE, "core", text}, FROM_CORE, offsetof(struct core_report, name)},
+                    CORE_GAUGES(ROW)
+#undef ROW
+                        {{"errors", METRICS_COUNTER, "code",
+                          "calls that ended with an error, those of turns among them"},
+                         FROM_ERRORS,
+                         0},
 #define ROW(name, text) {{"type_" #name, METRICS_COUNTER, "type", text}, FROM_TYPES, offsetof(struct type_stats, name)},
     TYPE_COUNTERS(ROW)
 #undef ROW
@@ -143,6 +150,11 @@ static struct metrics_survey *self(struct survey *survey)
     return LIST_ITEM(survey, struct metrics_survey, survey);
 }
 
+static struct forward_stats forward_stats_of(const struct forward *forward)
+{
+    return forward != NULL ? *forward_stats(forward) : (struct forward_stats){0}; /* NULL: the node is alone */
+}
+
 static void ask(struct survey *survey, struct core *core, unsigned index)
 {
     const struct conns *conns = &survey->owner->parts[index].conns;
@@ -151,6 +163,7 @@ static void ask(struct survey *survey, struct core *core, unsigned index)
         .stats = core->stats,
         .conns = conns->stats,
         .peers = node_links_stats(survey->owner, index),
+        .forward = forward_stats_of(survey->owner->parts[index].forward),
         .actors = hash_count(&core->activations),
         .queued_calls = core->queued,
         .open_turns = core->turns_open,

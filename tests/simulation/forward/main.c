@@ -77,6 +77,9 @@ static bool run(const struct world_options *options, struct totals *t, char why[
     if (!sim->failed && options->directory) {
         SIM_CHECK(sim, directory_is_whole(w), "the cluster is not whole after faults were over");
     }
+    if (!sim->failed && sim_chance(sim, 20)) {
+        world_forget(w);
+    }
     if (!sim->failed) {
         world_stop(w);
     }
@@ -102,8 +105,8 @@ static void summarize(const struct totals *t)
 static bool judge_reached(const struct totals *t, bool directory)
 {
     const struct forward_stats *s = &t->stats;
-    return t->crashes > 0 && t->stops > 0 && (directory || (t->moves > 0 && s->moved > 0 && s->garbage == 0)) && s->again > 0 &&
-           s->unknown > 0 && s->waited > 0 && s->events > 0;
+    return t->crashes > 0 && t->stops > 0 && (directory || (t->moves > 0 && s->moved > 0 && s->garbage == 0)) &&
+           s->again > 0 && s->unknown > 0 && s->waited > 0 && s->events > 0;
 }
 
 int main(int argc, char **argv)

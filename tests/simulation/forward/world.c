@@ -6,6 +6,7 @@
 #include "core/base/check.h"
 #include "core/base/mem.h"
 #include "core/shard/core.h"
+#include "core/shard/shard.h"
 #include "core/shard/duty.h"
 #include "core/shard/lease.h"
 #include "tests/simulation/checkers/leak.h"
@@ -17,6 +18,7 @@
 #define CLUSTER "00112233445566778899aabbccddeeff"
 #define DRAIN_MS 40000u
 #define MAP_MS_MAX 1500u
+#define SESSION_IDLE_MS 60000u
 
 static void entropy(void *user, void *out, size_t size)
 {
@@ -237,7 +239,7 @@ static void site_init(struct world *w, uint32_t index)
     unsigned cores;
     snprintf(name, sizeof name, "n%u", index);
     swarm_draw_node(&w->sim, &options, &cores);
-    options.session_idle_ms = 60000; /* beyond all cuts: who is alive must never lose its session */
+    options.session_idle_ms = SESSION_IDLE_MS; /* beyond all cuts: who is alive must never lose its session */
     options.connections_max = 0;
     site->world = w;
     site->index = index;
@@ -441,6 +443,42 @@ void world_judge(struct world *w)
     }
 }
 
+static void close_clients(struct world *w)
+{
+    for (uint32_t i = 0; i < w->client_count && !w->clients_closed; i++) {
+        sim_client_close(&w->clients[i]);
+    }
+    w->clients_closed = true;
+}
+
+static uint64_t count_sessions(const struct world *w)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < w->site_count; i++) {
+        const struct sim_node *n = &w->sites[i].node;
+        for (unsigned k = 0; n->node != NULL && k < n->cores; k++) {
+            const struct core *core = n->node->cores[k];
+            for (uint32_t s = 0; s < core->shard_count; s++) {
+                count += core->shards[s] != NULL ? core->shards[s]->sessions.count : 0;
+            }
+        }
+    }
+    return count;
+}
+
+/* The last touch, the home's idle time, and each shard's next question. */
+void world_forget(struct world *w)
+{
+    uint64_t before = count_sessions(w), until_ns = w->sim.now_ns + 5 * SESSION_IDLE_MS * NS_PER_MS;
+    close_clients(w);
+    while (!w->sim.failed && count_sessions(w) > 0 && w->sim.now_ns < until_ns) {
+        sim_run_until(&w->sim, w->sim.now_ns + NS_PER_S);
+    }
+    SIM_CHECK(&w->sim, count_sessions(w) == 0,
+              "%llu records of sessions are left of %llu, %u s after their clients went",
+              (unsigned long long)count_sessions(w), (unsigned long long)before, 5 * SESSION_IDLE_MS / 1000);
+}
+
 bool world_stop(struct world *w)
 {
     w->stopping = true;
@@ -463,9 +501,7 @@ void world_release(struct world *w)
 {
     w->stopping = true;
     mover_release(&w->mover);
-    for (uint32_t i = 0; i < w->client_count; i++) {
-        sim_client_close(&w->clients[i]);
-    }
+    close_clients(w);
     for (uint32_t i = 0; i < w->site_count; i++) {
         sim_cancel(&w->sim, &w->sites[i].restart);
         sim_node_release(&w->sites[i].node);

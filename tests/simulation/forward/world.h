@@ -93,7 +93,7 @@ struct world {
     struct workload *workloads[WORKLOADS_MAX];
     uint32_t workload_count;
     void *ledgers[CLASSES_MAX];
-    bool healed, stopping, directory;
+    bool healed, stopping, clients_closed, directory;
     struct forward_stats stats; /* of all cores that have ended */
     uint64_t crashes, stops, done, unknown;
 };
@@ -106,6 +106,8 @@ void world_heal(struct world *w);
 /** Every workload has read what it must. */
 bool world_is_finished(const struct world *w);
 void world_judge(struct world *w);
+/** Clients go, and with them their sessions: some time later no node may know anything of any. */
+void world_forget(struct world *w);
 /** In good order; false if they do not stop. */
 bool world_stop(struct world *w);
 void world_release(struct world *w);
