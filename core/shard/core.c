@@ -206,7 +206,8 @@ void call_discard(struct call *call)
 static void end_call(struct call *call)
 {
     const struct core_world *world = &call->home->world;
-    if (call->status == PDR_MOVED && world->moved != NULL && !call->is_direct && !call_is_system(call)) {
+    if (call->status == PDR_MOVED && world->moved != NULL && !call->is_direct &&
+        !(call->kind == CALL_ACTOR && call_is_system(call))) {
         world->moved(world->router, call->home, call);
     } else {
         call->finish(call);
