@@ -81,14 +81,14 @@ static void abandon(struct call *call)
     call_finish(call);
 }
 
-void lease_close(struct core *core, const struct shard *shard)
+void lease_close(struct core *core)
 {
     struct list waits, *node;
     list_init(&waits);
     list_splice(&waits, &core->lease_waits);
     while ((node = list_pop(&waits)) != NULL) {
         struct call *call = LIST_ITEM(node, struct call, node);
-        if (call->shard == shard->id) {
+        if (!shard_serves(core->shards[call->shard])) {
             abandon(call);
         } else {
             list_push_back(&core->lease_waits, node);
