@@ -189,6 +189,7 @@ static void go_on(struct duty *duty, enum pdr_status status)
     list_remove(&duty->node);
     list_splice(&core->runnable, &duty->parked);
     tells_resume(core, duty->shard);
+    core_take_lease(core, core->lease_until_ns); /* reads that ran before it was released may leave again */
     if (released != NULL) {
         released(duty->released_user, duty->shard->id, status);
     }

@@ -21,10 +21,16 @@ static void expired(struct timer *timer)
     call_finish(call);
 }
 
+/* R51: of a shard that is released the next owner may answer reads already. */
+static bool may_leave(const struct core *core, const struct call *call)
+{
+    return core->shards[call->shard]->state != DUTY_RELEASED && clock_now_ns(core->world.clock) < core->lease_until_ns;
+}
+
 void lease_wait(struct call *call)
 {
     struct core *core = call->at;
-    if (core->dead || clock_now_ns(core->world.clock) < core->lease_until_ns) {
+    if (core->dead || may_leave(core, call)) {
         call_finish(call);
         return;
     }
