@@ -17,6 +17,7 @@ struct duty {
     uint32_t left;           /* activations that are not freed */
     uint64_t at_ns;          /* RELEASING: gives up then; OPENING: does not read the store before */
     bool graceful;           /* nothing ran when it was closed: hooks may run */
+    bool closes;             /* duty_close is at it */
     bool reading;            /* the store is read */
     struct install *install; /* CLOSED: rows come from elsewhere (install.h); NULL: none do */
     void (*released)(void *user, uint32_t shard, enum pdr_status status);
@@ -33,7 +34,8 @@ void duty_open_step(struct duty *duty);
 
 /* duty_close.c */
 
-void duty_close(struct duty *duty);
+/** Closes the shards of the duties in the list, which is empty then. */
+void duty_close(struct core *core, struct list *duties);
 /** CLOSING: true when nothing of it is left. */
 bool duty_close_step(struct duty *duty);
 
