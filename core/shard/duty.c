@@ -17,7 +17,7 @@
 
 static struct duty *duty_new(struct core *core, struct shard *shard)
 {
-    struct duty *duty = mem_new(sizeof *duty + core->core_count * sizeof *duty->holders);
+    struct duty *duty = mem_new(sizeof *duty);
     duty->core = core;
     duty->shard = shard;
     list_init(&duty->node);
@@ -376,20 +376,4 @@ void duty_leave(struct activation *a)
 void duty_gone(struct shard *shard)
 {
     shard->duty->left--;
-}
-
-/* Connections ask with numbers that rise, core by core, and in the order in which they are heard. */
-
-void duty_note_holder(struct shard *shard, const struct core *core, uint64_t holder)
-{
-    if (shard->duty != NULL && core->index < shard->duty->core->core_count && shard->duty->holders[core->index] == 0) {
-        shard->duty->holders[core->index] = holder;
-    }
-}
-
-bool duty_knows_holder(const struct shard *shard, const struct core *core, uint64_t holder)
-{
-    const struct duty *duty = shard->duty;
-    return duty == NULL || (core->index < duty->core->core_count && duty->holders[core->index] != 0 &&
-                            holder >= duty->holders[core->index]);
 }

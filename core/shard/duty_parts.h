@@ -22,7 +22,6 @@ struct duty {
     struct install *install; /* CLOSED: rows come from elsewhere (install.h); NULL: none do */
     void (*released)(void *user, uint32_t shard, enum pdr_status status);
     void *released_user;
-    uint64_t holders[]; /* by core: the first connection that asked for a session in this life */
 };
 
 /* duty_open.c */
