@@ -7,6 +7,7 @@
 
 #define ASK_MS 5000u        /* about, between two questions */
 #define ASK_ALONE_MS 60000u /* ... to a node that is alone */
+#define UNTRACKED_MS 100u   /* ... while calls may not go straight to owners yet */
 
 void map_ask(struct link *link, bool anew)
 {
@@ -95,7 +96,6 @@ void map_ask_answered(struct link *link, const struct frame *frame)
 static void fire(struct timer *timer)
 {
     struct pdr_client *c = LIST_ITEM(timer, struct pdr_client, map_timer);
-    uint32_t ms = c->is_direct ? ASK_MS : ASK_ALONE_MS;
     struct link *link = ways_default(c);
     ways_check_direct(c);
     if (c->is_active && link_is_usable(link)) {
