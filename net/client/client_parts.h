@@ -39,13 +39,13 @@ struct link {
     struct frame_scan scan;
     pdr_writer in; /* the beginning of a frame whose end has not come */
     pdr_writer out;
-    uint64_t node;        /* at the other end; 0: not known */
-    bool has_answered;    /* something has come: it is more than open */
-    bool is_used;         /* by a call since the timer fired */
-    bool asks_map;        /* and has no answer yet */
-    bool knows_no_map;    /* it said so: an older node */
-    char why[256];        /* there is no connection */
-    char farewell[200];   /* what the node said before it closed */
+    uint64_t node;      /* at the other end; 0: not known */
+    bool has_answered;  /* something has come: it is more than open */
+    bool is_used;       /* by a call since the timer fired */
+    bool asks_map;      /* and has no answer yet */
+    bool knows_no_map;  /* it said so: an older node */
+    char why[256];      /* there is no connection */
+    char farewell[200]; /* what the node said before it closed */
     char address[NODES_ADDRESS_MAX];
 };
 
@@ -75,10 +75,10 @@ struct pdr_client {
     bool is_all_tried;     /* once, or there was a connection */
 
     /* ways.c */
-    bool skips_map; /* one_connection was asked for */
-    bool is_tracking; /* calls know their actor: there are several connections, or may be soon */
-    bool is_direct;   /* ... and the map shows several nodes: calls go straight to owners */
-    bool is_active; /* calls were made since the map was asked for */
+    bool skips_map;         /* one_connection was asked for */
+    bool is_tracking;       /* calls know their actor: there are several connections, or may be soon */
+    bool is_direct;         /* ... and the map shows several nodes: calls go straight to owners */
+    bool is_active;         /* calls were made since the map was asked for */
     struct client_map *map; /* NULL: not known */
     struct link **by_node;  /* of the map; NULL: none yet. Of as many as it has nodes */
     struct link *owners[PDR_CLIENT_LINKS_MAX];

@@ -1,5 +1,5 @@
-/* net/client/map_ask.c: the map of the cluster: asked for on each new connection, now and then, and when an owner is lost.
- * Who has the newest is answered nil. Whoever makes no calls does not ask. */
+/* net/client/map_ask.c: the map of the cluster: asked for on each new connection, now and then, and when an owner is
+ * lost. Who has the newest is answered nil. Whoever makes no calls does not ask. */
 #include "core/env/clock.h"
 #include "net/client/client_parts.h"
 #include "net/wire/codec.h"

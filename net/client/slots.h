@@ -18,9 +18,9 @@ struct slot {
     struct pdr_client *client;
     pdr_outcome_cb cb; /* NULL: free */
     void *user;
-    struct link *link;    /* it goes by, or waits for */
-    uint64_t batch;       /* leaves with that flush of the link: before it, it was never sent */
-    uint64_t actor;       /* hash of the address, or one of the below (ways.c) */
+    struct link *link; /* it goes by, or waits for */
+    uint64_t batch;    /* leaves with that flush of the link: before it, it was never sent */
+    uint64_t actor;    /* hash of the address, or one of the below (ways.c) */
     bool is_detour;
     uint64_t deadline_ms; /* as asked for, for the sentence */
     bool within;          /* its frame is a `_sys/conn.call` of ours */

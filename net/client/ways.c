@@ -1,9 +1,9 @@
-/* net/client/ways.c: which connection a call goes by: straight to the actor's owner if there is a connection to it, else by
- * home, where it is passed on. A call never waits for a connection to an owner: that is made meanwhile.
+/* net/client/ways.c: which connection a call goes by: straight to the actor's owner if there is a connection to it,
+ * else by home, where it is passed on. A call never waits for a connection to an owner: that is made meanwhile.
  *
- * Calls of one actor must not overtake each other when its way changes, because a connection was opened or lost or there
- * is a newer map. So whatever is under way then keeps its actor to the way that it took, as a detour, until all such
- * calls are answered. In between changes there are none, and this costs a call one look at a number. */
+ * Calls of one actor must not overtake each other when its way changes, because a connection was opened or lost or
+ * there is a newer map. So whatever is under way then keeps its actor to the way that it took, as a detour, until all
+ * such calls are answered. In between changes there are none, and this costs a call one look at a number. */
 #include <stdio.h>
 #include <string.h>
 
@@ -246,8 +246,8 @@ void ways_bind(struct pdr_client *c)
     keep_ways(c);
 }
 
-/* A node alone has all there is, and nobody wants to know whose a call is. When it becomes several, those that are under
- * way could be overtaken: calls go straight to owners only when they are answered. */
+/* A node alone has all there is, and nobody wants to know whose a call is. When it becomes several, those that are
+ * under way could be overtaken: calls go straight to owners only when they are answered. */
 static bool has_untracked(const struct pdr_client *c)
 {
     for (uint32_t i = 0; i < c->slots.touched; i++) {

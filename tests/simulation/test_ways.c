@@ -1,5 +1,5 @@
-/* tests/simulation/test_ways.c: the real client among several nodes that move shards, die and are cut off. The nodes are
- * stand-ins: each takes any call and passes it on to the actor, in order and after a while; what they answer to
+/* tests/simulation/test_ways.c: the real client among several nodes that move shards, die and are cut off. The nodes
+ * are stand-ins: each takes any call and passes it on to the actor, in order and after a while; what they answer to
  * `_sys/directory.map` is written by the code of the real one. Checked throughout:
  *
  *   order   when a call is applied, each earlier one of the same actor has been applied, or has ended for its caller
@@ -181,7 +181,8 @@ static void job_fired(struct sim_event *event)
     if (!job->is_applied) {
         apply(w, job);
         job->is_applied = true;
-        sim_after(&w->sim, &job->event, sim_delay(&w->sim, NS_PER_MS) * (!w->is_calm && sim_chance(&w->sim, 2) ? 500 : 1));
+        sim_after(&w->sim, &job->event,
+                  sim_delay(&w->sim, NS_PER_MS) * (!w->is_calm && sim_chance(&w->sim, 2) ? 500 : 1));
         return;
     }
     answer(job->conn, job->msgid, pdr_bytes("\xc0", 1));
@@ -374,7 +375,8 @@ static void ended(void *user, const struct pdr_outcome *outcome)
     struct world *w = call->world;
     uint32_t number = (uint32_t)(call - w->calls);
     SIM_CHECK(&w->sim, !call->has_ended, "call %u has ended twice", number);
-    SIM_CHECK(&w->sim, outcome->status != PDR_OK || call->is_applied, "call %u is answered and was not applied", number);
+    SIM_CHECK(&w->sim, outcome->status != PDR_OK || call->is_applied, "call %u is answered and was not applied",
+              number);
     call->has_ended = true;
     call->status = outcome->status;
     call->was_not_sent = memmem(outcome->message.data, outcome->message.size, "was not sent", 12) != NULL;
@@ -382,8 +384,9 @@ static void ended(void *user, const struct pdr_outcome *outcome)
               number);
     w->ended_count++;
     w->failed_count += outcome->status != PDR_OK;
-    SIM_CHECK(&w->sim, outcome->status == PDR_OK || (!w->is_quiet && (outcome->status == PDR_UNAVAILABLE ||
-                                                                      outcome->status == PDR_DEADLINE)),
+    SIM_CHECK(&w->sim,
+              outcome->status == PDR_OK ||
+                  (!w->is_quiet && (outcome->status == PDR_UNAVAILABLE || outcome->status == PDR_DEADLINE)),
               "call %u ended with %s: %.*s", number, pdr_status_wire(outcome->status), (int)outcome->message.size,
               (const char *)outcome->message.data);
 }
@@ -451,7 +454,8 @@ static struct world *open_world(uint64_t seed)
     struct world *w = mem_new(sizeof *w);
     sim_init(&w->sim, seed, NULL);
     w->net = sim_net_new(&w->sim);
-    *sim_net_shape(w->net) = (struct sim_net_shape){.window_max = 1u << (12 + seed % 7), .chunk_max = 1u << (3 + seed % 12)};
+    *sim_net_shape(w->net) =
+        (struct sim_net_shape){.window_max = 1u << (12 + seed % 7), .chunk_max = 1u << (3 + seed % 12)};
     list_init(&w->conns_gone);
     list_init(&w->jobs);
     open_nodes(w);
@@ -459,7 +463,8 @@ static struct world *open_world(uint64_t seed)
     sim_clock_init(&w->clock, &w->sim);
     sim_loop_init(&w->loop, &w->sim, &w->clock, 100);
     w->transport = sim_net_transport(w->net, &w->loop, w->host);
-    struct pdr_client_options options = {.node = w->node_count > 1 && seed % 2 == 0 ? "node1:7077,node0:7077" : "node0:7077"};
+    struct pdr_client_options options = {.node = w->node_count > 1 && seed % 2 == 0 ? "node1:7077,node0:7077"
+                                                                                    : "node0:7077"};
     CHECK(client_open_on(&w->loop.loop, w->transport, &options, seed, &w->client, &why) == PDR_OK);
     sim_loop_run(&w->loop);
     w->message.deliver = deliver;

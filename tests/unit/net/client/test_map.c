@@ -1,4 +1,5 @@
-/* The map as clients read it: what the node writes leads to the same owners; what is wrong is refused with a sentence. */
+/* The map as clients read it: what the node writes leads to the same owners; what is wrong is refused with a
+ * sentence. */
 #include "net/client/map.h"
 
 #include <inttypes.h>
@@ -38,8 +39,8 @@ static uint32_t draw_places(struct cluster *c, struct rng *rng)
     uint32_t count = 0;
     for (uint32_t t = 0; t < 4; t++) {
         if (rng_chance(rng, 50)) {
-            c->places[count++] = (struct cluster_place){pdr_str(types[t]), {NULL, 0}, (uint32_t)rng_below(rng, 300),
-                                                        1 + (uint32_t)rng_below(rng, 100)};
+            c->places[count++] = (struct cluster_place){
+                pdr_str(types[t]), {NULL, 0}, (uint32_t)rng_below(rng, 300), 1 + (uint32_t)rng_below(rng, 100)};
         }
         for (uint32_t k = 0; k < 5 && rng_chance(rng, 60); k++) {
             snprintf(c->tags[count], sizeof c->tags[0], "k%u", k * 3);
@@ -110,7 +111,11 @@ TEST(leads_where_the_node_leads)
         EXPECT_INT(map->place_count, c.map.place_count);
         for (uint32_t i = 0; i < 100; i++) {
             char key[32];
-            snprintf(key, sizeof key, i % 3 == 0 ? "k%u" : i % 3 == 1 ? "x{k%u}y" : "{}%u", (uint32_t)rng_below(&rng, 20));
+            snprintf(key, sizeof key,
+                     i % 3 == 0   ? "k%u"
+                     : i % 3 == 1 ? "x{k%u}y"
+                                  : "{}%u",
+                     (uint32_t)rng_below(&rng, 20));
             struct pdr_ref ref = {pdr_str(types[rng_below(&rng, 4)]), pdr_str(key)};
             expect_same_owner(&c, map, &ref);
         }
@@ -165,9 +170,14 @@ struct fields {
     size_t owners_size;
 };
 
-static const struct fields fine = {
-    .shards = 2, .nodes = 1, .address = "h:1", .address_size = 3, .first = 0, .count = 1, .owners = "\0\0\xff\xff",
-    .owners_size = 4};
+static const struct fields fine = {.shards = 2,
+                                   .nodes = 1,
+                                   .address = "h:1",
+                                   .address_size = 3,
+                                   .first = 0,
+                                   .count = 1,
+                                   .owners = "\0\0\xff\xff",
+                                   .owners_size = 4};
 
 static void put_place(pdr_writer *out, const struct fields *f, const char *type, bool has_tag)
 {
