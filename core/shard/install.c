@@ -225,8 +225,8 @@ void shard_install(struct core *core, uint32_t id, uint64_t rid, install_done do
     struct shard *shard = id < core->shard_count ? core->shards[id] : NULL;
     struct duty *duty = shard != NULL ? shard->duty : NULL;
     if (duty == NULL || shard->state != DUTY_CLOSED || core->frozen || rid == 0 ||
-        (duty->install != NULL && (duty->install->state != INSTALL_ANNOUNCES || duty->install->done != NULL ||
-                                   duty->install->aborted))) {
+        (duty->install != NULL &&
+         (duty->install->state != INSTALL_ANNOUNCES || duty->install->done != NULL || duty->install->aborted))) {
         done(user, id, PDR_INVALID);
         return;
     }
