@@ -99,6 +99,7 @@ static void fire(struct timer *timer)
     struct link *link = ways_default(c);
     ways_check_direct(c);
     if (c->is_active && link_is_usable(link)) {
+        link->asks_map = false; /* who has not answered the last question is asked again */
         map_ask(link, false);
     }
     set_timer(c);
