@@ -24,7 +24,7 @@
                       "JSON as with 1, and \"retry_ms\" where the node asks to wait so long. Codes:")
 /*    variable          what it says */
 #define ENVIRONMENT_TABLE(X)                                                                                           \
-    X("PERDURE_NODE",  "HOST:PORT of the node to talk to, where --node does not say it")                               \
+    X("PERDURE_NODE",  "HOST:PORT of the node to talk to, or several with commas, where --node does not say it")       \
     X("NO_COLOR",      "if it is set and not empty, nothing is painted; nothing ever is but on a terminal")
 /* clang-format on */
 
