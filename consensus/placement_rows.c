@@ -202,10 +202,11 @@ static bool is_in_vain(const struct placement_rows *r, const struct placement_ro
                        const struct cluster_shard *row, const struct cluster_group *group)
 {
     const struct placement_member *pin = group->node != 0 ? member_of(r, group->node) : NULL;
+    bool has_labels = pairs_count(group->labels) > 0;
     for (uint32_t i = 0; i < row->targets.count; i++) {
         const struct placement_member *member = member_of(r, row->targets.at[i]);
         if (member == NULL || (member->state != PLACEMENT_UP && member->state != PLACEMENT_AWAY) ||
-            !placement_rows_fits(cluster_rows_member(options->rows, row->targets.at[i]), group)) {
+            (has_labels && !placement_rows_fits(cluster_rows_member(options->rows, row->targets.at[i]), group))) {
             return true;
         }
     }

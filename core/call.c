@@ -66,7 +66,7 @@ struct call *call_new(struct call_pool *pool, struct core *home, const struct pd
     call->state = CALL_MADE;
     call->kind = CALL_ACTOR;
     call->is_read = call->is_reminder = call->is_watch = call->is_measured = call->is_leased = call->is_direct = false;
-    call->session.on = call->session.is_final = false;
+    call->is_again = call->session.on = call->session.is_final = false;
     uint8_t *at = call->data;
     if (links > 0) {
         uint64_t *ids = call->data; /* first, for alignment */

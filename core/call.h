@@ -81,6 +81,7 @@ struct call {
     bool is_reminder; /* core/shard/reminders.h: what it runs is in the actor's row */
     bool is_watch;    /* core/shard/watch.h: somebody wants to hear of events */
     bool is_measured; /* core/shard/stages.h */
+    bool is_again;    /* a copy of it under its session may have run: that it is refused now says nothing */
     bool is_direct;   /* who calls wants to be told of another owner (PDR_MOVED), and goes there itself */
     struct call_session session;
 

@@ -202,15 +202,28 @@ void call_discard(struct call *call)
     mem_free(call);
 }
 
+/* Of a call that is sent again under its session an earlier copy may have run, though this one was refused. */
+static void say_unknown(struct call *call)
+{
+    if (call->is_again && !call->session.is_final && pdr_status_retry(call->status) != PDR_RETRY_NEVER) {
+        call_fail(call, PDR_UNAVAILABLE, "the call was sent again, and refused (%s); it may have been applied before",
+                  pdr_status_wire(call->status));
+    }
+}
+
 /* On its home core. Most have their outcome; of some it turns out only now that they were sent to the wrong place. */
 static void end_call(struct call *call)
 {
     const struct core_world *world = &call->home->world;
-    if (call->status == PDR_MOVED && world->moved != NULL && !call->is_direct && !call_is_system(call)) {
+    bool is_of_shard = call->kind != CALL_ACTOR || !call_is_system(call);
+    if (call->status == PDR_MOVED && world->moved != NULL && !call->is_direct && is_of_shard) {
         world->moved(world->router, call->home, call);
-    } else {
-        call->finish(call);
+        return;
     }
+    if (call->status != PDR_OK) {
+        say_unknown(call);
+    }
+    call->finish(call);
 }
 
 static void come_home(struct message *message)

@@ -17,7 +17,7 @@
 
 static struct duty *duty_new(struct core *core, struct shard *shard)
 {
-    struct duty *duty = mem_new(sizeof *duty + core->core_count * sizeof *duty->holders);
+    struct duty *duty = mem_new(sizeof *duty);
     duty->core = core;
     duty->shard = shard;
     list_init(&duty->node);
@@ -74,7 +74,7 @@ void shards_free(struct core *core)
 /* Maps. */
 
 /* R43: of two rows the one with the higher cv is newer; an epoch is served once, from its beginning (R34). */
-static void take_row(struct core *core, struct shard *shard, const struct cluster_owner *row)
+static void take_row(struct core *core, struct shard *shard, const struct cluster_owner *row, struct list *closed)
 {
     struct duty *duty = shard->duty;
     CHECK(duty != NULL);
@@ -88,12 +88,8 @@ static void take_row(struct core *core, struct shard *shard, const struct cluste
     } else if (shard->state == DUTY_CLOSING && duty->epoch == 0) {
         duty_send_away(duty, false);
     } else if (shard->state != DUTY_CLOSED && shard->state != DUTY_CLOSING) {
-        void (*released)(void *, uint32_t, enum pdr_status) = duty->released;
-        duty->released = NULL;
-        duty_close(duty);
-        if (released != NULL) {
-            released(duty->released_user, shard->id, PDR_MOVED);
-        }
+        list_remove(&duty->node);
+        list_push_back(closed, &duty->node);
     }
 }
 
@@ -108,8 +104,13 @@ static void take_rows(struct core *core)
         shards_grow(core, map->owner_count);
     }
     uint32_t count = map->owner_count < core->shard_count ? map->owner_count : core->shard_count;
+    struct list closed;
+    list_init(&closed);
     for (uint32_t id = core->index; id < count; id += core->core_count) {
-        take_row(core, core->shards[id], &map->owners[id]);
+        take_row(core, core->shards[id], &map->owners[id], &closed);
+    }
+    if (!list_empty(&closed)) {
+        duty_close(core, &closed);
     }
 }
 
@@ -188,6 +189,7 @@ static void go_on(struct duty *duty, enum pdr_status status)
     list_remove(&duty->node);
     list_splice(&core->runnable, &duty->parked);
     tells_resume(core, duty->shard);
+    core_take_lease(core, core->lease_until_ns); /* reads that ran before it was released may leave again */
     if (released != NULL) {
         released(duty->released_user, duty->shard->id, status);
     }
@@ -374,20 +376,4 @@ void duty_leave(struct activation *a)
 void duty_gone(struct shard *shard)
 {
     shard->duty->left--;
-}
-
-/* Connections ask with numbers that rise, core by core, and in the order in which they are heard. */
-
-void duty_note_holder(struct shard *shard, const struct core *core, uint64_t holder)
-{
-    if (shard->duty != NULL && core->index < shard->duty->core->core_count && shard->duty->holders[core->index] == 0) {
-        shard->duty->holders[core->index] = holder;
-    }
-}
-
-bool duty_knows_holder(const struct shard *shard, const struct core *core, uint64_t holder)
-{
-    const struct duty *duty = shard->duty;
-    return duty == NULL || (core->index < duty->core->core_count && duty->holders[core->index] != 0 &&
-                            holder >= duty->holders[core->index]);
 }

@@ -59,9 +59,6 @@ struct call *duty_pop(struct activation *a);
 void duty_leave(struct activation *a);
 /** ... or was freed. */
 void duty_gone(struct shard *shard);
-/** Connections that asked for sessions of this life of the shard; others have nothing to leave. */
-void duty_note_holder(struct shard *shard, const struct core *core, uint64_t holder);
-bool duty_knows_holder(const struct shard *shard, const struct core *core, uint64_t holder);
 /** Each tick: what is opened, released and closed goes on. */
 void duty_go_on(struct core *core);
 /** The node stops: nobody waits any more. */

@@ -16,9 +16,9 @@
 #include "core/shard/tells.h"
 #include "core/shard/watch.h"
 
-/* The activations of a shard. They stay until the next tick, whatever is called meanwhile. */
+/* The activations of the shards that are closed now: one pass over all there are, however many shards. They stay until
+ * the next tick, whatever is called meanwhile. */
 struct residents {
-    const struct shard *shard;
     struct activation **all;
     uint32_t count, capacity;
 };
@@ -27,7 +27,7 @@ static bool collect(struct hash_node *node, void *user)
 {
     struct residents *r = user;
     struct activation *a = LIST_ITEM(node, struct activation, by_address);
-    if (a->shard != r->shard) {
+    if (!a->shard->duty->closes) {
         return true;
     }
     if (r->count == r->capacity) {
@@ -35,6 +35,7 @@ static bool collect(struct hash_node *node, void *user)
         r->all = mem_grow(r->all, r->capacity * sizeof(struct activation *));
     }
     r->all[r->count++] = a;
+    a->shard->duty->left++;
     return true;
 }
 
@@ -60,38 +61,72 @@ static void send_away(struct activation *a)
     }
 }
 
-void duty_close(struct duty *duty)
+static void begin(struct duty *duty)
 {
     struct core *core = duty->core;
     struct shard *shard = duty->shard;
-    bool served = shard_serves(shard);
-    struct residents r = {.shard = shard};
     duty->graceful = shard->state == DUTY_RELEASED;
+    duty->closes = true;
+    duty->left = 0;
     shard->state = DUTY_CLOSING;
-    if (list_alone(&duty->node)) {
-        list_push_back(&core->changing, &duty->node);
-    }
+    list_push_back(&core->changing, &duty->node);
     core->stats.closed_shards++;
     LOG_DEBUG("shard.closing", "shard=%u epoch=%llu", shard->id, (unsigned long long)shard->epoch);
-    if (served) {
-        hash_each(&core->activations, collect, &r);
-        duty->left = r.count;
-        for (uint32_t i = 0; i < r.count; i++) {
-            doom(r.all[i]);
-        }
-        commit_abandon(shard);
-        lease_close(core, shard);
-        watch_close(core, shard); /* behind the answers to who just joined */
-        tells_close(core, shard);
-        reminders_close(core, shard);
-        for (uint32_t i = 0; i < r.count; i++) {
-            send_away(r.all[i]);
-        }
-        sessions_close(core, shard);
-        mem_free(r.all);
-    }
+}
+
+static void end(struct duty *duty)
+{
+    struct core *core = duty->core;
+    void (*released)(void *, uint32_t, enum pdr_status) = duty->released;
+    duty->closes = false;
+    duty->released = NULL;
+    sessions_close(core, duty->shard);
     if (duty->epoch == 0) { /* else they wait until it is open again */
         duty_send_away(duty, false);
+    }
+    if (released != NULL) {
+        released(duty->released_user, duty->shard->id, PDR_MOVED);
+    }
+}
+
+void duty_close(struct core *core, struct list *duties)
+{
+    struct residents r = {0};
+    struct list *node;
+    for (node = duties->next; node != duties; node = duties->next) {
+        list_remove(node);
+        begin(LIST_ITEM(node, struct duty, node));
+    }
+    hash_each(&core->activations, collect, &r);
+    for (uint32_t i = 0; i < r.count; i++) {
+        doom(r.all[i]);
+    }
+    for (node = core->changing.next; node != &core->changing; node = node->next) {
+        struct duty *duty = LIST_ITEM(node, struct duty, node);
+        if (duty->closes) {
+            commit_abandon(duty->shard);
+        }
+    }
+    lease_close(core);
+    watch_close(core); /* behind the answers to who just joined */
+    tells_close(core);
+    for (node = core->changing.next; node != &core->changing; node = node->next) {
+        struct duty *duty = LIST_ITEM(node, struct duty, node);
+        if (duty->closes) {
+            tells_out_close(core, duty->shard);
+            reminders_close(core, duty->shard);
+        }
+    }
+    for (uint32_t i = 0; i < r.count; i++) {
+        send_away(r.all[i]);
+    }
+    mem_free(r.all);
+    for (struct list *next = core->changing.next; next != &core->changing;) {
+        struct duty *duty = LIST_ITEM(next, struct duty, node);
+        next = next->next;
+        if (duty->closes) {
+            end(duty);
+        }
     }
 }
 

@@ -51,7 +51,6 @@ static void opened(struct duty *duty, const struct found_rows *rows)
     list_remove(&duty->node);
     shard->state = DUTY_OPEN;
     shard->life++;
-    memset(duty->holders, 0, core->core_count * sizeof *duty->holders);
     reminders_open(core, shard);
     for (const struct found *found = rows->first; found != NULL; found = found->next) {
         if (found->data[0] == KEYS_SESSION) {

@@ -17,11 +17,11 @@ struct duty {
     uint32_t left;           /* activations that are not freed */
     uint64_t at_ns;          /* RELEASING: gives up then; OPENING: does not read the store before */
     bool graceful;           /* nothing ran when it was closed: hooks may run */
+    bool closes;             /* duty_close is at it */
     bool reading;            /* the store is read */
     struct install *install; /* CLOSED: rows come from elsewhere (install.h); NULL: none do */
     void (*released)(void *user, uint32_t shard, enum pdr_status status);
     void *released_user;
-    uint64_t holders[]; /* by core: the first connection that asked for a session in this life */
 };
 
 /* duty_open.c */
@@ -33,7 +33,8 @@ void duty_open_step(struct duty *duty);
 
 /* duty_close.c */
 
-void duty_close(struct duty *duty);
+/** Closes the shards of the duties in the list, which is empty then. */
+void duty_close(struct core *core, struct list *duties);
 /** CLOSING: true when nothing of it is left. */
 bool duty_close_step(struct duty *duty);
 

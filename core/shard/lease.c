@@ -21,10 +21,16 @@ static void expired(struct timer *timer)
     call_finish(call);
 }
 
+/* R51: of a shard that is released the next owner may answer reads already. */
+static bool may_leave(const struct core *core, const struct call *call)
+{
+    return core->shards[call->shard]->state != DUTY_RELEASED && clock_now_ns(core->world.clock) < core->lease_until_ns;
+}
+
 void lease_wait(struct call *call)
 {
     struct core *core = call->at;
-    if (core->dead || clock_now_ns(core->world.clock) < core->lease_until_ns) {
+    if (core->dead || may_leave(core, call)) {
         call_finish(call);
         return;
     }
@@ -81,14 +87,14 @@ static void abandon(struct call *call)
     call_finish(call);
 }
 
-void lease_close(struct core *core, const struct shard *shard)
+void lease_close(struct core *core)
 {
     struct list waits, *node;
     list_init(&waits);
     list_splice(&waits, &core->lease_waits);
     while ((node = list_pop(&waits)) != NULL) {
         struct call *call = LIST_ITEM(node, struct call, node);
-        if (call->shard == shard->id) {
+        if (!shard_serves(core->shards[call->shard])) {
             abandon(call);
         } else {
             list_push_back(&core->lease_waits, node);

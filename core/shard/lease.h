@@ -27,8 +27,8 @@ static inline void lease_finish(struct call *call)
     }
 }
 
-/** The shard is given up: its answers will not leave from here. */
-void lease_close(struct core *core, const struct shard *shard);
+/** Shards were given up: their answers will not leave from here. */
+void lease_close(struct core *core);
 /** The node stops: no answer waits any more. */
 void lease_stop(struct core *core);
 /** core_free. */

@@ -512,7 +512,9 @@ void reminders_open(struct core *core, struct shard *shard)
 
 void reminders_close(struct core *core, struct shard *shard)
 {
-    drop_hints(shard->reminders);
+    if (shard->reminders != NULL) {
+        drop_hints(shard->reminders);
+    }
 }
 
 bool reminders_are_idle(const struct shard *shard)

@@ -39,9 +39,16 @@ static void touch(struct core *core, struct session_home *home)
     }
 }
 
-static void hold(struct core *core, struct session_home *home, const struct call *call)
+/* A count begins anew each time the shard is opened: who was counted before has nothing to be counted off. */
+static uint64_t life_of(const struct shard *shard)
+{
+    return shard->life + 1ull;
+}
+
+static void hold(struct core *core, struct session_home *home, struct call *call)
 {
     if (call->from_node == 0) {
+        call->session.held_life = life_of(core->shards[call->shard]);
         timer_cancel(&core->wheel, &home->idle);
         home->holders++;
     } else {
@@ -166,9 +173,6 @@ void sessions_serve(struct core *core, struct call *call)
 {
     struct shard *shard = core->shards[call->shard];
     CHECK(shard != NULL);
-    if (call->from_node == 0) {
-        duty_note_holder(shard, call->home, call->session.n);
-    }
     call->is_read = true;
     switch (call->kind) {
     case CALL_SESSION_OPEN:
@@ -191,11 +195,12 @@ static void left(struct message *message)
     struct notice *notice = LIST_ITEM(message, struct notice, message);
     struct core *core = notice->core;
     struct shard *shard = core->dead ? NULL : core->shards[notice->id.shard];
-    bool is_ours = shard != NULL && duty_knows_holder(shard, notice->holder_core, notice->holder.number);
+    bool is_ours = shard != NULL && life_of(shard) == notice->holder.life;
     struct session *session = is_ours ? session_find(&shard->sessions, &notice->id) : NULL;
     struct session_home *home = session != NULL ? session->home : NULL;
     if (home != NULL) {
-        home->holders -= home->holders > 0; /* not all were counted, if the shard was elsewhere meanwhile */
+        CHECK(home->holders > 0);
+        home->holders--;
         if (home->holder_core == notice->holder_core && home->holder == notice->holder.number) {
             home->holder_core = NULL;
         }
@@ -206,9 +211,9 @@ static void left(struct message *message)
     mem_free(notice);
 }
 
-void sessions_leave(struct core *from, struct core *home, const struct session_id *id, uint64_t holder)
+void sessions_leave(struct core *from, struct core *home, const struct session_id *id, uint64_t holder, uint64_t life)
 {
-    post(home, &(struct notice){.holder_core = from, .id = *id, .holder = {.number = holder}}, left);
+    post(home, &(struct notice){.holder_core = from, .id = *id, .holder = {.number = holder, .life = life}}, left);
 }
 
 /* Over: the home forgets it first; when that is durable every shard does. */

@@ -49,7 +49,7 @@ void sessions_roll_back(struct core *core, struct shard *shard);
  * to its core. The reply is the id; PDR_SESSION: it is unknown or over. On PDR_OK the connection holds it; one of
  * another node only for session_idle_ms, but it begins anew with each CALL_SESSION_TOUCH. */
 void sessions_serve(struct core *core, struct call *call);
-/** Any core of the node: the connection `holder` of `from` holds it no more. */
-void sessions_leave(struct core *from, struct core *home, const struct session_id *id, uint64_t holder);
+/** Any core of the node: the connection `holder` of `from` holds it no more, which was counted in `life`. */
+void sessions_leave(struct core *from, struct core *home, const struct session_id *id, uint64_t holder, uint64_t life);
 
 #endif

@@ -30,8 +30,10 @@ void tells_free(struct core *core);
 
 /** A row of the store, of KEYS_OUTBOX to KEYS_PENDING: into memory. `key` has the table's byte in front. */
 void tells_install(struct core *core, struct shard *shard, struct pdr_bytes key, struct pdr_bytes value);
-/** Nothing of it leaves or runs any more; what runs is dropped when its turn has ended. */
-void tells_close(struct core *core, struct shard *shard);
+/** Nothing of shards that were given up runs any more; what runs now is dropped when its turn has ended. */
+void tells_close(struct core *core);
+/** ... or leaves: frees all channels of the shard, with what is held in them. */
+void tells_out_close(struct core *core, struct shard *shard);
 /** It writes no entries for a while; and again. */
 void tells_pause(struct core *core, struct shard *shard);
 void tells_resume(struct core *core, struct shard *shard);

@@ -105,8 +105,6 @@ void tell_answered(struct call *call);
 void tell_out_block(struct tell_out *out);
 void tells_out_init(struct tells *tells);
 void tell_out_forget(struct tell_out *out);
-/** Frees all channels of the shard, with what is held in them. */
-void tells_out_close(struct core *core, struct shard *shard);
 /** Rows of the shard are to be deleted again, if there are any. */
 void tells_out_resume(struct core *core, struct shard *shard);
 

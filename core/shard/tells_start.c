@@ -194,8 +194,8 @@ void tells_start(struct core *core)
 static bool close_queue(struct hash_node *node, void *user)
 {
     struct tell_queue *queue = LIST_ITEM(node, struct tell_queue, by_address);
-    const struct shard *shard = user;
-    bool is_gone = queue->shard != shard->id;
+    const struct core *core = user;
+    bool is_gone = shard_serves(core->shards[queue->shard]);
     for (struct list *at = queue->tells.next, *next; !is_gone && at != &queue->tells; at = next) {
         struct call *call = LIST_ITEM(at, struct call, tell.node);
         next = at->next;
@@ -207,10 +207,9 @@ static bool close_queue(struct hash_node *node, void *user)
     return true;
 }
 
-void tells_close(struct core *core, struct shard *shard)
+void tells_close(struct core *core)
 {
-    hash_each(&core->tells->queues, close_queue, shard);
-    tells_out_close(core, shard);
+    hash_each(&core->tells->queues, close_queue, core);
 }
 
 void tells_pause(struct core *core, struct shard *shard)

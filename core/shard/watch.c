@@ -457,17 +457,12 @@ static void end_arrived(struct message *message)
     mem_free(ending);
 }
 
-struct closing {
-    struct core *core;
-    uint32_t shard;
-};
-
 static bool close_one(struct hash_node *node, void *user)
 {
-    const struct closing *closing = user;
+    struct core *core = user;
     struct watched *w = LIST_ITEM(node, struct watched, by_address);
     struct list *at;
-    if (w->shard != closing->shard) {
+    if (shard_serves(core->shards[w->shard])) {
         return true;
     }
     while ((at = list_pop(&w->watchers)) != NULL) {
@@ -477,15 +472,14 @@ static bool close_one(struct hash_node *node, void *user)
         loop_post(ending->home->world.loop, &ending->message);
         mem_free(watcher);
     }
-    hash_remove(&closing->core->watched, node);
+    hash_remove(&core->watched, node);
     mem_free(w);
     return true;
 }
 
-void watch_close(struct core *core, const struct shard *shard)
+void watch_close(struct core *core)
 {
-    struct closing closing = {core, shard->id};
-    hash_each(&core->watched, close_one, &closing);
+    hash_each(&core->watched, close_one, core);
 }
 
 static bool free_one(struct hash_node *node, void *user)

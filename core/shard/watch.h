@@ -48,8 +48,8 @@ void turn_drop_events(struct turn *turn);
 
 /** Entries were undone (R74): numbers that were given are given again. */
 void watch_roll_back(struct core *core);
-/** The shard is given up: who listens to its actors hears `left`. */
-void watch_close(struct core *core, const struct shard *shard);
+/** Shards were given up: who listens to their actors hears `left`. */
+void watch_close(struct core *core);
 /** core_free. */
 void watch_free(struct core *core);
 /** Listeners of an actor. */

@@ -1,9 +1,9 @@
 /* perdure/client.h: call actors from a C program.
  *
- * Two forms of one client: callbacks on a libuv loop, and a blocking form that owns a loop of its own. Either knows where
- * actors live and calls them there, reconnects by itself (with jittered back-off) and bounds what is outstanding. With `session` a call is retried until
- * its deadline, and takes effect at most once. A client belongs to the thread that
- * runs its loop; use one client a thread. Deadlines are always set: 30 s unless said otherwise. */
+ * Two forms of one client: callbacks on a libuv loop, and a blocking form that owns a loop of its own. Either knows
+ * where actors live and calls them there, reconnects by itself (with jittered back-off) and bounds what is outstanding.
+ * With `session` a call is retried until its deadline, and takes effect at most once. A client belongs to the thread
+ * that runs its loop; use one client a thread. Deadlines are always set: 30 s unless said otherwise. */
 #ifndef PERDURE_CLIENT_H
 #define PERDURE_CLIENT_H
 
@@ -42,8 +42,9 @@ struct pdr_client_options {
      * (an hour without a connection) such calls end with PDR_SESSION: they may have been applied or not. */
     bool session;
     /** Talk to `node` alone, and ask it for nothing else. Otherwise the client asks where actors live, and sends calls
-     * straight to their owners, by up to PDR_CLIENT_LINKS_MAX connections that are opened as they are needed; a node
-     * that is not an actor's owner passes calls on. A session belongs to one connection, and all its calls stay on it. */
+     * straight to their owners, by up to PDR_CLIENT_LINKS_MAX connections that are opened as they are needed, and
+     * closed when nobody needs them; a node that is not an actor's owner passes calls on. Calls to one actor never
+     * overtake each other on their ways. A session belongs to one connection: with `session` all calls stay on it. */
     bool one_connection;
 };
 

@@ -25,7 +25,7 @@ static void give_slot(struct pdr_client *c, struct slot *slot)
 {
     slot->link->calls--;
     if (slot->is_detour) {
-        ways_ended(c, slot);
+        detour_ended(c, slot);
     }
     client_session_ended(c, slot);
     slots_give(&c->slots, slot);
@@ -36,6 +36,7 @@ void client_end_call(struct pdr_client *c, struct slot *slot, const struct pdr_o
     pdr_outcome_cb cb = slot->cb;
     void *user = slot->user;
     timer_cancel(&c->wheel, &slot->deadline);
+    slot->cb = NULL;
     give_slot(c, slot);
     cb(user, outcome);
 }
@@ -57,7 +58,7 @@ void client_fail_calls(struct pdr_client *c, const struct link *link, enum pdr_s
     uint32_t count = c->slots.touched;
     for (uint32_t i = 0; i < count; i++) {
         struct slot *slot = &c->slots.table[i];
-        if (slot->cb != NULL && slot->link == link && slot->batch < batch_end) {
+        if (slot->cb != NULL && slot->link == link && slot->batch < batch_end && !slot->is_held) {
             client_fail_call(c, slot, status, text);
         }
     }
@@ -79,7 +80,7 @@ static void deadline_fired(struct timer *timer)
     struct pdr_client *c = slot->client;
     const struct link *link = slot->link;
     bool leaves = link_is_usable(link); /* with this turn */
-    bool sent = c->session.wanted ? slot->sent : slot->batch < link->batch || leaves;
+    bool sent = c->session.wanted ? slot->sent : !slot->is_held && (slot->batch < link->batch || leaves);
     if (sent) {
         snprintf(c->text, sizeof c->text, "no answer from %s within %" PRIu64 " ms; the call may have been applied",
                  link->address, slot->deadline_ms);
@@ -123,34 +124,46 @@ static enum pdr_status check_room(struct pdr_client *c, const struct link *link)
 }
 
 /* Takes back what did not fit memory. */
-static enum pdr_status check_written(struct pdr_client *c, struct link *link, size_t size_before)
+static enum pdr_status check_written(struct pdr_client *c, pdr_writer *out, size_t size_before)
 {
-    if (!link->out.failed) {
+    if (!out->failed) {
         return PDR_OK;
     }
-    link->out.size = size_before;
-    link->out.failed = false;
+    out->size = size_before;
+    out->failed = false;
     return client_refuse(c, PDR_OVERLOADED, "this process has no memory for the call");
 }
 
-static enum pdr_status write_call(struct pdr_client *c, struct slot *slot, struct pdr_bytes to, struct pdr_bytes method,
-                                  struct pdr_bytes args)
+static enum pdr_status write_call(struct pdr_client *c, struct slot *slot, pdr_writer *out, struct pdr_bytes to,
+                                  struct pdr_bytes method, struct pdr_bytes args)
 {
-    struct link *link = slot->link;
-    size_t before = link->out.size;
+    size_t before = out->size;
     uint32_t msgid = slots_msgid(&c->slots, slot);
     if (c->session.wanted) {
         bool is_kept = client_session_call(c, slot, to, method, args);
-        enum pdr_status status = check_written(c, link, before);
+        enum pdr_status status = check_written(c, out, before);
         return is_kept ? status : client_refuse(c, PDR_OVERLOADED, "this process has no memory for the call");
     }
     slot->within = slot->deadline_ms != c->deadline_ms && !link_is_addressed(to);
     if (slot->within) {
-        codec_request_within(&link->out, msgid, to, method, args, slot->deadline_ms);
+        codec_request_within(out, msgid, to, method, args, slot->deadline_ms);
     } else {
-        codec_request(&link->out, msgid, to, method, args);
+        codec_request(out, msgid, to, method, args);
     }
-    return check_written(c, link, before);
+    return check_written(c, out, before);
+}
+
+/* It is counted as its link's; on a detour, as that's. Returns where to write it. */
+static pdr_writer *begin_call(struct pdr_client *c, struct slot *slot, struct link *link, uint64_t actor,
+                              struct pdr_bytes to)
+{
+    struct detour *detour = detour_find(c, actor);
+    slot->link = link;
+    slot->batch = link->batch;
+    slot->actor = actor;
+    slot->is_detour = slot->is_held = false;
+    link->calls++;
+    return detour == NULL ? &link->out : detour_join(detour, slot, to);
 }
 
 /* System actors are the node's own. */
@@ -188,12 +201,9 @@ enum pdr_status pdr_client_call(pdr_client *c, struct pdr_bytes to, const char *
         return client_refuse(c, PDR_OVERLOADED, "too many calls have no answer yet (option outstanding_max)");
     }
     slot->deadline_ms = deadline_ms;
-    slot->link = link;
-    slot->batch = link->batch;
-    slot->actor = actor;
-    link->calls++;
-    ways_began(c, slot);
-    status = write_call(c, slot, to, name, args);
+    pdr_writer *out = begin_call(c, slot, link, actor, to);
+    status = out != NULL ? write_call(c, slot, out, to, name, args)
+                         : client_refuse(c, PDR_CANCELLED, "the client is being closed");
     if (status != PDR_OK) {
         give_slot(c, slot);
         return status;
@@ -229,7 +239,7 @@ enum pdr_status pdr_client_tell(pdr_client *c, struct pdr_bytes to, const char *
     }
     size_t before = link->out.size;
     codec_notification(&link->out, to, name, args);
-    return check_written(c, link, before);
+    return check_written(c, &link->out, before);
 }
 
 uint32_t pdr_client_outstanding(const pdr_client *c)

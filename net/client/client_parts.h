@@ -49,11 +49,20 @@ struct link {
     char address[NODES_ADDRESS_MAX];
 };
 
-/** Calls of one actor, while they go by `link` although new ones might take another: until all are answered. */
+/** Calls of one actor, while they go by `link` although new ones might take another: until all are answered. When they
+ * never are, because there are always new ones, these are held for a moment now and then (detour.c). */
 struct detour {
     struct hash_node node; /* by slot->actor */
+    struct pdr_client *client;
     struct link *link;
-    uint32_t calls;
+    uint32_t calls, held_calls;
+    bool is_holding;
+    struct pdr_ref actor; /* while it is holding: inside of `address` */
+    char *address;
+    pdr_writer held;    /* frames */
+    struct timer timer; /* holding: it has taken too long */
+    uint64_t again_ns;  /* not before */
+    uint32_t pause_ms;
 };
 
 struct pdr_client {
@@ -179,15 +188,12 @@ void home_lost(struct pdr_client *client, const char *why);
 
 void ways_init(struct pdr_client *client);
 void ways_release(struct pdr_client *client);
-/** Which link a call to the actor goes by; `*detour` is whether ways_ended has to hear of its end. */
+/** Which link a call to the actor goes by. `*hash` is what its slot has to know of the actor. */
 struct link *ways_choose(struct pdr_client *client, const struct pdr_ref *actor, uint64_t *hash);
 /** What has no owner's link of its own goes by this one: home; without it any that is usable; else home, and waits. */
 struct link *ways_default(struct pdr_client *client);
-/** The call is written: it keeps to an older call's way, if there is one. */
-void ways_began(struct pdr_client *client, struct slot *slot);
-void ways_ended(struct pdr_client *client, struct slot *slot);
-/** It was not sent, and waits for another link now. */
-void ways_moved(struct pdr_client *client, struct slot *slot, struct link *to);
+/** Straight to the owner; NULL: there is no connection to it, or nobody is known to be it. */
+struct link *ways_straight(struct pdr_client *client, const struct pdr_ref *actor, uint64_t key_hash);
 /** A link was opened: new calls may take it. */
 void ways_opened(struct pdr_client *client);
 /** The node at the end of a link says that it will close it. */
@@ -203,6 +209,26 @@ void ways_take_map(struct pdr_client *client, struct client_map *map);
 void ways_check_direct(struct pdr_client *client);
 /** There is a map, and home's node may be another. */
 void ways_bind(struct pdr_client *client);
+
+/* detour.c */
+
+/** NULL: calls of the actor go as ways_choose says. */
+static inline struct detour *detour_find(const struct pdr_client *client, uint64_t actor)
+{
+    struct hash_node *node = hash_count(&client->detours) == 0 ? NULL : hash_first(&client->detours, actor);
+    return node == NULL ? NULL : LIST_ITEM(node, struct detour, node);
+}
+/** Ways may have changed: calls under way keep their actors to theirs, even if that is the same as before. */
+void detours_keep(struct pdr_client *client);
+/** A link is lost: what it has sent ends before long, and new calls do not wait for that. */
+void detours_leave(struct pdr_client *client, const struct link *from, struct link *to);
+/** A call was made to an actor that is on a detour: where its frame is to be written. NULL: the client was closed by a
+ * callback meanwhile. */
+pdr_writer *detour_join(struct detour *detour, struct slot *slot, struct pdr_bytes address);
+/** It has ended. */
+void detour_ended(struct pdr_client *client, struct slot *slot);
+/** It was not sent, and waits for another link now. */
+void detour_moved(struct pdr_client *client, struct slot *slot, struct link *to);
 
 /* map_ask.c: the map, asked for and taken. */
 

@@ -77,7 +77,7 @@ void home_opened(struct pdr_client *c)
         client_session_hello(c);
     } else {
         link_hello(home);
-        retry_unsent(c, pdr_written(&waited));
+        retry_unsent(c, pdr_written(&waited), NULL);
     }
     pdr_writer_release(&waited);
     watches_ask(c);

@@ -1,5 +1,5 @@
-/* net/client/link.c: a connection: made, lost and made again; frames out at the end of a turn, frames in. What is special
- * about the one called home is in home.c. */
+/* net/client/link.c: a connection: made, lost and made again; frames out at the end of a turn, frames in. What is
+ * special about the one called home is in home.c. */
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
-/* net/client/map.h: the cluster as its clients see it: which node owns an actor. An answer of `_sys/directory.map`, read
- * with limits, as a value in one block of memory. It is a hint: a node that is asked for another's actor passes the
- * call on, so a map that is old costs time and nothing else. */
+/* net/client/map.h: the cluster as its clients see it: which node owns an actor. An answer of `_sys/directory.map`,
+ * read with limits, as a value in one block of memory. It is a hint: a node that is asked for another's actor passes
+ * the call on, so a map that is old costs time and nothing else. */
 #ifndef NET_CLIENT_MAP_H
 #define NET_CLIENT_MAP_H
 

@@ -1,5 +1,5 @@
-/* net/client/map_ask.c: the map of the cluster: asked for on each new connection, now and then, and when an owner is lost.
- * Who has the newest is answered nil. Whoever makes no calls does not ask. */
+/* net/client/map_ask.c: the map of the cluster: asked for on each new connection, now and then, and when an owner is
+ * lost. Who has the newest is answered nil. Whoever makes no calls does not ask. */
 #include "core/env/clock.h"
 #include "net/client/client_parts.h"
 #include "net/wire/codec.h"
@@ -99,6 +99,7 @@ static void fire(struct timer *timer)
     struct link *link = ways_default(c);
     ways_check_direct(c);
     if (c->is_active && link_is_usable(link)) {
+        link->asks_map = false; /* who has not answered the last question is asked again */
         map_ask(link, false);
     }
     set_timer(c);

@@ -38,12 +38,23 @@ static void put(struct slot *slot, pdr_writer *out, uint32_t msgid, struct pdr_b
 }
 
 /* What is the node's own waits for home. */
-static struct link *way_of(struct pdr_client *c, const struct slot *slot)
+static struct link *way_of(struct pdr_client *c, struct slot *slot)
 {
     return slot->actor == SLOT_SYSTEM ? &c->home : ways_default(c);
 }
 
-static void write_again(struct pdr_client *c, const struct frame *frame)
+static void move(struct pdr_client *c, struct slot *slot, struct link *to)
+{
+    slot->link->calls--;
+    to->calls++;
+    slot->link = to;
+    slot->batch = to->batch;
+    if (slot->is_detour) {
+        detour_moved(c, slot, to);
+    }
+}
+
+static void write_again(struct pdr_client *c, const struct frame *frame, struct link *to)
 {
     struct slot *slot = slots_find(&c->slots, frame->msgid);
     struct rpc_call call;
@@ -54,9 +65,9 @@ static void write_again(struct pdr_client *c, const struct frame *frame)
     }
     uint64_t left_ms = slot->deadline.at_ms - now_ms;
     left_ms = left_ms < slot->deadline_ms ? left_ms : slot->deadline_ms; /* the timer's ms is rounded up */
-    struct link *link = way_of(c, slot);
+    struct link *link = to != NULL ? to : way_of(c, slot);
     size_t before = link->out.size;
-    ways_moved(c, slot, link);
+    move(c, slot, link);
     if (slot->within) {
         if (rpc_parse_call(frame->args, &call, &why) == PDR_OK) {
             put(slot, &link->out, frame->msgid, call.address, call.method, call.args, left_ms);
@@ -74,7 +85,7 @@ static void write_again(struct pdr_client *c, const struct frame *frame)
     }
 }
 
-void retry_unsent(struct pdr_client *c, struct pdr_bytes frames)
+void retry_unsent(struct pdr_client *c, struct pdr_bytes frames, struct link *to)
 {
     struct frame_scan scan = {0};
     struct frame frame;
@@ -83,7 +94,7 @@ void retry_unsent(struct pdr_client *c, struct pdr_bytes frames)
     while (!c->is_closing && frames.size > 0 && frame_decode(&scan, frames, &frame, &used, &why) == PDR_OK &&
            used > 0) {
         if (frame.kind == FRAME_REQUEST) {
-            write_again(c, &frame);
+            write_again(c, &frame, to);
         }
         frames = pdr_bytes((const char *)frames.data + used, frames.size - used);
     }

@@ -9,6 +9,7 @@
 #include "core/base/rng.h"
 
 struct pdr_client;
+struct link;
 
 #define BACKOFF_MS_FIRST 20u
 #define BACKOFF_MS_MAX 1000u
@@ -25,9 +26,9 @@ uint32_t backoff_ms(struct backoff *backoff);
 /** The connection worked. */
 void backoff_reset(struct backoff *backoff);
 
-/** `frames`, which waited for a connection that is lost or was not there, are written to the one that they take now
- * (ways_default), without those whose caller has gone, and with what is left of their deadlines. Notifications are at
- * most once, and not for another connection. */
-void retry_unsent(struct pdr_client *client, struct pdr_bytes frames);
+/** `frames`, which were not sent, are written to the link `to`, without those whose caller has gone, and with what is
+ * left of their deadlines; NULL: to the one that they take now (ways_default). Notifications are at most once, and not
+ * for another connection. */
+void retry_unsent(struct pdr_client *client, struct pdr_bytes frames, struct link *to);
 
 #endif

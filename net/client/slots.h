@@ -21,7 +21,7 @@ struct slot {
     struct link *link; /* it goes by, or waits for */
     uint64_t batch;    /* leaves with that flush of the link: before it, it was never sent */
     uint64_t actor;    /* hash of the address, or one of the below (ways.c) */
-    bool is_detour;
+    bool is_detour, is_held;
     uint64_t deadline_ms; /* as asked for, for the sentence */
     bool within;          /* its frame is a `_sys/conn.call` of ours */
     uint64_t number;      /* under a session */

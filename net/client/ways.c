@@ -1,9 +1,9 @@
-/* net/client/ways.c: which connection a call goes by: straight to the actor's owner if there is a connection to it, else by
- * home, where it is passed on. A call never waits for a connection to an owner: that is made meanwhile.
+/* net/client/ways.c: which connection a call goes by: straight to the actor's owner if there is a connection to it,
+ * else by home, where it is passed on. A call never waits for a connection to an owner: that is made meanwhile.
  *
- * Calls of one actor must not overtake each other when its way changes, because a connection was opened or lost or there
- * is a newer map. So whatever is under way then keeps its actor to the way that it took, as a detour, until all such
- * calls are answered. In between changes there are none, and this costs a call one look at a number. */
+ * Calls of one actor must not overtake each other when its way changes, because a connection was opened or lost or
+ * there is a newer map. So whatever is under way then keeps its actor to the way that it took, as a detour, until all
+ * such calls are answered (detour.c). In between changes there are none, and this costs a call one look at a number. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,71 +11,6 @@
 #include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
 #include "net/client/client_parts.h"
-
-/* Detours. */
-
-static struct detour *find(const struct pdr_client *c, uint64_t actor)
-{
-    struct hash_node *node = hash_count(&c->detours) == 0 ? NULL : hash_first(&c->detours, actor);
-    return node == NULL ? NULL : LIST_ITEM(node, struct detour, node);
-}
-
-static void join(struct detour *detour, struct slot *slot)
-{
-    detour->calls++;
-    slot->is_detour = true;
-}
-
-/* Ways may have changed: calls under way are detours from now on, even if theirs is the same as before. */
-static void keep_ways(struct pdr_client *c)
-{
-    if (c->owner_count == 0) {
-        return; /* there is but one, or there was until now */
-    }
-    for (uint32_t i = 0; i < c->slots.touched; i++) {
-        struct slot *slot = &c->slots.table[i];
-        if (slot->cb == NULL || slot->actor <= SLOT_UNTRACKED || slot->is_detour) {
-            continue;
-        }
-        struct detour *detour = find(c, slot->actor);
-        if (detour == NULL) {
-            detour = mem_new(sizeof *detour);
-            detour->link = slot->link;
-            hash_insert(&c->detours, &detour->node, slot->actor);
-        }
-        join(detour, slot);
-    }
-}
-
-void ways_began(struct pdr_client *c, struct slot *slot)
-{
-    struct detour *detour = find(c, slot->actor);
-    slot->is_detour = false;
-    if (detour != NULL) {
-        CHECK(detour->link == slot->link);
-        join(detour, slot);
-    }
-}
-
-void ways_ended(struct pdr_client *c, struct slot *slot)
-{
-    struct detour *detour = find(c, slot->actor);
-    if (--detour->calls == 0) {
-        hash_remove(&c->detours, &detour->node);
-        mem_free(detour);
-    }
-}
-
-void ways_moved(struct pdr_client *c, struct slot *slot, struct link *to)
-{
-    slot->link->calls--;
-    to->calls++;
-    slot->link = to;
-    slot->batch = to->batch;
-    if (slot->is_detour) {
-        find(c, slot->actor)->link = to;
-    }
-}
 
 /* Links to owners. */
 
@@ -155,6 +90,17 @@ struct link *ways_default(struct pdr_client *c)
     return &c->home;
 }
 
+struct link *ways_straight(struct pdr_client *c, const struct pdr_ref *actor, uint64_t key_hash)
+{
+    uint32_t index = c->is_direct ? client_map_owner(c->map, actor, key_hash) : CLIENT_MAP_NOBODY;
+    struct link *link = index == CLIENT_MAP_NOBODY ? NULL : owner(c, index);
+    if (link == NULL || !takes_calls(link)) {
+        return NULL;
+    }
+    link->is_used = true;
+    return link;
+}
+
 struct link *ways_choose(struct pdr_client *c, const struct pdr_ref *actor, uint64_t *hash)
 {
     *hash = SLOT_UNTRACKED;
@@ -163,19 +109,12 @@ struct link *ways_choose(struct pdr_client *c, const struct pdr_ref *actor, uint
     }
     uint64_t key_hash = pdr_ref_hash(actor->key);
     *hash = hash_bytes(actor->type, key_hash) | (SLOT_UNTRACKED + 1);
-    const struct detour *detour = find(c, *hash);
+    const struct detour *detour = detour_find(c, *hash);
     if (detour != NULL) {
         return detour->link;
     }
-    if (c->is_direct) {
-        uint32_t index = client_map_owner(c->map, actor, key_hash);
-        struct link *link = index == CLIENT_MAP_NOBODY ? NULL : owner(c, index);
-        if (link != NULL && takes_calls(link)) {
-            link->is_used = true;
-            return link;
-        }
-    }
-    return ways_default(c);
+    struct link *straight = ways_straight(c, actor, key_hash);
+    return straight != NULL ? straight : ways_default(c);
 }
 
 /* Changes. */
@@ -188,7 +127,7 @@ static void pass_on(struct pdr_client *c, struct link *from)
     }
     pdr_writer waited = from->out;
     pdr_writer_init(&from->out, NULL, 0, 0);
-    retry_unsent(c, pdr_written(&waited));
+    retry_unsent(c, pdr_written(&waited), NULL);
     pdr_writer_release(&waited);
 }
 
@@ -197,35 +136,19 @@ void ways_opened(struct pdr_client *c)
     if (!link_is_usable(&c->home)) {
         pass_on(c, &c->home);
     }
-    keep_ways(c);
+    detours_keep(c);
 }
 
 void ways_left(struct pdr_client *c)
 {
-    keep_ways(c);
+    detours_keep(c);
 }
 
-struct loss {
-    const struct link *from;
-    struct link *to;
-};
-
-static bool leave_link(struct hash_node *node, void *user)
-{
-    struct detour *detour = LIST_ITEM(node, struct detour, node);
-    const struct loss *loss = user;
-    detour->link = detour->link == loss->from ? loss->to : detour->link;
-    return true;
-}
-
-/* Calls that were sent by it end before long; new ones to the same actors, which those that end may make, do not wait
- * for that. */
 void ways_lost(struct pdr_client *c, struct link *link)
 {
-    struct loss loss = {link, ways_default(c)};
     pass_on(c, link);
-    keep_ways(c);
-    hash_each(&c->detours, leave_link, &loss);
+    detours_keep(c);
+    detours_leave(c, link, ways_default(c));
     if (link != &c->home && link_is_usable(ways_default(c))) {
         map_ask(ways_default(c), false); /* perhaps its shards have moved */
     }
@@ -243,11 +166,11 @@ void ways_bind(struct pdr_client *c)
             c->by_node[i] = is_it ? link : NULL;
         }
     }
-    keep_ways(c);
+    detours_keep(c);
 }
 
-/* A node alone has all there is, and nobody wants to know whose a call is. When it becomes several, those that are under
- * way could be overtaken: calls go straight to owners only when they are answered. */
+/* A node alone has all there is, and nobody wants to know whose a call is. When it becomes several, those that are
+ * under way could be overtaken: calls go straight to owners only when they are answered. */
 static bool has_untracked(const struct pdr_client *c)
 {
     for (uint32_t i = 0; i < c->slots.touched; i++) {

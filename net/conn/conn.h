@@ -103,7 +103,7 @@ struct conn {
     uint64_t taken_ns;    /* ... and when that was seen */
     enum conn_session has_session;
     struct session_id session; /* while HELD */
-    bool is_held_here;         /* its home counts us; else it has to be told again and again */
+    uint64_t held_life;        /* in which its home, on this node, counts us; 0: it has to be told again and again */
     bool touching;
     uint64_t touched_ns; /* when the home was last known to know that we have it */
     uint64_t id;         /* by which its home knows us */

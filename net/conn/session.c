@@ -28,7 +28,7 @@ static void take_id(struct conn *conn, const struct call *call)
     struct pdr_bytes id;
     if (pdr_value_bytes(pdr_written(&call->reply), &id) && session_id_decode(id, &conn->session)) {
         conn->has_session = CONN_SESSION_HELD;
-        conn->is_held_here = cluster_map_is_here(conn->conns->core->map, conn->session.shard);
+        conn->held_life = call->session.held_life;
         conn->touched_ns = core_now_ns(conn->conns->core);
         begin_touching(conn->conns);
     }
@@ -71,6 +71,7 @@ static struct call *call_home(struct conn *conn, enum call_kind kind, void (*fin
     if (call != NULL) {
         call->kind = kind;
         call->session.n = conn->id;
+        call->session.held_life = 0;
         call->deadline_ns = UINT64_MAX;
         call->finish = finish;
         call->owner = conn;
@@ -153,11 +154,10 @@ void conn_session_taken(void *user, const struct session_id *id, uint64_t holder
 void conn_leave_session(struct conn *conn)
 {
     struct conns *conns = conn->conns;
-    if (conn->has_session == CONN_SESSION_HELD && conn->is_held_here && !conns->core->dead &&
-        cluster_map_is_here(conns->core->map, conn->session.shard)) {
+    if (conn->has_session == CONN_SESSION_HELD && conn->held_life != 0 && !conns->core->dead) {
         const struct router *router = conns->router;
         struct core *home = router->cores[cluster_map_core(conn->conns->core->map, conn->session.shard)];
-        sessions_leave(conns->core, home, &conn->session, conn->id);
+        sessions_leave(conns->core, home, &conn->session, conn->id, conn->held_life);
     }
 }
 

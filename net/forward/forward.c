@@ -242,6 +242,7 @@ void forward_moved(struct forward *f, struct call *call)
     struct trip *trip = call->finish == visit_finished ? call->owner : NULL;
     call->status = PDR_OK;
     call->text[0] = 0;
+    call->is_again |= call->session.on && trip == NULL; /* it may have been cut off behind its end */
     if (trip == NULL && is_refused(f->core, call)) {
         call_finish(call);
         return;
@@ -326,6 +327,7 @@ static void moved(struct forward *f, uint64_t node, uint64_t life, struct pdr_by
     struct call *call = trip->call;
     struct forward_wait *wait = forward_wait_of(f, call->shard);
     f->stats.moved++;
+    call->is_again |= call->session.on;
     if (row.node == 0) { /* not even of this shard, as a newer map says */
         trip->version = row.version;
     } else if (row.cv > forward_known(f, call->shard)) {

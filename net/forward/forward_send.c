@@ -255,6 +255,7 @@ static void settle(struct forward *f, struct list *lost)
         struct trip *trip = LIST_ITEM(item, struct trip, node);
         if (is_safe(f->core, trip->call)) {
             f->stats.again++;
+            trip->call->is_again |= trip->call->session.on;
             trip_go(trip);
         } else {
             f->stats.unknown++;

@@ -1,5 +1,5 @@
-/* tests/simulation/test_ways.c: the real client among several nodes that move shards, die and are cut off. The nodes are
- * stand-ins: each takes any call and passes it on to the actor, in order and after a while; what they answer to
+/* tests/simulation/test_ways.c: the real client among several nodes that move shards, die and are cut off. The nodes
+ * are stand-ins: each takes any call and passes it on to the actor, in order and after a while; what they answer to
  * `_sys/directory.map` is written by the code of the real one. Checked throughout:
  *
  *   order   when a call is applied, each earlier one of the same actor has been applied, or has ended for its caller

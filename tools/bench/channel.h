@@ -33,6 +33,7 @@ struct channel_options {
     uint32_t slots;          /* requests without an answer, at most */
     uint32_t hits;           /* of a CHANNEL_PLAY */
     bool session;            /* requests are under a durable session of the connection's own */
+    bool one_node;           /* requests go to `node` alone */
     channel_answer answered; /* on the loop's thread */
     void *user;
 };

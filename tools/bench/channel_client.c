@@ -178,8 +178,10 @@ static const struct {
 
 struct channel *channel_open_client(struct uv_loop_s *loop, const struct channel_options *options, const char **why)
 {
-    struct pdr_client_options client_options = {
-        .node = options->node, .outstanding_max = options->slots + 1, .session = options->session};
+    struct pdr_client_options client_options = {.node = options->node,
+                                                .outstanding_max = options->slots + 1,
+                                                .session = options->session,
+                                                .one_connection = options->one_node};
     struct client_channel *c = mem_new(sizeof *c + options->slots * sizeof c->slots[0]);
     c->base.ops = &client_ops;
     c->options = *options;

@@ -20,6 +20,7 @@ struct load_plan {
     bool fixed;           /* every slot has a key of its own: closed loop */
     uint32_t hits;        /* of a CHANNEL_PLAY, which counts as two operations each */
     bool sessions;        /* each connection has a durable session */
+    bool one_node;        /* requests go to `node` alone, not straight to owners */
     unsigned threads;     /* that generate; each has a share of the connections */
     unsigned connections; /* spread evenly; at most `outstanding` are opened */
     unsigned outstanding; /* closed loop: always; open loop: at most */

@@ -247,8 +247,8 @@ static bool open_lane(struct driver *d, struct lane *lane, unsigned slots)
 {
     const struct load_plan *plan = d->load->plan;
     const char *why = NULL;
-    struct channel_options options = {plan->op,   plan->node,     plan->prefix, slots,
-                                      plan->hits, plan->sessions, answered,     lane};
+    struct channel_options options = {plan->op,       plan->node,     plan->prefix, slots, plan->hits,
+                                      plan->sessions, plan->one_node, answered,     lane};
     lane->driver = d;
     lane->depth = lane->free_count = slots;
     lane->start_ns = mem_new(slots * sizeof lane->start_ns[0]);

@@ -35,6 +35,8 @@ const struct bench_flag bench_flags[] = {
      "W3, and W0's echo)"},
     {"--sessions", NULL, FLAG_NONE, AT(bench.sessions), 0, 0,
      "W3: by turns with each run another one under durable sessions, one a\nconnection (exactly once), and the ratio"},
+    {"--one-node", NULL, FLAG_NONE, AT(bench.one_node), 0, 0,
+     "in a cluster: clients talk to the given node alone, which passes calls on,\nand not to the owners of actors"},
     {"--threads", "N", FLAG_WHOLE, AT(bench.threads), 1, 64, "threads that generate the load (default 1)"},
     {"--json", "FILE", FLAG_TEXT, AT(json), 0, 0,
      "write everything as JSON too; - is standard output, the table\nthen goes to standard error"},

@@ -164,6 +164,7 @@ struct load_plan bench_plan(const struct bench *b, enum channel_op op, uint64_t 
         .prefix = "a",
         .actors = bench_or(o->actors, actors),
         .rate = o->rate,
+        .one_node = o->one_node,
         .threads = (unsigned)bench_or(o->threads, 1),
         .server = b->pid,
         .warm_s = o->warm_s < 0 ? BENCH_WARM_DEFAULT : o->warm_s,

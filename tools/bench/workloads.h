@@ -17,6 +17,7 @@ struct bench_options {
     const char *node;      /* HOST:PORT; NULL: $PERDURE_NODE, else 127.0.0.1:7077 */
     bool start;            /* a node of our own instead */
     bool sessions;         /* W3 also under sessions */
+    bool one_node;         /* clients talk to the node alone: in a cluster it passes most calls on */
     const char *perdure;   /* the program for that */
     const char *rally;     /* the plugin with W5's actors; NULL: not there */
     const char *directory; /* where its directory and W0's file are made */

@@ -1,5 +1,5 @@
-/* tools/node/map_answer.h: the map of the cluster as clients are told it (docs/reference/wire.md, `_sys/directory.map`);
- * net/client/map.h reads it. */
+/* tools/node/map_answer.h: the map of the cluster as clients are told it (docs/reference/wire.md,
+ * `_sys/directory.map`); net/client/map.h reads it. */
 #ifndef TOOLS_NODE_MAP_ANSWER_H
 #define TOOLS_NODE_MAP_ANSWER_H
 

@@ -263,6 +263,12 @@ uint64_t membership_self(const struct node *node)
     return node->membership != NULL ? node->membership->options.node : 0;
 }
 
+const char *membership_address(const struct node *node)
+{
+    const char *advertise = node->membership != NULL ? node->membership->options.advertise : NULL;
+    return advertise != NULL ? advertise : node->address;
+}
+
 /* Time. */
 
 static uint64_t least(uint64_t a, uint64_t b)

@@ -54,6 +54,8 @@ enum pdr_status membership_open(struct node *node, const struct membership_optio
 struct member *membership_member(const struct node *node);
 /** The node's number; 0: it is alone. */
 uint64_t membership_self(const struct node *node);
+/** Where others reach the node. */
+const char *membership_address(const struct node *node);
 /** At the end of each tick of the control core: what is due, and what cores have to hear. */
 void membership_tick(struct node *node);
 /** Within node_stop, when no turn runs any more: others hear that this process ends, and need not wait for its lease;

@@ -30,7 +30,7 @@ static void put_self(pdr_writer *out, const struct node *node, const char *role)
     pdr_write_map(out, 6);
     put_cstr(out, "name", node->name);
     put_cstr(out, "id", node->id);
-    put_cstr(out, "address", node->address);
+    put_cstr(out, "address", membership_address(node));
     put_cstr(out, "role", role);
     put_cstr(out, "state", node->stop == STOP_NO ? "up" : "stopping");
     pdr_write_cstr(out, "labels");

@@ -167,6 +167,7 @@ int cmd_watch(const struct words *words)
     if (status == EXIT_DONE) {
         remote_close(&remote);
         w.node = remote.node;
+        remote.options.one_connection = false; /* a watch outlives the node: it goes on by another member */
         status = run(&w, &remote.options);
     }
     return status;

@@ -99,6 +99,16 @@ const struct command commands[] = {
      "pause the moving of shards that is for balance only, or resume it",
      "In a pause shards still move off dead and drained nodes, and to where labels and pins ask for.\n",
      rebalance_flags, 1, 1, cmd_rebalance},
+    {"dev", "dev [FLAG...]", "run a cluster on this machine, to try things on",
+     "Nodes as processes of their own, on loopback, with their logs in this terminal, and a prompt: kill N,\n"
+     "start N, pause N, resume N, cut N M, heal, stop; `help` lists all, and commands such as status and call go\n"
+     "to a node that is up. The same lines from a file or a pipe are a script: each begins when the one before\n"
+     "is done, the end of them ends all nodes, and the exit status is 1 if one failed. The nodes end with it,\n"
+     "however it ends.\n"
+     "\n"
+     "    perdure dev --nodes 3\n"
+     "    printf 'call counter/a add\\nkill 2\\nstatus\\n' | perdure dev --data /tmp/three\n",
+     dev_flags, 0, 0, cmd_dev},
     {"backup", "backup DIR [FLAG...]", "have a running node make a copy of its data",
      "DIR is made by the node, on its machine, and must be new or empty. Everything that was acknowledged before the\n"
      "backup began is in it, as of one moment for each actor; callers hardly notice. On the file system of the data\n"

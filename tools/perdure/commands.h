@@ -24,7 +24,7 @@
                       "JSON as with 1, and \"retry_ms\" where the node asks to wait so long. Codes:")
 /*    variable          what it says */
 #define ENVIRONMENT_TABLE(X)                                                                                           \
-    X("PERDURE_NODE",  "HOST:PORT of the node to talk to, where --node does not say it")                               \
+    X("PERDURE_NODE",  "HOST:PORT of the node to talk to, or several with commas, where --node does not say it")       \
     X("NO_COLOR",      "if it is set and not empty, nothing is painted; nothing ever is but on a terminal")
 /* clang-format on */
 
@@ -68,7 +68,7 @@ int perdure_main(int argc, char **argv);
 
 extern const struct flag start_flags[], call_flags[], tell_flags[], watch_flags[], status_flags[], ps_flags[],
     inspect_flags[], cancel_flags[], redeliver_flags[], types_flags[], backup_flags[], restore_flags[], drain_flags[],
-    remove_flags[], move_flags[], pin_flags[], unpin_flags[], rebalance_flags[];
+    remove_flags[], move_flags[], pin_flags[], unpin_flags[], rebalance_flags[], dev_flags[];
 int cmd_start(const struct words *words);
 int cmd_call(const struct words *words);
 int cmd_tell(const struct words *words);
@@ -87,6 +87,7 @@ int cmd_move(const struct words *words);
 int cmd_pin(const struct words *words);
 int cmd_unpin(const struct words *words);
 int cmd_rebalance(const struct words *words);
+int cmd_dev(const struct words *words);
 int cmd_help(const struct words *words);
 
 #endif

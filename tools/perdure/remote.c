@@ -23,7 +23,8 @@ int remote_open_at(struct remote *remote, const struct command *command, const s
 {
     const char *deadline = words_flag(words, "deadline"), *why = NULL;
     struct pdr_client_options *options = &remote->options;
-    *options = (struct pdr_client_options){.deadline_ms = PDR_DEADLINE_MS_DEFAULT};
+    /* A few calls are not worth a look at the map. */
+    *options = (struct pdr_client_options){.deadline_ms = PDR_DEADLINE_MS_DEFAULT, .one_connection = true};
     if (deadline != NULL && (!units_parse_duration(deadline, &options->deadline_ms) || options->deadline_ms == 0 ||
                              options->deadline_ms > PDR_DEADLINE_MS_MAX)) {
         return command_misused(command, "--deadline takes a time of 1ms to 24h, such as 30s, not \"%s\"", deadline);

@@ -7,7 +7,7 @@
 #include "tools/perdure/commands.h"
 
 #define REMOTE_FLAGS                                                                                                   \
-    {"node", "HOST:PORT", "the node to talk to (default: $PERDURE_NODE, else 127.0.0.1:7077)"},                        \
+    {"node", "HOST:PORT", "the node to talk to, or several: A,B (default: $PERDURE_NODE, else 127.0.0.1:7077)"},       \
     {                                                                                                                  \
         "deadline", "TIME", "how long the answer may take, such as 500ms or 2min (default: 30s)"                       \
     }
@@ -19,7 +19,7 @@
 struct remote {
     pdr_blocking *client;
     struct pdr_client_options options; /* `node` is the one below */
-    char node[300];
+    char node[1024];
 };
 
 /** Connects to what the flags say. Anything but EXIT_DONE has been told on standard error. */

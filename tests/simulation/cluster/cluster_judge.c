@@ -258,11 +258,15 @@ const char *cluster_judge_unsettled(struct cluster_world *world)
         }
     }
     why = why != NULL ? why : unsettled_shards(world, leader);
-    why = why != NULL ? why : cluster_even_unsettled(&member_view(leader->member)->rows);
     why = why != NULL ? why : unsettled_servers(world, leader);
     uint64_t index = leader != NULL ? member_view(leader->member)->index : 0, last = world->settled_index;
     world->settled_index = index;
-    return why != NULL || index == last ? why : "the directory changes yet";
+    why = why != NULL || index == last ? why : "the directory changes yet";
+    if (why == NULL && world->even_index != index) {
+        why = cluster_even_unsettled(&member_view(leader->member)->rows);
+        world->even_index = why == NULL ? index : 0; /* dear in a large world, and the same until rows change */
+    }
+    return why;
 }
 
 static void tell_copies(struct cluster_world *world, const struct cluster_shard *shard)

@@ -98,7 +98,8 @@ struct cluster_world {
     uint64_t *seen_primary;
     struct cluster_seen *seen; /* cluster_even.c: by shard */
     uint64_t paused_ns;        /* since when the directory says that rebalancing is paused; 0: it does not */
-    uint64_t settled_index;    /* dir_index at the last look of the end */
+    uint64_t settled_index;    /* dir_index at the last look of the end ... */
+    uint64_t even_index;       /* ... and when all shards were where they should be */
     uint8_t min_isr;           /* of the clients' group */
     uint32_t *holder; /* cluster_judge.c: whoever was last seen to think that it may serve it, counted from 1 */
     struct cluster_asked asked[CLUSTER_WORLD_ASKED];

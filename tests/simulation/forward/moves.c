@@ -62,6 +62,7 @@ static void begin_again(struct mover *m)
     m->attempt++;
     m->phase = MOVER_CLOSING;
     m->copy = NULL;
+    m->asking = false;
 }
 
 /* Chunks. */
@@ -100,6 +101,7 @@ static void put_chunk(struct mover *m, struct core *core, struct pdr_bytes chunk
 static void chunk_read(void *user, struct pdr_bytes chunk, enum pdr_status status)
 {
     struct mover *m = user;
+    m->asking = false;
     if (status != PDR_OK) {
         m->failed = true;
     } else if (chunk.size == 0) {
@@ -113,7 +115,10 @@ static void chunk_read(void *user, struct pdr_bytes chunk, enum pdr_status statu
 
 static void ask_next(struct mover *m, struct core *core, struct pdr_bytes unused)
 {
-    shard_export_next(m->copy, chunk_read, m);
+    if (m->copy != NULL && !m->asking) { /* else an earlier attempt's step was answered late */
+        m->asking = true;
+        shard_export_next(m->copy, chunk_read, m);
+    }
 }
 
 static void begin_install(struct mover *m, struct core *core, struct pdr_bytes unused)

@@ -47,7 +47,7 @@ struct mover {
     enum { MOVER_IDLE, MOVER_CLOSING, MOVER_COPYING } phase;
     uint32_t shard, from, to;
     uint64_t attempt, from_start, to_start;
-    bool failed, installed;
+    bool failed, installed, asking;
     struct shard_export *copy;
     struct keys_meta meta;
     pdr_writer chunk;

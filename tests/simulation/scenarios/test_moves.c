@@ -294,6 +294,30 @@ TEST(released_and_resumed_or_taken)
     stage_close(stage);
 }
 
+/* R51: what was read before leaves under no lease while the next owner may have the shard. */
+TEST(released_answers_no_reads)
+{
+    struct stage *stage = stage_open(7);
+    struct ask add, get;
+    uint32_t shard = shard_of("a");
+    tell_map(stage);
+    pass(stage, 100);
+    EXPECT_INT(answer(stage, &add, "counter/a", "add", 1), PDR_OK);
+    begin(stage, &get, "counter/a", "get", 0);
+    pass(stage, 50); /* it ran, and there is no lease */
+    shard_release(core_of(stage, shard), shard, released, stage);
+    pass(stage, 300);
+    EXPECT_INT(stage->released, PDR_OK);
+    tell_lease(stage, 60000);
+    pass(stage, 50);
+    EXPECT(get.status == NOT_YET);
+    shard_resume(core_of(stage, shard), shard);
+    pass(stage, 300);
+    EXPECT_INT(get.status, PDR_OK);
+    EXPECT_INT(get.result, 1);
+    stage_close(stage);
+}
+
 /* A turn that lasts longer than anybody should wait keeps the shard; one that is cut has not happened. */
 TEST(too_busy_to_be_released)
 {
