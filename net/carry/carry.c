@@ -164,11 +164,11 @@ bool carrier_drops(const struct carrier *c, uint32_t shard)
     return false;
 }
 
-void carrier_drop(struct carrier *c, uint32_t id, uint64_t cv, void (*done)(void *user, uint32_t shard), void *user)
+void carrier_drop(struct carrier *c, uint32_t id, uint64_t version, void (*done)(void *user, uint32_t shard), void *user)
 {
     const struct shard *shard = carrier_shard(c, id);
     if (c->closed || c->core->frozen || shard == NULL || shard->state != DUTY_CLOSED || shard->last_seq == 0 ||
-        carry_in_has(c, id) || carrier_drops(c, id) || carrier_mark(c, id)->cv >= cv) {
+        carry_in_has(c, id) || carrier_drops(c, id) || carrier_mark(c, id)->version >= version) {
         done(user, id);
         return;
     }

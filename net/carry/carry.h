@@ -25,10 +25,11 @@
 
 struct carrier;
 
-/** A shard that this node leads in `epoch`, by the row of version `cv`, to `node`. */
+/** A shard that this node leads in `epoch`, by the row that was last changed at `version` of the directory's log (as
+ * in struct cluster_owner), to `node`. */
 struct carry_order {
     uint32_t shard;
-    uint64_t epoch, cv, node;
+    uint64_t epoch, version, node;
 };
 
 /** `rid` is not 0: `node` has a copy of that name, complete and durable, of all there is; the shard stays RELEASED,
@@ -47,9 +48,9 @@ void carrier_free(struct carrier *carrier);
 void carrier_send(struct carrier *carrier, const struct carry_order *order, carry_ended ended, void *user);
 /** The copy was not taken up: the shard goes on, if it is still released in that epoch. */
 void carrier_resume(struct carrier *carrier, uint32_t shard, uint64_t epoch);
-/** By the row of version `cv` this node has no copy of the shard: what is here of it is deleted, unless it came, or
+/** By the row of `version` this node has no copy of the shard: what is here of it is deleted, unless it came, or
  * comes, after that. `done(user, shard)` when that is done, or will not be for now. */
-void carrier_drop(struct carrier *carrier, uint32_t shard, uint64_t cv, void (*done)(void *user, uint32_t shard),
+void carrier_drop(struct carrier *carrier, uint32_t shard, uint64_t version, void (*done)(void *user, uint32_t shard),
                   void *user);
 
 #endif

@@ -208,9 +208,9 @@ bool carry_in_has(const struct carrier *c, uint32_t shard)
     return find(c, shard) != NULL;
 }
 
-static bool is_newer(const struct carry_mark *mark, uint64_t cv, uint64_t number)
+static bool is_newer(const struct carry_mark *mark, uint64_t version, uint64_t number)
 {
-    return cv > mark->cv || (cv == mark->cv && number > mark->number);
+    return version > mark->version || (version == mark->version && number > mark->number);
 }
 
 /* NULL: it may come. */
@@ -228,8 +228,8 @@ static const char *why_not(struct carrier *c, const struct carry_frame *frame, s
     if (shard == NULL || owner == NULL || shard->state != DUTY_CLOSED || carrier_drops(c, frame->shard)) {
         return "the shard is not known there yet, or is in use";
     }
-    if (owner->cv > frame->offer.cv || owner->epoch > frame->offer.epoch ||
-        !is_newer(carrier_mark(c, frame->shard), frame->offer.cv, frame->number)) {
+    if (owner->cv > frame->offer.version || owner->epoch > frame->offer.epoch ||
+        !is_newer(carrier_mark(c, frame->shard), frame->offer.version, frame->number)) {
         return "a newer row of the shard is known there, or a newer copy";
     }
     if (keys_meta_decode(frame->offer.meta, meta) != PDR_OK || meta->applied_epoch > frame->offer.epoch) {
@@ -247,7 +247,7 @@ static void begin(struct carrier *c, uint64_t node, const struct carry_frame *fr
         carrier_put_over(c, node, frame->shard, frame->number, PDR_UNAVAILABLE, why);
         return;
     }
-    *carrier_mark(c, frame->shard) = (struct carry_mark){frame->offer.cv, frame->number};
+    *carrier_mark(c, frame->shard) = (struct carry_mark){frame->offer.version, frame->number};
     in->carrier = c;
     in->from = node;
     in->number = frame->number;
@@ -267,7 +267,7 @@ void carry_in_received(struct carrier *c, uint64_t node, const struct carry_fram
     struct carry_in *in = find(c, frame->shard);
     bool is_it = in != NULL && in->number == frame->number && in->from == node;
     if (frame->kind == CARRY_FRAME_OFFER) {
-        if (in != NULL && !is_it && is_newer(carrier_mark(c, frame->shard), frame->offer.cv, frame->number)) {
+        if (in != NULL && !is_it && is_newer(carrier_mark(c, frame->shard), frame->offer.version, frame->number)) {
             drop(in); /* who offers anew has given up the old one; it is offered again */
         } else if (in == NULL) {
             begin(c, node, frame);

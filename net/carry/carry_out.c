@@ -146,7 +146,7 @@ static void offer(struct carry_out *o)
         &(struct carry_frame){.kind = CARRY_FRAME_OFFER,
                               .shard = o->order.shard,
                               .number = o->number,
-                              .offer = {.epoch = o->order.epoch, .cv = o->order.cv, .meta = pdr_bytes(meta, size)}});
+                              .offer = {.epoch = o->order.epoch, .version = o->order.version, .meta = pdr_bytes(meta, size)}});
 }
 
 static void opened(void *user, struct shard_export *rows, enum pdr_status status)

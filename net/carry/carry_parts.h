@@ -12,7 +12,7 @@
 
 /** The last carry that a shard's copy here came from: what is older never replaces it. */
 struct carry_mark {
-    uint64_t cv, number;
+    uint64_t version, number;
 };
 
 struct carrier {

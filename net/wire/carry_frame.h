@@ -29,7 +29,7 @@
 /*    F(field, bits)  S(slice, most) */
 #define CARRY_FRAME_OFFER_FIELDS(F, S)                                                                                 \
     F(epoch,   64)    /* in which it was released */                                                                   \
-    F(cv,      64)    /* of its row then: the copy counts for who changes just that row (R41) */                       \
+    F(version, 64)    /* of its row then, in the directory's log: of two copies that of the newer row is newer */      \
     S(meta,    CARRY_FRAME_META_MAX)
 #define CARRY_FRAME_NEXT_FIELDS(F, S)                                                                                  \
     F(chunk,   32)                                                                                                     \

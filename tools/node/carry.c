@@ -23,13 +23,14 @@
 enum carry_state {
     CARRY_IDLE,
     CARRY_COPYING, /* its core has the order */
-    CARRY_SETTLING /* released for `order`; its row, once newer than order.cv, says what becomes of it */
+    CARRY_SETTLING /* released for `order`; its row, once it is not that of `cv`, says what becomes of it */
 };
 
 /** What this process has under way for one shard. Never freed before the end, so that answers find it. */
 struct carry {
     struct carries *all;
     struct carry_order order;
+    uint64_t cv; /* of the row that it was given by */
     enum carry_state state;
     bool is_asked;       /* a proposal is out, ... */
     bool is_unsure;      /* ... or was, and may yet be applied */
@@ -37,11 +38,12 @@ struct carry {
     uint64_t settle_ns;  /* ... not before */
     uint32_t backoff_ms; /* after the next failure */
     uint64_t again_ns;   /* no carry is begun before */
-    uint64_t known_cv;   /* of the row when this process became a member: an ADD of its last life may be under way */
-    uint64_t absent_cv;  /* the newest row that has no copy here; 0: it has one */
-    uint64_t dropped_cv; /* the newest row by which what is here was deleted */
+    /* What is here is deleted by rows that have no copy here, and are newer than those: */
+    uint64_t known;      /* when this process became a member: an ADD of its last life may be under way */
+    uint64_t dropped;    /* the last time */
     uint64_t drop_at_ns; /* not before */
-    bool is_dropping;    /* its core does so now */
+    bool is_absent;      /* the row has no copy here */
+    bool is_dropping;    /* its core deletes */
 };
 
 struct carries {
@@ -193,7 +195,7 @@ static bool may_propose(const struct carry *carry, const struct cluster_shard *r
 static void propose_add(struct carry *carry, uint64_t rid)
 {
     const struct carry_order *order = &carry->order;
-    propose(carry, &(struct command){.kind = COMMAND_ADD, .add = {order->shard, order->cv, order->node, rid}});
+    propose(carry, &(struct command){.kind = COMMAND_ADD, .add = {order->shard, carry->cv, order->node, rid}});
 }
 
 static void propose_transfer(struct carry *carry, const struct cluster_shard *row, uint64_t node)
@@ -225,7 +227,7 @@ static void copied(struct carry_errand *errand)
     if (rid == 0) {
         enter(carry, CARRY_IDLE);
         wait_longer(carry);
-    } else if (row == NULL || row->cv != carry->order.cv || !is_up(carry->all, carry->order.node)) {
+    } else if (row == NULL || row->cv != carry->cv || !is_up(carry->all, carry->order.node)) {
         resume(carry); /* it is about a row that is no more */
     } else {
         enter(carry, CARRY_SETTLING);
@@ -247,9 +249,10 @@ static void begin_there(struct carry_errand *errand)
     carrier_send(errand->carrier, &errand->order, ended_there, errand);
 }
 
-static void begin(struct carry *carry, const struct cluster_shard *row)
+static void begin(struct carry *carry, const struct cluster_shard *row, uint64_t version)
 {
-    carry->order = (struct carry_order){row->shard, row->epoch, row->cv, row->targets.at[0]};
+    carry->order = (struct carry_order){row->shard, row->epoch, version, row->targets.at[0]};
+    carry->cv = row->cv;
     enter(carry, CARRY_COPYING);
     to_core(carry, &carry->order, begin_there);
 }
@@ -270,23 +273,23 @@ static void dropped_there(void *user, uint32_t shard)
 
 static void drop_there(struct carry_errand *errand)
 {
-    carrier_drop(errand->carrier, errand->order.shard, errand->order.cv, dropped_there, errand);
+    carrier_drop(errand->carrier, errand->order.shard, errand->order.version, dropped_there, errand);
 }
 
-static void consider_drop(struct carry *carry, const struct cluster_shard *row)
+static void consider_drop(struct carry *carry, uint32_t shard, uint64_t version)
 {
     struct carries *c = carry->all;
-    if (row->cv <= carry->known_cv || row->cv <= carry->dropped_cv || carry->is_dropping) {
+    if (version <= carry->known || version <= carry->dropped || carry->is_dropping) {
         return;
     }
-    if (carry->absent_cv == 0) {
+    if (!carry->is_absent) {
+        carry->is_absent = true;
         carry->drop_at_ns = now_ns(c) + DROP_MS * NS_PER_MS;
     }
-    carry->absent_cv = row->cv;
     if (!c->is_dropping && now_ns(c) >= carry->drop_at_ns) {
         carry->is_dropping = c->is_dropping = true;
-        carry->dropped_cv = row->cv;
-        to_core(carry, &(struct carry_order){.shard = row->shard, .cv = row->cv}, drop_there);
+        carry->dropped = version;
+        to_core(carry, &(struct carry_order){.shard = shard, .version = version}, drop_there);
     }
 }
 
@@ -316,9 +319,9 @@ static void settle_add(struct carry *carry, const struct cluster_shard *row)
     if (row->epoch > carry->order.epoch) {
         carry->backoff_ms = BACKOFF_MS;
         enter(carry, CARRY_IDLE); /* a map tells its core */
-    } else if (row->cv > carry->order.cv && is_ours(carry->all, row)) {
+    } else if (row->cv > carry->cv && is_ours(carry->all, row)) {
         resume(carry);
-    } else if (row->cv == carry->order.cv && may_propose(carry, row)) {
+    } else if (row->cv == carry->cv && may_propose(carry, row)) {
         propose(carry, &(struct command){.kind = COMMAND_TOUCH, .touch = {row->shard, row->cv}});
     }
 }
@@ -331,11 +334,12 @@ static bool may_begin(const struct carry *carry, const struct cluster_shard *row
            c->m->node->stop == STOP_NO && is_up(c, row->targets.at[0]);
 }
 
-static void look_at(struct carry *carry, const struct cluster_shard *row)
+static void look_at(struct carry *carry, const struct entry *entry)
 {
+    const struct cluster_shard *row = &entry->shard;
     struct carries *c = carry->all;
     bool is_here = copies_have(&row->isr, self_id(c));
-    carry->absent_cv = is_here ? 0 : carry->absent_cv;
+    carry->is_absent = carry->is_absent && !is_here;
     if (carry->state == CARRY_COPYING) {
         return; /* its core will say */
     }
@@ -345,9 +349,9 @@ static void look_at(struct carry *carry, const struct cluster_shard *row)
     if (row->primary == self_id(c) && row->isr.count > 1 && may_propose(carry, row)) {
         settle_copies(carry, row);
     } else if (is_ours(c, row) && may_begin(carry, row)) {
-        begin(carry, row);
+        begin(carry, row, entry->changed);
     } else if (!is_here && carry->state == CARRY_IDLE) {
-        consider_drop(carry, row);
+        consider_drop(carry, row->shard, entry->changed);
     }
 }
 
@@ -364,8 +368,8 @@ static void note_known(struct carries *c)
     }
     c->is_known = true;
     for (uint32_t i = 0; i < shards->count; i++) {
-        const struct cluster_shard *shard = &shards->at[i]->entry.shard;
-        carry_of(c, shard->shard)->known_cv = shard->cv;
+        const struct entry *shard = &shards->at[i]->entry;
+        carry_of(c, shard->shard.shard)->known = shard->changed;
     }
 }
 
@@ -373,8 +377,8 @@ static void look(struct carries *c)
 {
     const struct row_list *shards = &rows_of(c)->of[ROW_SHARD];
     for (uint32_t i = 0; i < shards->count; i++) {
-        const struct cluster_shard *row = &shards->at[i]->entry.shard;
-        look_at(carry_of(c, row->shard), row);
+        const struct entry *entry = &shards->at[i]->entry;
+        look_at(carry_of(c, entry->shard.shard), entry);
     }
 }
 
