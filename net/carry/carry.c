@@ -149,6 +149,7 @@ static void dropped(void *user, uint32_t shard, enum pdr_status status)
     if (status != PDR_OK && status != PDR_INVALID) { /* later then */
         shard_install_abort(drop->carrier->core, shard);
     }
+    drop->carrier->stats.dropped += status == PDR_OK;
     list_remove(&drop->node);
     drop->done(drop->user, shard);
     mem_free(drop);
@@ -179,6 +180,11 @@ void carrier_drop(struct carrier *c, uint32_t id, uint64_t version, void (*done)
 }
 
 /* Beginning and end. */
+
+const struct carry_stats *carrier_stats(const struct carrier *c)
+{
+    return &c->stats;
+}
 
 struct carrier *carrier_new(struct core *core, struct carrier *const *all)
 {

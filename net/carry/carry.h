@@ -37,12 +37,30 @@ struct carry_order {
  */
 typedef void (*carry_ended)(void *user, const struct carry_order *order, uint64_t rid, const char *why);
 
+/* clang-format off */
+/*    field          metric                        what is counted, for docs/reference/metrics.md */
+#define CARRY_COUNTERS(X)                                                                                              \
+    X(copied,        "carry_copied",               "shards of which another node was given a copy")                    \
+    X(given_up,      "carry_given_up",             "shards that went on here, since their copy could not be made")     \
+    X(taken,         "carry_taken",                "copies of shards taken from other nodes")                          \
+    X(refused,       "carry_refused",              "copies of shards refused, or given up half way")                   \
+    X(dropped,       "carry_dropped",              "copies of shards deleted since they are elsewhere now")            \
+    X(bytes_sent,    "carry_bytes_sent",           "bytes of rows sent to other nodes")
+/* clang-format on */
+
+struct carry_stats {
+#define CARRY_STATS_MEMBER(field, metric, text) uint64_t field;
+    CARRY_COUNTERS(CARRY_STATS_MEMBER)
+#undef CARRY_STATS_MEMBER
+};
+
 /** For a core that has world.peers, before the first members are told. `all`: those of all cores, by index. */
 struct carrier *carrier_new(struct core *core, struct carrier *const *all);
 /** In a stop, before peers_close: what is under way is given up. */
 void carrier_close(struct carrier *carrier);
 /** Once no core of the node runs any more, and before core_free. `ended` is not called any more. */
 void carrier_free(struct carrier *carrier);
+const struct carry_stats *carrier_stats(const struct carrier *carrier);
 
 /** Carries the shard. `ended` is called once, perhaps before this returns. */
 void carrier_send(struct carrier *carrier, const struct carry_order *order, carry_ended ended, void *user);

@@ -52,6 +52,7 @@ static void drop(struct carry_in *in)
         in->is_over = true;
         return;
     }
+    in->carrier->stats.refused += in->state != IN_DONE;
     if (in->state != IN_DONE && in->is_installed) {
         shard_install_abort(in->carrier->core, in->shard);
     }
@@ -125,6 +126,7 @@ static void ended(void *user, uint32_t shard, enum pdr_status status)
         failed(in, status);
         return;
     }
+    in->carrier->stats.taken++;
     enter(in, IN_DONE);
     say_done(in);
 }

@@ -67,6 +67,7 @@ static void fail(struct carry_out *o, const char *why)
     if (o->state >= OUT_OFFERS) {
         carrier_put_over(c, o->order.node, shard, o->number, PDR_CANCELLED, why);
     }
+    c->stats.given_up++;
     LOG_INFO("carry.given_up", "shard=%u node=%016llx why=\"%s\"", shard, (unsigned long long)o->order.node, why);
     end(o, 0, why);
     if (resumes) {
@@ -88,6 +89,7 @@ static void put_part(struct carry_out *o)
         fail(o, "the other node asked for what is behind a chunk's end");
         return;
     }
+    o->carrier->stats.bytes_sent += size;
     carrier_put(o->carrier, o->order.node,
                 &(struct carry_frame){.kind = CARRY_FRAME_PART,
                                       .shard = o->order.shard,
@@ -254,6 +256,7 @@ static void done(struct carry_out *o, uint64_t rid)
         fail(o, "another row says who leads it");
         return;
     }
+    c->stats.copied++;
     carrier_put_over(c, o->order.node, o->order.shard, o->number, PDR_OK, "");
     LOG_DEBUG("carry.copied", "shard=%u node=%016llx seq=%llu ms=%llu", o->order.shard,
               (unsigned long long)o->order.node,

@@ -19,6 +19,7 @@ struct carrier {
     struct core *core;
     struct carrier *const *all;
     struct list out, in, drops;
+    struct carry_stats stats;
     uint64_t numbers; /* of the last carry: rises as long as the process lives, and no other process has the same */
     struct carry_mark *marks; /* by shard; the core's own */
     uint32_t mark_count;

@@ -105,7 +105,7 @@ static void summarize(const struct totals *t)
 static bool judge_reached(const struct totals *t, bool directory)
 {
     const struct forward_stats *s = &t->stats;
-    return t->crashes > 0 && t->stops > 0 && (directory || (t->moves > 0 && s->moved > 0 && s->garbage == 0)) &&
+    return t->crashes > 0 && t->stops > 0 && t->moves > 0 && s->moved > 0 && s->garbage == 0 &&
            s->again > 0 && s->unknown > 0 && s->waited > 0 && s->events > 0;
 }
 
