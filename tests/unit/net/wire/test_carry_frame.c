@@ -116,3 +116,5 @@ TEST(too_large)
     EXPECT_INT(carry_frame_get(pdr_bytes(bytes, sizeof bytes), &out, &why), PDR_TOO_LARGE);
     EXPECT_STR(why, "a frame of a shard that is carried holds more than its limits allow");
 }
+
+TEST_MAIN()
