@@ -290,7 +290,7 @@ void shard_install_abort(struct core *core, uint32_t id)
     }
     i->done = NULL;
     i->aborted = i->state != INSTALL_FLUSHED && i->state != INSTALL_CLEANS; /* else it is all there, and stays */
-    if (i->state == INSTALL_READY) {
+    if (i->state == INSTALL_READY && !core->frozen) {                       /* else the next start does it */
         i->state = INSTALL_DROPS;
         submit(i);
     }

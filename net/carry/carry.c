@@ -112,8 +112,8 @@ static void arrive(struct carrier *c, uint64_t node, struct pdr_bytes bytes, boo
         return;
     }
     struct carry_parcel *parcel = mem_new(sizeof *parcel + bytes.size);
-    *parcel = (struct carry_parcel){
-        .message = {.deliver = unpack}, .to = c->all[index], .node = node, .size = bytes.size};
+    *parcel =
+        (struct carry_parcel){.message = {.deliver = unpack}, .to = c->all[index], .node = node, .size = bytes.size};
     memcpy(parcel->bytes, bytes.data, bytes.size);
     loop_post(parcel->to->core->world.loop, &parcel->message);
 }
@@ -127,8 +127,11 @@ static void received(void *user, uint64_t node, uint64_t life, struct pdr_bytes 
  * that tells. */
 static void gone(void *user, uint64_t node, uint64_t life, const char *why)
 {
-    carry_out_gone(user, node);
-    carry_in_gone(user, node);
+    struct carrier *c = user;
+    if (!c->closed) {
+        carry_out_gone(c, node);
+        carry_in_gone(c, node);
+    }
 }
 
 static const struct peer_handler handler = {.received = received, .gone = gone};
@@ -165,7 +168,8 @@ bool carrier_drops(const struct carrier *c, uint32_t shard)
     return false;
 }
 
-void carrier_drop(struct carrier *c, uint32_t id, uint64_t version, void (*done)(void *user, uint32_t shard), void *user)
+void carrier_drop(struct carrier *c, uint32_t id, uint64_t version, void (*done)(void *user, uint32_t shard),
+                  void *user)
 {
     const struct shard *shard = carrier_shard(c, id);
     if (c->closed || c->core->frozen || shard == NULL || shard->state != DUTY_CLOSED || shard->last_seq == 0 ||

@@ -84,10 +84,8 @@ static void ask(struct carry_in *in)
 static void say_done(struct carry_in *in)
 {
     carrier_put(in->carrier, in->from,
-                &(struct carry_frame){.kind = CARRY_FRAME_DONE,
-                                      .shard = in->shard,
-                                      .number = in->number,
-                                      .done = {.rid = in->rid}});
+                &(struct carry_frame){
+                    .kind = CARRY_FRAME_DONE, .shard = in->shard, .number = in->number, .done = {.rid = in->rid}});
 }
 
 /* Steps. */

@@ -143,12 +143,12 @@ static void offer(struct carry_out *o)
 {
     uint8_t meta[KEYS_META_SIZE_MAX];
     size_t size = keys_meta_encode(meta, shard_export_meta(o->rows));
-    carrier_put(
-        o->carrier, o->order.node,
-        &(struct carry_frame){.kind = CARRY_FRAME_OFFER,
-                              .shard = o->order.shard,
-                              .number = o->number,
-                              .offer = {.epoch = o->order.epoch, .version = o->order.version, .meta = pdr_bytes(meta, size)}});
+    carrier_put(o->carrier, o->order.node,
+                &(struct carry_frame){
+                    .kind = CARRY_FRAME_OFFER,
+                    .shard = o->order.shard,
+                    .number = o->number,
+                    .offer = {.epoch = o->order.epoch, .version = o->order.version, .meta = pdr_bytes(meta, size)}});
 }
 
 static void opened(void *user, struct shard_export *rows, enum pdr_status status)
@@ -162,7 +162,7 @@ static void opened(void *user, struct shard_export *rows, enum pdr_status status
     const struct shard *shard = carrier_shard(o->carrier, o->order.shard);
     if (status != PDR_OK) {
         fail(o, "the store cannot be read");
-    } else if (!is_held(o) || shard_export_meta(rows)->applied_seq != shard->last_seq) {
+    } else if (!is_held(o) || (shard_export_meta(rows)->applied_seq != shard->last_seq && !MUTATION(191))) {
         fail(o, "the shard went on while its rows were to be read");
     } else {
         o->heard_ns = core_now_ns(o->carrier->core);
@@ -178,7 +178,7 @@ static void apply(struct carry_out *o)
     if (core->frozen || o->carrier->closed) {
         return; /* the node ends */
     }
-    if (shard->applied_seq < shard->last_seq) {
+    if (shard->applied_seq < shard->last_seq && !MUTATION(191)) {
         apply_now(core);
         carrier_set(o->carrier, &o->timer, LOOK_MS);
         return;
@@ -241,8 +241,8 @@ static struct carry_out *find(struct carrier *c, uint64_t node, const struct car
 {
     for (struct list *at = c->out.next; at != &c->out; at = at->next) {
         struct carry_out *o = LIST_ITEM(at, struct carry_out, node);
-        bool is_it = o->number == frame->number || (MUTATION(191) && frame->kind == CARRY_FRAME_DONE);
-        if (is_it && o->order.shard == frame->shard && o->order.node == node && o->state >= OUT_OFFERS) {
+        if (o->number == frame->number && o->order.shard == frame->shard && o->order.node == node &&
+            o->state >= OUT_OFFERS) {
             return o;
         }
     }
@@ -259,8 +259,7 @@ static void done(struct carry_out *o, uint64_t rid)
     c->stats.copied++;
     carrier_put_over(c, o->order.node, o->order.shard, o->number, PDR_OK, "");
     LOG_DEBUG("carry.copied", "shard=%u node=%016llx seq=%llu ms=%llu", o->order.shard,
-              (unsigned long long)o->order.node,
-              (unsigned long long)carrier_shard(c, o->order.shard)->last_seq,
+              (unsigned long long)o->order.node, (unsigned long long)carrier_shard(c, o->order.shard)->last_seq,
               (unsigned long long)((core_now_ns(c->core) - o->begun_ns) / NS_PER_MS));
     end(o, rid, "");
 }
@@ -277,7 +276,7 @@ void carry_out_received(struct carrier *c, uint64_t node, const struct carry_fra
     o->heard_ns = core_now_ns(c->core);
     if (frame->kind == CARRY_FRAME_NEXT) {
         next(o, &frame->next);
-    } else if (frame->kind == CARRY_FRAME_DONE && (o->is_end || MUTATION(191))) {
+    } else if (frame->kind == CARRY_FRAME_DONE && o->is_end) {
         done(o, frame->done.rid);
     } else if (frame->kind == CARRY_FRAME_OVER) {
         fail(o, "the other node gave it up");

@@ -20,9 +20,9 @@
 #include <perdure/status.h>
 #include <perdure/value.h>
 
-#define CARRY_FRAME_META_MAX 1044u         /* of an encoded struct keys_meta */
-#define CARRY_FRAME_PART_MAX (256u << 10)  /* bytes: calls of the same link do not wait long behind one */
-#define CARRY_FRAME_CHUNK_MAX (18u << 20)  /* of a chunk: SNAPSHOT_CHUNK_MAX */
+#define CARRY_FRAME_META_MAX 1044u        /* of an encoded struct keys_meta */
+#define CARRY_FRAME_PART_MAX (256u << 10) /* bytes: calls of the same link do not wait long behind one */
+#define CARRY_FRAME_CHUNK_MAX (18u << 20) /* of a chunk: SNAPSHOT_CHUNK_MAX */
 #define CARRY_FRAME_TEXT_MAX 255u
 
 /* clang-format off */

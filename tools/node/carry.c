@@ -14,9 +14,9 @@
 #define LOOK_SHARD_NS NS_PER_US
 #define AGAIN_NS (50 * NS_PER_MS) /* ... while anything is under way */
 #define IDLE_NS NS_PER_S          /* ... while nothing is */
-#define PROPOSE_MS 2000u  /* how long an answer is waited for */
-#define SETTLE_MS 300u    /* a row that should have changed by now is touched (R44) */
-#define BACKOFF_MS 200u   /* after a carry that failed; doubles */
+#define PROPOSE_MS 2000u          /* how long an answer is waited for */
+#define SETTLE_MS 300u            /* a row that should have changed by now is touched (R44) */
+#define BACKOFF_MS 200u           /* after a carry that failed; doubles */
 #define BACKOFF_MS_MAX 10000u
 #define DROP_MS 1000u /* a copy that is not needed any more goes then */
 
@@ -167,7 +167,8 @@ static void answered(void *user, const struct member_answer *answer)
 {
     struct carry *carry = user;
     carry->is_asked = false;
-    carry->is_unsure = carry->is_unsure || answer->outcome != LETTER_NOWHERE;
+    carry->is_unsure = carry->is_unsure ||
+                       (answer->outcome != LETTER_NOWHERE && !(MUTATION(193) && answer->outcome == LETTER_UNKNOWN));
     bool is_done = answer->outcome == LETTER_DONE && answer->code == DIRECTORY_DONE;
     if (!is_done) {
         LOG_DEBUG("carry.not_proposed", "shard=%u outcome=%u why=\"%.*s\"", carry->order.shard,
@@ -177,7 +178,7 @@ static void answered(void *user, const struct member_answer *answer)
     carry->all->has_changed = true;
     if (carry->state == CARRY_SETTLING && !carry->is_unsure) {
         resume(carry); /* nobody has heard of it */
-    } /* else the row says what came of it; if none comes, another proposal settles it */
+    }                  /* else the row says what came of it; if none comes, another proposal settles it */
 }
 
 static void propose(struct carry *carry, const struct command *command)
@@ -338,7 +339,7 @@ static void look_at(struct carry *carry, const struct entry *entry)
 {
     const struct cluster_shard *row = &entry->shard;
     struct carries *c = carry->all;
-    bool is_here = copies_have(&row->isr, self_id(c));
+    bool is_here = copies_have(&row->isr, self_id(c)) && !(MUTATION(192) && row->primary != self_id(c));
     carry->is_absent = carry->is_absent && !is_here;
     if (carry->state == CARRY_COPYING) {
         return; /* its core will say */

@@ -1,6 +1,7 @@
 /* tests/simulation/forward/directory.c: the sites are members of one cluster: the real directory, on their own disks and
  * links, decides who owns what. The first one founds it, the others join, each start is another incarnation. */
 #include "core/base/check.h"
+#include "core/shard/shard.h"
 #include "tests/simulation/forward/world.h"
 #include "tools/node/node_parts.h"
 
@@ -70,9 +71,7 @@ void directory_site_init(struct site *site)
 
 /* What an operator does. */
 
-static void answered(void *user, const struct member_answer *answer)
-{
-}
+static void answered(void *user, const struct member_answer *answer) {}
 
 /* Of a site that is up and a member; NULL: none is. */
 static struct member *some_member(struct world *w)
@@ -92,12 +91,33 @@ static void propose(struct member *member, const struct command *command)
     member_propose(member, command, 5000, answered, NULL);
 }
 
+/* One that has something, if one can be found. */
+static bool has_entries(const struct world *w, uint32_t shard)
+{
+    for (uint32_t i = 0; i < w->site_count; i++) {
+        const struct sim_node *n = &w->sites[i].node;
+        if (n->state == SIM_NODE_UP && n->node->cores[shard % n->cores]->shards[shard]->last_seq > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct cluster_shard *draw_shard(struct world *w, const struct row_list *shards)
+{
+    const struct cluster_shard *shard = NULL;
+    for (uint32_t tries = 0; tries < 60 && (shard == NULL || !has_entries(w, shard->shard)); tries++) {
+        shard = &shards->at[sim_draw(&w->sim, shards->count)]->entry.shard;
+    }
+    return shard;
+}
+
 void directory_move(struct world *w)
 {
     struct member *member = some_member(w);
     const struct row_list *shards = member != NULL ? &member_view(member)->rows.of[ROW_SHARD] : NULL;
-    for (uint32_t i = 1 + (uint32_t)sim_draw(&w->sim, 30); shards != NULL && shards->count > 0 && i > 0; i--) {
-        const struct cluster_shard *shard = &shards->at[sim_draw(&w->sim, shards->count)]->entry.shard;
+    for (uint32_t i = 1 + (uint32_t)sim_draw(&w->sim, 12); shards != NULL && shards->count > 0 && i > 0; i--) {
+        const struct cluster_shard *shard = draw_shard(w, shards);
         struct command command = {.kind = COMMAND_TARGETS, .targets = {.shard = shard->shard, .cv = shard->cv}};
         ids_add(&command.targets.targets, w->sites[sim_draw(&w->sim, w->site_count)].id);
         sim_note(&w->sim, "move", shard->shard, shard->cv);
