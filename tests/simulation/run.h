@@ -10,6 +10,7 @@
 #include "tests/simulation/cluster/cluster_reached.h"
 #include "tests/simulation/raft/raft_reached.h"
 #include "tests/simulation/sim_moves.h"
+#include "tests/simulation/replog/replog_reached.h"
 #include "tests/simulation/sim_node.h"
 #include "tests/simulation/workload.h"
 
@@ -41,6 +42,7 @@ struct run_result {
     struct raft_reached raft_reached; /* of the raft world */
     struct cluster_reached cluster_reached;
     struct moves_reached moves_reached;
+    struct replog_reached replog_reached;
 };
 
 struct run {
