@@ -28,6 +28,7 @@ struct run_options {
     bool moves; /* shards come and go: sim_moves.h */
     /* Of the cluster world; 0: a small one is drawn, of 3 voters. `nodes` asks for a large one. */
     uint32_t nodes, shards, voters;
+    bool no_moves; /* shards stay where they are */
 };
 
 struct run_result {
