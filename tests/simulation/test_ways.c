@@ -379,7 +379,8 @@ static void ended(void *user, const struct pdr_outcome *outcome)
               number);
     call->has_ended = true;
     call->status = outcome->status;
-    call->was_not_sent = memmem(outcome->message.data, outcome->message.size, "was not sent", 12) != NULL;
+    call->was_not_sent = outcome->message.size > 0 &&
+                         memmem(outcome->message.data, outcome->message.size, "was not sent", 12) != NULL;
     SIM_CHECK(&w->sim, !call->was_not_sent || !call->is_applied, "call %u was sent, and its caller was told otherwise",
               number);
     w->ended_count++;

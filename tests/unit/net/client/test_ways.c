@@ -409,6 +409,28 @@ TEST(an_owner_is_lost)
     world_close(&w);
 }
 
+/* What was made for an owner in the very turn in which it is lost was not sent, and goes by the given node. */
+TEST(what_an_owner_did_not_get)
+{
+    struct world w;
+    struct ended e = {0}, again = {0}, garbage = {0};
+    world_open(&w, NULL);
+    settle(&w, &w.b);
+    unsigned by_a = w.a.requests;
+    e.world = &w;
+    e.again = &again;
+    REQUIRE(call_as(&w, "a/k", "echo", &e) == PDR_OK);
+    REQUIRE(call_as(&w, "a/k", "garbage", &garbage) == PDR_OK); /* comes together with the answer */
+    w.b.refuses = true;
+    until(&w, &again.times, 1);
+    EXPECT_INT(e.status, PDR_OK);
+    EXPECT_INT(again.status, PDR_OK);
+    EXPECT_INT(w.a.requests, by_a + 1);
+    until(&w, &garbage.times, 1);
+    EXPECT_INT(garbage.status, PDR_UNAVAILABLE);
+    world_close(&w);
+}
+
 /* It says that it will close: what is under way there may still be answered, and nothing new is sent. */
 TEST(an_owner_says_farewell)
 {
