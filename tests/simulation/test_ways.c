@@ -567,7 +567,7 @@ static void run_seed(uint64_t seed, struct totals *totals)
 TEST(straight_and_in_order)
 {
     struct totals totals = {0};
-    for (uint64_t seed = test_seed(); seed < test_seed() + 60; seed++) {
+    for (uint64_t seed = test_seed(); seed < test_seed() + 40; seed++) {
         run_seed(seed, &totals);
     }
     printf("calls %" PRIu64 ", failed %" PRIu64 ", passed on %" PRIu64 " of %" PRIu64 "\n", totals.calls, totals.failed,
