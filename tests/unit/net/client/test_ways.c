@@ -230,6 +230,24 @@ TEST(a_session_keeps_to_its_connection)
     world_close(&w);
 }
 
+TEST(a_session_goes_on_at_a_member)
+{
+    struct world w;
+    struct ended e;
+    open_nodes(&w);
+    w.a.session = w.b.session = "first";
+    open_client(&w, &(struct pdr_client_options){.session = true});
+    call_and_wait(&w, "a/k", &e);
+    until(&w, &w.a.maps_asked, 1);
+    call_and_wait(&w, "a/k", &e); /* the map has come */
+    node_stop(&w.a, &w.loop);
+    call_and_wait(&w, "a/k", &e);
+    EXPECT_INT(w.b.requests, 1);
+    EXPECT_STR(w.b.asked_session, "first");
+    node_listen(&w.a, &w.loop, NULL);
+    world_close(&w);
+}
+
 TEST(an_older_node_is_not_asked_again)
 {
     struct world w;
