@@ -1,6 +1,6 @@
 /* tests/simulation/workload_order.c: a client sends calls to a few actors without waiting for answers. Of one
- * connection's calls to one actor none may run after one that was sent later, wherever the actor goes meanwhile: it notes
- * the last number of each connection, and how often a lower one came behind. */
+ * connection's calls to one actor none may run after one that was sent later, wherever the actor goes meanwhile: it
+ * notes the last number of each connection, and how often a lower one came behind. */
 #include "tests/simulation/workload.h"
 
 #define ACTORS 3
