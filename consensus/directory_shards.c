@@ -151,7 +151,7 @@ enum directory_code directory_apply_assign(struct directory *d, const struct com
 static enum directory_code check_successor(struct directory *d, const struct cluster_shard *shard, uint64_t node)
 {
     const struct copy *copy = copies_of(&shard->isr, node);
-    if (copy == NULL && !MUTATION(100)) {
+    if (copy == NULL && !MUTATION(100) && !MUTATION(162)) {
         return DIRECTORY_NOT_IN_SYNC;
     }
     if (copy != NULL && ids_have(&shard->lost, copy->rid) && !MUTATION(103)) {
@@ -169,7 +169,7 @@ static bool lease_is_over(const struct directory *d, const struct cluster_shard 
 
 static enum directory_code check_lease(struct directory *d, const struct cluster_shard *shard)
 {
-    if (lease_is_over(d, shard) || MUTATION(105)) {
+    if (lease_is_over(d, shard) || MUTATION(105) || MUTATION(166)) {
         return DIRECTORY_DONE;
     }
     return directory_refuse(d, DIRECTORY_LEASE, "the lease of the primary, node %016" PRIx64 ", is not over",
@@ -199,6 +199,9 @@ enum directory_code directory_apply_promote(struct directory *d, const struct co
     const struct copy *old = copies_of(&shard.isr, shard.primary);
     if (old != NULL && shard.primary != command->node && shard.isr.count > shard.min_isr) {
         drop_copy(&shard, old->rid); /* else it stays, and commits wait for it (R2) */
+    }
+    if (MUTATION(162) && !copies_have(&shard.isr, command->node)) {
+        copies_add(&shard.isr, (struct copy){command->node, shard.cv});
     }
     begin_epoch(d, &shard, command->node);
     return finish(d, &shard);

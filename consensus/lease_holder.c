@@ -70,7 +70,7 @@ uint64_t lease_holder_until(const struct lease_holder *holder, uint64_t applied)
     uint64_t until = 0;
     for (unsigned i = 0; i < LEASE_HOLDER_SENT; i++) {
         const struct lease_sent *sent = &holder->sent[i];
-        if (sent->end_ns > until && (applied >= sent->dir_index || MUTATION(114))) {
+        if (sent->end_ns > until && (applied >= sent->dir_index || MUTATION(114) || MUTATION(167))) {
             until = sent->end_ns;
         }
     }

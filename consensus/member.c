@@ -92,6 +92,11 @@ uint64_t member_leader(const struct member *m)
     return member_now(m) - m->hint_ns < SILENCE_NS ? m->leader_hint : 0;
 }
 
+uint64_t member_contact(struct member *m)
+{
+    return nth_contact(m, m->asked_round++);
+}
+
 void member_hint(struct member *m, uint64_t leader)
 {
     m->leader_hint = leader == m->options.id ? 0 : leader;
@@ -101,7 +106,7 @@ void member_hint(struct member *m, uint64_t leader)
 uint64_t member_whom(struct member *m)
 {
     uint64_t leader = member_leader(m);
-    return leader != 0 ? leader : nth_contact(m, m->asked_round++);
+    return leader != 0 ? leader : member_contact(m);
 }
 
 /* It leads, they say. A lease that the one before granted is running out: it is renewed at once, but for a leader

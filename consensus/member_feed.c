@@ -100,8 +100,22 @@ uint64_t feed_due_ns(const struct member *m)
     return m->feed_due_ns == 0 ? UINT64_MAX : m->feed_due_ns;
 }
 
+/* Without a row it does not even know where the leader is that others speak of: it asks whom it can reach. */
+static void ask_around(struct member *m)
+{
+    struct letter letter = {.kind = LETTER_ASK, .ask = {0}};
+    uint64_t whom = member_contact(m);
+    if (whom != 0) {
+        m->feed_due_ns = member_now(m) + ASK_NS;
+        member_send(m, whom, &letter);
+    }
+}
+
 void feed_tick(struct member *m)
 {
+    if (m->view.index == 0 && m->feed_due_ns == 0) {
+        ask_around(m);
+    }
     if (m->feed_due_ns != 0 && member_now(m) >= m->feed_due_ns) {
         m->feed_due_ns = 0;
         feed_reach(m, 0);

@@ -67,6 +67,8 @@ static inline uint64_t member_now(const struct member *m)
 void member_send(struct member *m, uint64_t to, const struct letter *letter);
 /** Whom to ask for what a leader does; 0: nobody is known. Goes around while none is known to lead. */
 uint64_t member_whom(struct member *m);
+/** The next one of those that may know the cluster; 0: nobody is known. */
+uint64_t member_contact(struct member *m);
 /** Somebody says that this node leads; 0: nobody does. */
 void member_hint(struct member *m, uint64_t leader);
 void member_end(struct member *m, const char *why);

@@ -78,6 +78,23 @@
     X(180, drain_ignored,         "placement_rows.c, state_of: a node that is drained is taken for any other")         \
     X(181, pause_ignored,         "leader_placement.c, start_moves: what is only for balance goes on in a pause")      \
     X(182, min_isr_for_the_dead,  "placement_rows.c, count_staying: min_isr falls because nodes are down")             \
+    X(160, replog_epoch_unchecked, "follower.c, check_append: entries of any epoch are taken (R21)")                   \
+    X(161, replog_one_ack,         "set.c, set_committed: one backup that has it is enough (R23)")                     \
+    X(162, replog_out_of_sync,     "directory_shards.c, primary.c: one is promoted that is not in isr (R40)")          \
+    X(163, replog_ack_early,       "links.c, write_ack: entries are acknowledged before they are on disk (R22)")       \
+    X(164, replog_cut_to_commit,   "follower.c, find_match: cut to what is known to be committed (R32d)")              \
+    X(165, replog_epoch_resumed,   "primary.c, is_promoted: a restarted primary goes on in its epoch (R34)")           \
+    X(166, replog_lease_ignored,   "directory_shards.c, check_lease: fail-over while the old lease lasts (R11)")       \
+    X(167, replog_lease_old_view,  "lease_holder.c, lease_holder_until: used before the feed is applied so far (R13)") \
+    X(168, replog_double_cuts,     "follower.c, take_newepoch: a late double of NEWEPOCH cuts again (R32c)")           \
+    X(169, replog_add_early,       "change.c, is_caught_up: a learner needs only what is committed (R41)")             \
+    X(170, replog_add_late,        "change.c, consider_add: it is waited for only when it is in (R41)")                \
+    X(171, replog_remove_early,    "change.c, consider_remove: it is waited for no more when REMOVE is sent (R42)")    \
+    X(172, replog_move_untouched,  "change.c, settle: a move is given up without TOUCH (R51)")                         \
+    X(173, replog_rid_unchecked,   "set.c, set_same: any copy of a node is the one that was there (R23, R47)")         \
+    X(174, replog_ready_early,     "primary.c, consider_ready: reads before all follow, and have the start (R33)")     \
+    X(175, replog_applied_early,   "follower.c, commit: what is not on the own disk is applied (R24)")                 \
+    X(176, replog_row_again,       "replog.c, replog_space: a row looked at again settles what was proposed (R41)")    \
     X(120, peer_proof_unchecked,  "handshake.c, check_proof: any proof will do")                                       \
     X(121, peer_proof_reflected,  "handshake.c, prove: both sides prove the same, so one can send back the other's")   \
     X(122, peer_tag_unchecked,    "peer_receive.c, is_genuine: a frame's tag is not looked at")                        \

@@ -149,7 +149,7 @@ static struct pdr_bytes copy_text(char **texts, struct pdr_bytes text)
 
 static void copy_nodes(const struct parts *parts, struct client_map_node *nodes, char **texts)
 {
-    struct pdr_bytes items = pdr_value_items(parts->nodes), address;
+    struct pdr_bytes items = pdr_value_items(parts->nodes), address = {NULL, 0};
     for (uint32_t i = 0; i < pdr_value_count(parts->nodes); i++) {
         read_node(pdr_value_next(&items), &nodes[i].id, &address);
         nodes[i].address = copy_text(texts, address).data;

@@ -239,7 +239,7 @@ void forward_call(struct forward *f, struct call *call)
 
 void forward_moved(struct forward *f, struct call *call)
 {
-    struct trip *trip = call->finish == visit_finished ? call->owner : NULL;
+    struct trip *trip = call->finish == visit_finished ? call->owner : NULL, *back;
     call->status = PDR_OK;
     call->text[0] = 0;
     call->is_again |= call->session.on && trip == NULL; /* it may have been cut off behind its end */
@@ -253,7 +253,9 @@ void forward_moved(struct forward *f, struct call *call)
     if (trip != NULL) {
         visit_moved(trip);
     } else {
-        trip_wait(trip_new(f, call));
+        back = trip_new(f, call);
+        back->order = wait->bars > 0 ? wait->bar_orders++ : back->order;
+        trip_wait(back);
     }
 }
 
@@ -375,7 +377,8 @@ struct forward *forward_new(struct core *core, struct router *router)
     struct forward *f = mem_new(sizeof *f);
     *f = (struct forward){.core = core, .router = router, .peers = core->world.peers};
     struct hash *const tables[] = {&f->by_number, &f->by_id, &f->waits, &f->newer, &f->watches, &f->listeners};
-    struct list *const lists[] = {&f->nodes, &f->due, &f->rows, &f->here, &f->spare, &f->watching, &f->listening};
+    struct list *const lists[] = {&f->nodes, &f->due,      &f->rows,      &f->here,
+                                  &f->spare, &f->watching, &f->listening, &f->barriers};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         hash_init(tables[i]);
     }
@@ -396,6 +399,8 @@ const struct forward_stats *forward_stats(const struct forward *f)
 void forward_map_changed(struct forward *f)
 {
     forget_rows(f, false);
+    forward_bar(f);
+    forward_mark_old(f);
     forward_waits_all_due(f);
     forward_requeue(f);
 }
@@ -458,6 +463,7 @@ void forward_free(struct forward *f)
     }
     forward_waits_free(f);
     forward_watches_free(f);
+    forward_barriers_free(f);
     discard(&f->here, false); /* whoever has their calls discards them */
     discard(&f->spare, false);
     forget_rows(f, true);

@@ -61,10 +61,22 @@ struct forward_wait {
     struct list due_node; /* forward->due: to be looked at when the tick ends */
     uint32_t shard;
     uint32_t old_count;
-    uint64_t again_ns; /* its core here did not have it: not before that again */
+    uint32_t bars;       /* the shard was here: barriers that its core has not given back */
+    uint64_t bar_ns;     /* they hold until then at most */
+    uint64_t bar_orders; /* for calls that come back from it: before all that came since */
+    uint64_t again_ns;   /* its core here did not have it: not before that again */
     uint64_t again_ms;
     struct list trips;           /* by order */
     uint16_t old[FORWARD_LINES]; /* trips of a line that are still out at an earlier owner */
+};
+
+/** To the core of a shard that was here, and back when it has given back all its calls. */
+struct forward_barrier {
+    struct message message;
+    struct list node; /* at that core: forward->barriers */
+    struct forward *home, *at;
+    uint32_t shard;
+    uint64_t version; /* of the map that says that it is here no more */
 };
 
 /** A row that is newer than the map's. */
@@ -108,6 +120,9 @@ struct forward {
     uint64_t waiting_bytes, answer_bytes;
     struct timer again; /* looks at all waits */
     bool closing;       /* nothing waits any more */
+    bool *was_here;     /* by shard, in the map before */
+    uint32_t was_count;
+    struct list barriers;
     struct hash watches, listeners;
     struct list watching, listening;
     pdr_writer frame; /* the one that is being made */
@@ -177,8 +192,18 @@ void forward_waits_all_due(struct forward *f);
 /** `moved` is SENT, to an owner that is none any more. What else of the shard is there still may have come before: what
  * is of its line has to wait for its answer. */
 void trip_are_old(const struct trip *moved, struct forward_wait *wait);
+/** The same, of all that is out, as the map has it now. */
+void forward_mark_old(struct forward *f);
 void trip_is_old_no_more(struct trip *trip);
 void forward_waits_free(struct forward *f);
+
+/* forward_barrier.c */
+
+/** The map has changed: calls for shards that have left wait for those that their cores still have. */
+void forward_bar(struct forward *f);
+/** Each tick: which of the barriers that are here may go back? */
+void forward_barriers_look(struct forward *f);
+void forward_barriers_free(struct forward *f);
 /** `node` by order into a list. */
 void trip_insert(struct list *list, struct trip *trip);
 

@@ -147,6 +147,20 @@ void trip_are_old(const struct trip *moved, struct forward_wait *wait)
     }
 }
 
+void forward_mark_old(struct forward *f)
+{
+    for (struct list *node = f->nodes.next; node != &f->nodes; node = node->next) {
+        struct forward_node *to = LIST_ITEM(node, struct forward_node, node);
+        for (struct list *item = to->sent.next; item != &to->sent; item = item->next) {
+            struct trip *trip = LIST_ITEM(item, struct trip, node);
+            const struct cluster_owner *owner = forward_owner(f, trip->call->shard);
+            if (trip->old == NULL && (owner == NULL || owner->node != to->id)) {
+                is_old(trip, forward_wait_of(f, trip->call->shard));
+            }
+        }
+    }
+}
+
 void trip_is_old_no_more(struct trip *trip)
 {
     struct forward_wait *wait = trip->old;
@@ -211,6 +225,7 @@ static void look(struct forward_wait *wait)
 {
     struct forward *f = wait->forward;
     bool kept[FORWARD_LINES] = {false};
+    bool is_barred = wait->bars > 0 && core_now_ns(f->core) < wait->bar_ns;
     struct list all, keep, *node;
     list_init(&all);
     list_init(&keep);
@@ -219,6 +234,7 @@ static void look(struct forward_wait *wait)
         struct trip *trip = LIST_ITEM(node, struct trip, node);
         bool has_line = trip->line < FORWARD_LINES && !trip->is_visit;
         bool is_behind = has_line && (kept[trip->line] || wait->old[trip->line] > 0);
+        is_behind |= is_barred && (has_line || trip->is_visit);
         if (is_behind || !try(wait, trip)) {
             list_push_back(&keep, node);
             if (has_line) {
@@ -230,10 +246,11 @@ static void look(struct forward_wait *wait)
         trip_insert(&keep, LIST_ITEM(node, struct trip, node));
     }
     list_splice(&wait->trips, &keep);
-    if (list_empty(&wait->trips) && wait->old_count == 0) {
+    uint64_t again_ns = is_barred ? wait->bar_ns : wait->again_ns;
+    if (list_empty(&wait->trips) && wait->old_count == 0 && wait->bars == 0) {
         end_wait(wait);
-    } else if (wait->again_ns > core_now_ns(f->core) && !timer_is_set(&f->again)) {
-        timer_set(&f->core->wheel, &f->again, wait->again_ns);
+    } else if (again_ns > core_now_ns(f->core) && (!timer_is_set(&f->again) || f->again.at_ms > again_ns / NS_PER_MS)) {
+        timer_set(&f->core->wheel, &f->again, again_ns);
     }
 }
 
@@ -252,6 +269,7 @@ void forward_waits_free(struct forward *f)
 void forward_flush(struct forward *f)
 {
     struct list *node;
+    forward_barriers_look(f);
     while ((node = list_pop(&f->due)) != NULL) {
         look(LIST_ITEM(node, struct forward_wait, due_node));
     }

@@ -386,7 +386,8 @@ int main(int argc, char **argv)
                                   .shards = size_of(argc, argv, 2, 16384),
                                   .voters = size_of(argc, argv, 3, 5),
                                   .seed = size_of(argc, argv, 4, 1),
-                                  .no_faults = true};
+                                  .no_faults = true,
+                                  .no_moves = true};
     log_set_level((enum log_level)(LOG_ERROR + 1));
     setvbuf(stdout, NULL, _IOLBF, 0);
     struct cluster_world *world = cluster_world_open(&options);

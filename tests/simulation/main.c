@@ -36,7 +36,11 @@ static const struct {
 static const struct world {
     const char *option;
     bool (*run)(const struct run_options *options, struct run_result *result);
-} worlds[] = {{"", run_seed}, {" --raft", raft_world_run}, {" --cluster", cluster_world_run}, {" --moves", run_moves}};
+} worlds[] = {{"", run_seed},
+              {" --raft", raft_world_run},
+              {" --cluster", cluster_world_run},
+              {" --moves", run_moves},
+              {" --replog", replog_world_run}};
 
 struct settings {
     const char *program, *workload;
@@ -61,7 +65,8 @@ struct report {
 };
 
 static const char usage[] =
-    "usage: %s [--seed N] [--runs K] [--jobs J] [--raft | --cluster | --moves] [--workload W] [--trace] [--twice] "
+    "usage: %s [--seed N] [--runs K] [--jobs J] [--raft | --cluster | --moves | --replog] [--workload W] [--trace] "
+    "[--twice] "
     "[--no-faults]%s\n"
     "\n"
     "  --seed N      the first seed; default 1\n"
@@ -70,7 +75,8 @@ static const char usage[] =
     "  --raft        the world is a Raft group of the directory (consensus/), not a node with its clients\n"
     "  --cluster     the world is the control plane of a cluster: members, directory, leases, without data\n"
     "  --moves       the node is a member of a cluster, whose directory takes shards away and gives them back\n"
-    "  --nodes N     ... of so many machines, and faults that go with it; default: few, drawn\n"
+    "  --replog      the world is replicated shards (core/replog), with a directory that is one register\n"
+    "  --nodes N     --cluster: of so many machines, and faults that go with it; default: few, drawn\n"
     "  --shards N    ... and so many shards; default: few, drawn\n"
     "  --voters N    ... and 3 or 5 voters; default 3\n"
     "  --workload W  every client has this workload alone; default: drawn\n"
@@ -129,6 +135,9 @@ static void count(const struct settings *s, struct totals *t, uint64_t seed, con
 #undef ADD
 #define ADD(name) t->sum.moves_reached.name += r->moves_reached.name;
     MOVES_REACHED(ADD)
+#undef ADD
+#define ADD(name) t->sum.replog_reached.name += r->replog_reached.name;
+    REPLOG_REACHED(ADD)
 #undef ADD
     if (r->passed) {
         return;
@@ -284,6 +293,11 @@ static void each_reached(const struct settings *s, const struct run_result *sum,
         MOVES_REACHED(EACH)
     }
 #undef REACHED
+#define REACHED sum->replog_reached
+    if (s->world->run == replog_world_run) {
+        REPLOG_REACHED(EACH)
+    }
+#undef REACHED
 #undef EACH
 }
 
@@ -373,6 +387,7 @@ enum setting {
     RAFT,
     CLUSTER,
     MOVES,
+    REPLOG,
     NODES,
     SHARDS,
     VOTERS,
@@ -428,15 +443,23 @@ static void choose_mutation(struct settings *s, const char *text)
 
 static struct settings read_settings(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"seed", required_argument, NULL, SEED},     {"runs", required_argument, NULL, RUNS},
-        {"jobs", required_argument, NULL, JOBS},     {"workload", required_argument, NULL, WORKLOAD},
-        {"trace", no_argument, NULL, TRACE},         {"twice", no_argument, NULL, TWICE},
-        {"raft", no_argument, NULL, RAFT},           {"cluster", no_argument, NULL, CLUSTER},
-        {"moves", no_argument, NULL, MOVES},         {"nodes", required_argument, NULL, NODES},
-        {"shards", required_argument, NULL, SHARDS}, {"voters", required_argument, NULL, VOTERS},
-        {"no-faults", no_argument, NULL, NO_FAULTS}, {"mutation", required_argument, NULL, MUTATE},
-        {"help", no_argument, NULL, HELP},           {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"seed", required_argument, NULL, SEED},
+                                            {"runs", required_argument, NULL, RUNS},
+                                            {"jobs", required_argument, NULL, JOBS},
+                                            {"workload", required_argument, NULL, WORKLOAD},
+                                            {"trace", no_argument, NULL, TRACE},
+                                            {"twice", no_argument, NULL, TWICE},
+                                            {"raft", no_argument, NULL, RAFT},
+                                            {"cluster", no_argument, NULL, CLUSTER},
+                                            {"moves", no_argument, NULL, MOVES},
+                                            {"replog", no_argument, NULL, REPLOG},
+                                            {"nodes", required_argument, NULL, NODES},
+                                            {"shards", required_argument, NULL, SHARDS},
+                                            {"voters", required_argument, NULL, VOTERS},
+                                            {"no-faults", no_argument, NULL, NO_FAULTS},
+                                            {"mutation", required_argument, NULL, MUTATE},
+                                            {"help", no_argument, NULL, HELP},
+                                            {NULL, 0, NULL, 0}};
     struct settings s = {.program = argv[0], .seed = 1, .runs = 1, .jobs = 1, .world = &worlds[0]};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -454,6 +477,7 @@ static struct settings read_settings(int argc, char **argv)
         case RAFT:
         case CLUSTER:
         case MOVES:
+        case REPLOG:
             s.world = &worlds[option - RAFT + 1];
             break;
         case NODES:

@@ -10,6 +10,7 @@
 #include "tests/simulation/cluster/cluster_reached.h"
 #include "tests/simulation/raft/raft_reached.h"
 #include "tests/simulation/sim_moves.h"
+#include "tests/simulation/replog/replog_reached.h"
 #include "tests/simulation/sim_node.h"
 #include "tests/simulation/workload.h"
 
@@ -27,6 +28,7 @@ struct run_options {
     bool moves; /* shards come and go: sim_moves.h */
     /* Of the cluster world; 0: a small one is drawn, of 3 voters. `nodes` asks for a large one. */
     uint32_t nodes, shards, voters;
+    bool no_moves; /* shards stay where they are */
 };
 
 struct run_result {
@@ -41,6 +43,7 @@ struct run_result {
     struct raft_reached raft_reached; /* of the raft world */
     struct cluster_reached cluster_reached;
     struct moves_reached moves_reached;
+    struct replog_reached replog_reached;
 };
 
 struct run {

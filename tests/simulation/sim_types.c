@@ -666,10 +666,26 @@ static int news_get(pdr_turn *turn, const pdr_args *args)
 
 PDR_ACTOR(sim_news, PDR_METHOD("publish", news_publish), PDR_READER("get", news_get))
 
-const struct pdr_actor_type *const sim_types[] = {&pdr_type_sim_bank,    &pdr_type_sim_step,
-                                                  &pdr_type_sim_witness, &pdr_type_sim_chain,
-                                                  &pdr_type_sim_slow,    &pdr_type_sim_cached,
-                                                  &pdr_type_sim_beat,    &pdr_type_sim_alarm,
-                                                  &pdr_type_sim_once,    &pdr_type_sim_knot,
-                                                  &pdr_type_sim_relay,   &pdr_type_sim_ledger,
-                                                  &pdr_type_sim_news,    NULL};
+/* sim_order: do one connection's calls run in the order in which they were sent? */
+
+static int order_put(pdr_turn *turn, const pdr_args *args)
+{
+    char key[32];
+    int64_t last = 0, n = pdr_arg_int(args, 1, 0);
+    snprintf(key, sizeof key, "c%lld", (long long)pdr_arg_int(args, 0, 0));
+    int status = read_int(turn, key, &last);
+    if (status == PDR_OK && n > last) {
+        status = pdr_put_int(turn, key, n);
+    } else if (status == PDR_OK) {
+        status = add_int(turn, "late", 1);
+    }
+    status = status == PDR_OK ? read_int(turn, "late", &last) : status;
+    return status != PDR_OK ? status : pdr_reply_int(turn, last);
+}
+
+PDR_ACTOR(sim_order, PDR_METHOD("put", order_put))
+
+const struct pdr_actor_type *const sim_types[] = {
+    &pdr_type_sim_bank,   &pdr_type_sim_step,   &pdr_type_sim_witness, &pdr_type_sim_chain, &pdr_type_sim_slow,
+    &pdr_type_sim_cached, &pdr_type_sim_beat,   &pdr_type_sim_alarm,   &pdr_type_sim_once,  &pdr_type_sim_knot,
+    &pdr_type_sim_relay,  &pdr_type_sim_ledger, &pdr_type_sim_news,    &pdr_type_sim_order, NULL};

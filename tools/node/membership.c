@@ -12,7 +12,6 @@
 #include "tools/node/membership_parts.h"
 
 #define TICKS_MAX 16u /* of the member, in one of the core */
-#define LABELS_SIZE (LIMIT_LABELS_MAX * (2 * PDR_TYPE_SIZE_MAX + 8))
 
 static _Thread_local char membership_why[512];
 

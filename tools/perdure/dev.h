@@ -61,6 +61,8 @@ struct dev {
 
 /** Starts it; it is up when it says so. False: it runs already, or cannot be started; told on standard error. */
 bool dev_node_start(struct dev_node *node);
+/** It is down, and all that it said was heard. */
+bool dev_node_is_gone(const struct dev_node *node);
 /** SIGTERM, SIGKILL, SIGSTOP, SIGCONT. False: it is down. */
 bool dev_node_signal(struct dev_node *node, int number);
 /** In answer to SIGCHLD: whoever has ended. */

@@ -64,7 +64,9 @@ static void put_line(struct dev_lines *lines)
 
 static void lines_closed(uv_handle_t *handle)
 {
-    ((struct dev_lines *)handle->data)->is_open = false;
+    struct dev_lines *lines = handle->data;
+    lines->is_open = false;
+    dev_prompt_look(lines->node->dev);
 }
 
 static void lines_room(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
@@ -137,10 +139,15 @@ static pid_t spawn_node(struct dev_node *node, int out, int err)
     return dev_spawn(argv, out, err);
 }
 
+bool dev_node_is_gone(const struct dev_node *node)
+{
+    return node->pid == 0 && !node->log.is_open && !node->ready.is_open;
+}
+
 bool dev_node_start(struct dev_node *node)
 {
     int out[2], err[2];
-    if (node->pid != 0 || node->log.is_open || node->ready.is_open) {
+    if (!dev_node_is_gone(node)) {
         dev_tell(node->dev, "n%u runs already", node->number);
         return false;
     }

@@ -283,8 +283,8 @@ static unsigned split(char *text, char **words)
 static bool is_so(const struct dev_prompt *p)
 {
     for (unsigned i = 0; i < p->dev->count; i++) {
-        enum dev_state state = p->dev->nodes[i].state;
-        if (p->nodes[i] && (p->awaited == STARTED ? state == DEV_STARTING : state != DEV_DOWN)) {
+        const struct dev_node *node = &p->dev->nodes[i];
+        if (p->nodes[i] && (p->awaited == STARTED ? node->state == DEV_STARTING : !dev_node_is_gone(node))) {
             return false;
         }
     }

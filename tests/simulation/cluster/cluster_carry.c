@@ -111,7 +111,9 @@ void cluster_carry_start(struct cluster_host *host)
         host->released_cv = mem_new(host->world->shards * sizeof *host->released_cv);
     }
     host->carry = (struct sim_event){.fire = carry, .name = "cluster.carry", .subject = host->place};
-    sim_after(&host->world->sim, &host->carry, pause_ns(host));
+    if (!host->world->no_moves) {
+        sim_after(&host->world->sim, &host->carry, pause_ns(host));
+    }
 }
 
 void cluster_carry_stop(struct cluster_host *host)

@@ -164,7 +164,7 @@ void cluster_host_start(struct cluster_host *node)
         .disk = &node->media.disk,
         .raft = world->raft,
         .leader = {.repair_ms = 2000,
-                   .moves = true,
+                   .moves = !world->no_moves,
                    .away_ms = 1500,
                    .moves_total = world->is_large ? 1024 : 8,
                    .moves_per_node = world->is_large ? 64 : 4},

@@ -262,7 +262,7 @@ const char *cluster_judge_unsettled(struct cluster_world *world)
     uint64_t index = leader != NULL ? member_view(leader->member)->index : 0, last = world->settled_index;
     world->settled_index = index;
     why = why != NULL || index == last ? why : "the directory changes yet";
-    if (why == NULL && world->even_index != index) {
+    if (why == NULL && world->even_index != index && !world->no_moves) {
         why = cluster_even_unsettled(&member_view(leader->member)->rows);
         world->even_index = why == NULL ? index : 0; /* dear in a large world, and the same until rows change */
     }

@@ -47,6 +47,7 @@ struct cluster_world *cluster_world_open(const struct run_options *options)
     struct cluster_world *world = mem_new(sizeof *world);
     struct sim *sim = &world->sim;
     world->is_large = options->nodes != 0;
+    world->no_moves = options->no_moves;
     sim_init(sim, options->seed, options->story);
     list_init(&world->frames);
     for (uint32_t i = 0; i < CLUSTER_ID_SIZE; i++) {

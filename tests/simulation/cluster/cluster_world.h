@@ -84,7 +84,7 @@ struct cluster_world {
     uint32_t *by_id;            /* their places, in order of their ids */
     uint32_t size, node_count, shards;
     uint8_t voters;
-    bool is_large;
+    bool is_large, no_moves;
     uint8_t cluster[CLUSTER_ID_SIZE];
     struct raft_settings raft;
     struct cluster_link *links; /* cluster_world_link */

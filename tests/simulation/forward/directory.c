@@ -1,5 +1,5 @@
-/* tests/simulation/forward/directory.c: the sites are members of one cluster: the real directory, on their own disks and
- * links, decides who owns what. The first one founds it, the others join, each start is another incarnation. */
+/* tests/simulation/forward/directory.c: the sites are members of one cluster: the real directory, on their own disks
+ * and links, decides who owns what. The first one founds it, the others join, each start is another incarnation. */
 #include "core/base/check.h"
 #include "core/shard/shard.h"
 #include "tests/simulation/forward/world.h"

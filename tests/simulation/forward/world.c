@@ -272,7 +272,7 @@ static void site_init(struct world *w, uint32_t index)
 static const struct workload_class *const classes[] = {
     &workload_counter, &workload_cached, &workload_bank, &workload_step,   &workload_kv,
     &workload_echo,    &workload_chain,  &workload_once, &workload_ledger, &workload_lock,
-    &workload_queue,   &workload_news,   &workload_beat, &workload_knot};
+    &workload_queue,   &workload_news,   &workload_beat, &workload_knot,   &workload_order};
 #define CLASS_COUNT (sizeof classes / sizeof *classes)
 
 static struct workload *add(struct world *w, uint32_t cls, uint32_t client)
@@ -493,9 +493,11 @@ bool world_stop(struct world *w)
 {
     w->stopping = true;
     for (uint32_t i = 0; i < w->site_count; i++) {
+        w->sites[i].has_stopped = w->sites[i].node.state == SIM_NODE_DOWN; /* or it may be about to */
+    }
+    for (uint32_t i = 0; i < w->site_count; i++) {
         struct site *site = &w->sites[i];
         uint64_t until_ns = w->sim.now_ns + 2 * DRAIN_MS * NS_PER_MS;
-        site->has_stopped = false;
         sim_node_stop(&site->node, DRAIN_MS);
         while (site->node.state != SIM_NODE_DOWN && w->sim.now_ns < until_ns) {
             if (!sim_run_until(&w->sim, w->sim.now_ns + 10 * NS_PER_MS)) {

@@ -230,6 +230,24 @@ TEST(a_session_keeps_to_its_connection)
     world_close(&w);
 }
 
+TEST(a_session_goes_on_at_a_member)
+{
+    struct world w;
+    struct ended e;
+    open_nodes(&w);
+    w.a.session = w.b.session = "first";
+    open_client(&w, &(struct pdr_client_options){.session = true});
+    call_and_wait(&w, "a/k", &e);
+    until(&w, &w.a.maps_asked, 1);
+    call_and_wait(&w, "a/k", &e); /* the map has come */
+    node_stop(&w.a, &w.loop);
+    call_and_wait(&w, "a/k", &e);
+    EXPECT_INT(w.b.requests, 1);
+    EXPECT_STR(w.b.asked_session, "first");
+    node_listen(&w.a, &w.loop, NULL);
+    world_close(&w);
+}
+
 TEST(an_older_node_is_not_asked_again)
 {
     struct world w;
@@ -406,6 +424,28 @@ TEST(an_owner_is_lost)
     EXPECT(w.a.maps_asked >= 2 && w.a.asked_version); /* its shards may have moved */
     w.b.refuses = false;
     settle(&w, &w.b);
+    world_close(&w);
+}
+
+/* What was made for an owner in the very turn in which it is lost was not sent, and goes by the given node. */
+TEST(what_an_owner_did_not_get)
+{
+    struct world w;
+    struct ended e = {0}, again = {0}, garbage = {0};
+    world_open(&w, NULL);
+    settle(&w, &w.b);
+    unsigned by_a = w.a.requests;
+    e.world = &w;
+    e.again = &again;
+    REQUIRE(call_as(&w, "a/k", "echo", &e) == PDR_OK);
+    REQUIRE(call_as(&w, "a/k", "garbage", &garbage) == PDR_OK); /* comes together with the answer */
+    w.b.refuses = true;
+    until(&w, &again.times, 1);
+    EXPECT_INT(e.status, PDR_OK);
+    EXPECT_INT(again.status, PDR_OK);
+    EXPECT_INT(w.a.requests, by_a + 1);
+    until(&w, &garbage.times, 1);
+    EXPECT_INT(garbage.status, PDR_UNAVAILABLE);
     world_close(&w);
 }
 
