@@ -141,6 +141,40 @@ class Moves(Case):
         time.sleep(0.3)
         self.end("drain")
 
+    def test_kill_9_while_shards_move(self):
+        """Either side of what is under way, and whoever leads the directory."""
+        self.begin()
+        time.sleep(0.3)
+        for n in (2, 3, 1):
+            other = 1 if n != 1 else 2
+            for k in range(8):
+                run("move", f"counter/m{k}", f"n{1 + (n + k) % 3}", node=self.cluster.address(other))
+            time.sleep(0.02 * n)
+            self.cluster.kill(n)
+            time.sleep(0.2)
+            self.cluster.start(n, *([] if n == 1 else ["--secret", self.cluster.secret]), join=[])
+            self.eventually(lambda: self.cluster.up(n) == 3, f"node {n} is back", 30)
+        time.sleep(0.5)
+        self.end("kill -9")
+
+    def test_a_large_shard(self):
+        """Many chunks, and rows that take several parts."""
+        self.cluster.start_all(2)
+        values = {f"v{i}": bytes([65 + i]) * (i * 50_000 + 1) for i in range(16)}
+        with Rpc(self.cluster.address(1)) as rpc:
+            for key, value in values.items():
+                rpc.call("kv/large.put", key, value)
+            shard = rpc.call("_sys/directory.shard", "kv/large")
+            to = "n1" if shard["primary"] == "n2" else "n2"
+        began = time.monotonic()
+        self.command("move", "kv/large", to)
+        self.eventually(lambda: self.leads(shard["shard"]) == to, f"it is led by {to}", 30)
+        print(f"{sum(len(v) for v in values.values()) / 1e6:.1f} MB moved in {time.monotonic() - began:.2f} s")
+        for n in (1, 2):
+            with Rpc(self.cluster.address(n)) as rpc:
+                for key, value in values.items():
+                    self.assertEqual(rpc.call("kv/large.get", key), value)
+
     def test_a_node_that_joins_gets_its_share(self):
         self.begin(1)
         time.sleep(0.3)

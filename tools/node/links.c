@@ -164,7 +164,7 @@ struct peers *node_links_of(struct node *node, uint32_t core)
 
 struct carrier *node_links_carrier(const struct node *node, uint32_t core)
 {
-    return node->links->carriers[core];
+    return node->links != NULL ? node->links->carriers[core] : NULL;
 }
 
 /* Members. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "core/base/mem.h"
+#include "net/carry/carry.h"
 #include "net/forward/forward.h"
 #include "tools/node/membership.h"
 #include "tools/node/survey.h"
@@ -67,6 +68,7 @@ struct core_report {
     struct conn_stats conns;
     struct peers_stats peers;
     struct forward_stats forward;
+    struct carry_stats carry;
 #define MEMBER(name, text) uint64_t name;
     CORE_GAUGES(MEMBER)
 #undef MEMBER
@@ -109,6 +111,10 @@ static const struct metric metrics[] = {
 #define ROW(field, name, text)                                                                                         \
     {{name, METRICS_COUNTER, "core", text}, FROM_CORE, offsetof(struct core_report, forward.field)},
                 FORWARD_COUNTERS(ROW)
+#undef ROW
+#define ROW(field, name, text)                                                                                         \
+    {{name, METRICS_COUNTER, "core", text}, FROM_CORE, offsetof(struct core_report, carry.field)},
+                    CARRY_COUNTERS(ROW)
 #undef ROW
 #define ROW(name, text) {{#name, METRICS_GAUGE, "core", text}, FROM_CORE, offsetof(struct core_report, name)},
                     CORE_GAUGES(ROW)
@@ -155,6 +161,12 @@ static struct forward_stats forward_stats_of(const struct forward *forward)
     return forward != NULL ? *forward_stats(forward) : (struct forward_stats){0}; /* NULL: the node is alone */
 }
 
+static struct carry_stats carry_stats_of(const struct node *node, unsigned index)
+{
+    const struct carrier *carrier = node_links_carrier(node, index);
+    return carrier != NULL ? *carrier_stats(carrier) : (struct carry_stats){0};
+}
+
 static void ask(struct survey *survey, struct core *core, unsigned index)
 {
     const struct conns *conns = &survey->owner->parts[index].conns;
@@ -164,6 +176,7 @@ static void ask(struct survey *survey, struct core *core, unsigned index)
         .conns = conns->stats,
         .peers = node_links_stats(survey->owner, index),
         .forward = forward_stats_of(survey->owner->parts[index].forward),
+        .carry = carry_stats_of(survey->owner, index),
         .actors = hash_count(&core->activations),
         .queued_calls = core->queued,
         .open_turns = core->turns_open,
