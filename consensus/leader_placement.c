@@ -246,6 +246,14 @@ static void start_moves(struct leader *l, const struct placement_rows *rows, con
     mem_free(start);
 }
 
+/* What a shard of the group can have, and ought to. */
+static uint32_t min_isr_of(const struct placement_rows *rows, uint32_t group)
+{
+    uint32_t most = rows->groups[group]->min_isr, copies = rows->placed_groups[group].replicas;
+    most = most < copies ? most : copies; /* a second copy that is there while a shard moves is none to be waited for */
+    return most < rows->staying[group] ? most : rows->staying[group];
+}
+
 /* As a cluster grows from one node, or an operator takes nodes away: never because nodes are down, for then a copy
  * that acknowledges alone is just what min_isr is against. */
 static void keep_min_isr(struct leader *l, const struct placement_rows *rows)
@@ -253,8 +261,7 @@ static void keep_min_isr(struct leader *l, const struct placement_rows *rows)
     for (uint32_t i = 0; i < rows->placement.shard_count; i++) {
         const struct placement_shard *placed = &rows->shards[i];
         const struct cluster_shard *shard = cluster_rows_shard(leader_rows(l), placed->shard);
-        const struct cluster_group *group = rows->groups[placed->group];
-        uint32_t most = group->min_isr < rows->staying[placed->group] ? group->min_isr : rows->staying[placed->group];
+        uint32_t most = min_isr_of(rows, placed->group);
         if (shard == NULL || l->is_proposed[placed->shard] || most == 0 || most == shard->min_isr ||
             most > shard->isr.count) {
             continue;

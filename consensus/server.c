@@ -345,7 +345,11 @@ void server_tick(struct server *s)
 {
     raft_node_tick(s->raft);
     if (s->round_term != 0 && clock_now_ns(s->clock) >= s->round_ns + SERVER_ROUND_NS) {
-        ask_voters(s);
+        if (has_quorum(s)) { /* who was asked may have become no voter meanwhile, and we the only one */
+            end_round(s, true);
+        } else {
+            ask_voters(s);
+        }
     }
     readers_go_on(s);
 }

@@ -7,6 +7,7 @@
 
 #include "core/base/check.h"
 #include "core/base/mem.h"
+#include "core/base/mutation.h"
 #include "core/cluster/view.h"
 
 #define DEFAULT_FIRST 0u /* the default group is made with the cluster, so its shards are the first */
@@ -104,6 +105,18 @@ static uint32_t list_places(const struct cluster_rows *rows, struct cluster_plac
     return count;
 }
 
+/* So far no log goes between copies: while there is more than one the shard is on its way, and nobody serves it. */
+static void leave_out_moving(const struct cluster_rows *rows, struct cluster_owner *owners)
+{
+    const struct row_list *shards = &rows->of[ROW_SHARD];
+    for (uint32_t i = 0; i < shards->count && !MUTATION(190); i++) {
+        const struct cluster_shard *shard = &shards->at[i]->entry.shard;
+        if (shard->isr.count > 1) {
+            owners[shard->shard].node = 0;
+        }
+    }
+}
+
 struct cluster_map *cluster_map_new(const struct cluster_view *view, uint64_t self, uint32_t cores)
 {
     const struct cluster_rows *rows = &view->rows;
@@ -122,6 +135,7 @@ struct cluster_map *cluster_map_new(const struct cluster_view *view, uint64_t se
     struct cluster_place *place_array = take(&block, places * sizeof *place_array);
     if (view->owner_count > 0) {
         memcpy(owner_array, view->owners, view->owner_count * sizeof *owner_array);
+        leave_out_moving(rows, owner_array);
     }
     list_nodes(rows, node_array, &block);
     list_places(rows, place_array, &block);

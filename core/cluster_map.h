@@ -12,7 +12,9 @@
 
 #define CLUSTER_SHARDS 256u /* of the default placement group */
 
-/** Who answers for a shard. `node` 0: nobody yet. Of two, the one with the higher cv is newer. */
+/** Who answers for a shard. `node` 0: nobody yet, or it is on its way to another node (docs/internals/carry.md). `cv`
+ * is the place of the row's last change in the directory's log (entry.changed, and not the row's own cv, which counts
+ * its changes), so that it can be compared with a map's version, too. Of two, the one with the higher cv is newer. */
 struct cluster_owner {
     uint64_t node, epoch, cv;
 };

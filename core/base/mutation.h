@@ -104,6 +104,10 @@
     X(145, forward_lost_answers,  "forward_visit.c, answer: an answer that finds the link full is dropped")            \
     X(146, forward_lost_events,   "forward_watch.c, forward_watch_gone: a listener is not told that its link is gone") \
     X(147, forward_bare_session,  "forward_send.c, put_call: a call goes on without its session")                      \
+    X(190, carry_two_serve,       "cluster_map.c: a shard is served while its row has two copies")                     \
+    X(191, carry_unapplied,       "carry_out.c: rows leave before the store has all that is committed (R41)")          \
+    X(192, carry_drop_early,      "carry.c, look_at: who hands a shard over deletes it while its row has the copy")    \
+    X(193, carry_unsure,          "carry.c, answered: an ADD without an answer is taken for none (R44)")               \
     X(150, move_opens_gate,       "commit.c, commit_abandon: what waits at the gate leaves when a shard is given up")  \
     X(151, move_epoch_early,      "duty_open.c, duty_open_step: a shard is open before its epoch is on disk (R30)")    \
     X(152, move_lease_early,      "turn.c, gate_opened: the lease is not checked behind the gate (R15)")               \

@@ -35,7 +35,7 @@ static void note(struct cluster_view *view, const struct entry *entry)
     } else if (entry->kind == ROW_SHARD) {
         const struct cluster_shard *shard = &entry->shard;
         make_room(view, shard->shard + 1); /* a row may come before the one that tells how many there are */
-        view->owners[shard->shard] = (struct cluster_owner){shard->primary, shard->epoch, shard->cv};
+        view->owners[shard->shard] = (struct cluster_owner){shard->primary, shard->epoch, entry->changed};
     }
 }
 

@@ -31,7 +31,8 @@ struct peers;
     X(RAFT,        100)    /* the directory's consensus: small, and lost without harm */                               \
     X(DIRECTORY,   100)    /* leases, rows of the map */                                                               \
     X(CALL,         50)    /* calls forwarded, and their answers */                                                    \
-    X(REPLICA,      75)    /* groups of the log, and snapshots */
+    X(REPLICA,      75)    /* groups of the log, and snapshots */                                                      \
+    X(CARRY,        50)    /* rows of a shard that moves, all at once */
 /* clang-format on */
 
 enum peer_kind {

@@ -69,10 +69,12 @@ static void step_discard(struct core_job *job)
     mem_free(step);
 }
 
-/* A note of a shard that had nothing may be applied when an installed copy has brought it further already. */
-static uint64_t later(uint64_t a, uint64_t b)
+/* How far the shard is with a submission applied. A note of a shard that had nothing may be applied when an installed
+ * copy has brought it further already; one of a shard whose copy was deleted, when it has nothing any more. */
+static uint64_t reached(const struct shard *shard, uint64_t before, uint64_t last_seq)
 {
-    return a > b ? a : b;
+    last_seq = last_seq < shard->last_seq ? last_seq : shard->last_seq;
+    return before > last_seq ? before : last_seq;
 }
 
 /* Positions of the shards follow what the store has now. */
@@ -83,7 +85,7 @@ static void note_applied(const struct apply_step *step)
         const struct submission *s = LIST_ITEM(node, struct submission, node);
         for (uint32_t i = 0; i < s->touched_count; i++) {
             struct shard *shard = s->touched[i].shard;
-            shard->applied_seq = later(shard->applied_seq, s->touched[i].last_seq);
+            shard->applied_seq = reached(shard, shard->applied_seq, s->touched[i].last_seq);
         }
     }
     core->unapplied_bytes -= step->bytes;
@@ -207,7 +209,7 @@ static void start_step(struct core *core)
         step->bytes += s->size;
         for (uint32_t i = 0; i < s->touched_count; i++) {
             struct shard *shard = s->touched[i].shard;
-            shard->applying_seq = later(shard->applying_seq, s->touched[i].last_seq);
+            shard->applying_seq = reached(shard, shard->applying_seq, s->touched[i].last_seq);
         }
         list_push_back(&step->submissions, node);
     }

@@ -30,6 +30,7 @@ struct install {
     struct duty *duty;
     enum install_state state;
     bool running, aborted;
+    bool is_drop;  /* nothing comes: the copy has no rows, and is as of no entry */
     bool is_noted; /* the record of this state was submitted, as number `note` of the shard */
     uint32_t note;
     uint16_t gen;
@@ -110,6 +111,10 @@ static void ran(struct job *job)
         submit(i);
     } else if (i->state == INSTALL_FLUSHES && i->status == PDR_OK) {
         i->state = INSTALL_FLUSHED; /* goes on with the next tick */
+    } else if (i->state == INSTALL_EMPTIES && i->status == PDR_OK && i->is_drop) {
+        i->writer.ended = true;
+        i->state = INSTALL_FLUSHES;
+        submit(i);
     } else {
         bool is_empty = i->state != INSTALL_EMPTIES || i->status == PDR_OK;
         i->state = is_empty ? INSTALL_READY : INSTALL_ANNOUNCES;
@@ -220,7 +225,7 @@ static struct install *ready(struct core *core, uint32_t id, install_done done, 
     return i;
 }
 
-void shard_install(struct core *core, uint32_t id, uint64_t rid, install_done done, void *user)
+static void begin(struct core *core, uint32_t id, uint64_t rid, bool is_drop, install_done done, void *user)
 {
     struct shard *shard = id < core->shard_count ? core->shards[id] : NULL;
     struct duty *duty = shard != NULL ? shard->duty : NULL;
@@ -241,8 +246,19 @@ void shard_install(struct core *core, uint32_t id, uint64_t rid, install_done do
         list_push_back(&core->changing, &duty->node);
     }
     i->rid = rid;
+    i->is_drop = is_drop;
     i->done = done;
     i->user = user;
+}
+
+void shard_install(struct core *core, uint32_t id, uint64_t rid, install_done done, void *user)
+{
+    begin(core, id, rid, false, done, user);
+}
+
+void shard_drop(struct core *core, uint32_t id, install_done done, void *user)
+{
+    begin(core, id, rng_next(&core->rng) | 1, true, done, user);
 }
 
 void shard_install_chunk(struct core *core, uint32_t id, struct pdr_bytes chunk, install_done done, void *user)
@@ -274,7 +290,7 @@ void shard_install_abort(struct core *core, uint32_t id)
     }
     i->done = NULL;
     i->aborted = i->state != INSTALL_FLUSHED && i->state != INSTALL_CLEANS; /* else it is all there, and stays */
-    if (i->state == INSTALL_READY) {
+    if (i->state == INSTALL_READY && !core->frozen) {                       /* else the next start does it */
         i->state = INSTALL_DROPS;
         submit(i);
     }

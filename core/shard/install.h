@@ -45,6 +45,8 @@ void shard_install_end(struct core *core, uint32_t shard, const struct keys_meta
 /** It will not be completed: what came is dropped. Nothing if it is not being installed; the step that runs is not
  * answered any more. */
 void shard_install_abort(struct core *core, uint32_t shard);
+/** The copy that is here is not needed any more: the same as installing one that has nothing, in one step. */
+void shard_drop(struct core *core, uint32_t shard, install_done done, void *user);
 /** A sentence, until the next step. */
 const char *shard_install_why(const struct core *core, uint32_t shard);
 

@@ -243,6 +243,7 @@ void forward_moved(struct forward *f, struct call *call)
     call->status = PDR_OK;
     call->text[0] = 0;
     call->is_again |= call->session.on && trip == NULL; /* it may have been cut off behind its end */
+    call->is_leased = false; /* of what was read here nothing is answered */
     if (trip == NULL && is_refused(f->core, call)) {
         call_finish(call);
         return;

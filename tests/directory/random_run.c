@@ -75,9 +75,12 @@ static const char *check_map(const struct run *run)
     const struct cluster_rows *rows = &run->view.rows;
     const char *fault = NULL;
     for (uint32_t id = 0; id < map->owner_count; id++) {
-        const struct cluster_shard *shard = cluster_rows_shard(rows, id);
+        const struct entry probe = {.kind = ROW_SHARD, .shard = {.shard = id}};
+        const struct cluster_row *row = cluster_rows_find(rows, &probe);
+        const struct cluster_shard *shard = row == NULL ? NULL : &row->entry.shard;
         const struct cluster_owner *owner = cluster_map_owner(map, id);
-        if (owner->node != (shard == NULL ? 0 : shard->primary) || owner->cv != (shard == NULL ? 0 : shard->cv)) {
+        bool is_served = shard != NULL && shard->isr.count == 1; /* else it is on its way */
+        if (owner->node != (is_served ? shard->primary : 0) || owner->cv != (row == NULL ? 0 : row->entry.changed)) {
             fault = "the map has another owner than the rows";
         }
     }

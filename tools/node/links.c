@@ -3,6 +3,7 @@
 
 #include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
+#include "net/carry/carry.h"
 #include "net/forward/forward.h"
 #include "tools/node/node_parts.h"
 
@@ -19,6 +20,7 @@ struct node_links {
     uint32_t cores;            /* the control core's come behind theirs */
     uint32_t awaited;          /* cores whose links have yet to end; the control core's thread */
     struct forward **forwards; /* by core */
+    struct carrier **carriers; /* the same */
     struct core_links at[];
 };
 
@@ -117,7 +119,7 @@ static uint64_t first_turn_link(const struct node_links_options *o, uint32_t cor
     return hash_bytes(pdr_bytes(whose, sizeof whose), 0) | 1;
 }
 
-/* Calls go to other nodes, and come from them. */
+/* Calls go to other nodes, and come from them; and so do shards. */
 static void open_forward(struct node_links *links, const struct node_links_options *options, uint32_t index)
 {
     struct core *core = links->at[index].core;
@@ -125,6 +127,7 @@ static void open_forward(struct node_links *links, const struct node_links_optio
     core->world.moved = route_moved;
     core->world.map_taken = route_map_taken;
     links->forwards[index] = links->node->parts[index].forward = forward_new(core, &links->node->router);
+    links->carriers[index] = carrier_new(core, links->carriers);
 }
 
 void node_links_open(struct node *node, const struct node_links_options *options)
@@ -133,6 +136,7 @@ void node_links_open(struct node *node, const struct node_links_options *options
     struct node_links *links = mem_new(sizeof *links + (cores + 1) * sizeof *links->at);
     *links = (struct node_links){.node = node, .cores = cores};
     links->forwards = mem_new(cores * sizeof(struct forward *));
+    links->carriers = mem_new(cores * sizeof(struct carrier *));
     node->links = links;
     for (unsigned i = 0; i <= cores; i++) {
         links->at[i] =
@@ -156,6 +160,11 @@ struct peers *node_links_of(struct node *node, uint32_t core)
 {
     const struct core_links *links = node->links != NULL ? links_at(node->links, core) : NULL;
     return links != NULL && links->net != NULL ? &links->net->peers : NULL;
+}
+
+struct carrier *node_links_carrier(const struct node *node, uint32_t core)
+{
+    return node->links->carriers[core];
 }
 
 /* Members. */
@@ -229,6 +238,7 @@ static void close_core(struct node *node, uint64_t index)
 {
     if (index < node->links->cores) {
         forward_close(node->links->forwards[index]);
+        carrier_close(node->links->carriers[index]);
     }
     peers_close(node->links->at[index].net, closed, node);
 }
@@ -252,12 +262,14 @@ void node_links_free(struct node *node)
     }
     for (uint32_t i = 0; i <= links->cores; i++) {
         if (i < links->cores) {
+            carrier_free(links->carriers[i]);
             forward_free(links->forwards[i]);
         }
         if (links->at[i].net != NULL) {
             peers_free(links->at[i].net);
         }
     }
+    mem_free(links->carriers);
     mem_free(links->forwards);
     mem_free(links);
     node->links = NULL;

@@ -12,6 +12,7 @@
 #include "net/peer/peers.h"
 #include "net/peer/secret.h"
 
+struct carrier;
 struct node;
 
 /** Who this node is to others. Pointers are borrowed until node_free. */
@@ -37,6 +38,8 @@ void node_links_open(struct node *node, const struct node_links_options *options
 /** Of the core of that index, or of the control core (PEER_CORE_CONTROL); NULL: it has none. For peer_listen, before
  * the first members are told; afterwards it is that core's alone. */
 struct peers *node_links_of(struct node *node, uint32_t core);
+/** Of the core of that index. */
+struct carrier *node_links_carrier(const struct node *node, uint32_t core);
 /** On the control core's thread: all members of the cluster, copied. The first `all` are for all cores, the others for
  * the control core alone. The node itself may be one. */
 void node_links_members(struct node *node, const struct peer_member *members, size_t count, size_t all);

@@ -49,6 +49,9 @@ static void changed(void *user, bool rows, bool lease)
 {
     struct membership *m = user;
     m->rows_changed = m->rows_changed || rows;
+    if (rows) {
+        carries_changed(m->carries);
+    }
     m->lease_changed = m->lease_changed || lease;
 }
 
@@ -219,6 +222,7 @@ enum pdr_status membership_open(struct node *node, const struct membership_optio
     m->node = node;
     m->options = *options;
     m->at = mem_new(node->world.cores * sizeof(struct map_version *));
+    m->carries = carries_new(m);
     list_init(&m->versions);
     timer_init(&m->timer, due);
     CHECK(options->contact_count <= MEMBERSHIP_CONTACTS_MAX && MEMBERSHIP_CONTACTS_MAX <= MEMBER_SEEDS_MAX);
@@ -291,7 +295,9 @@ void membership_tick(struct node *node)
     }
     contacts_tell(m);
     maps_tell(m);
+    carries_tick(m->carries);
     uint64_t next = least(member_due_ns(m->member), least(maps_due_ns(m), guests_due_ns(m)));
+    next = least(next, carries_due_ns(m->carries));
     timer_set(&node->control->wheel, &m->timer, next);
 }
 
@@ -364,6 +370,7 @@ void membership_free(struct node *node)
         raft_disk_shard_free(m->disk);
     }
     maps_free(m);
+    carries_free(m->carries);
     mem_free(m->at);
     mem_free(m);
     node->membership = NULL;

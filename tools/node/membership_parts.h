@@ -2,6 +2,7 @@
 #ifndef TOOLS_NODE_MEMBERSHIP_PARTS_H
 #define TOOLS_NODE_MEMBERSHIP_PARTS_H
 
+#include "tools/node/carry.h"
 #include "tools/node/membership.h"
 #include "tools/node/node_parts.h"
 
@@ -27,6 +28,8 @@ struct membership {
     struct member *member; /* NULL: it takes part no more */
     struct timer timer;    /* its next tick */
     bool has_ended;        /* and must end the process */
+
+    struct carries *carries; /* carry.c */
 
     /* membership_maps.c */
     bool rows_changed, lease_changed; /* and the cores do not know yet */

@@ -258,7 +258,7 @@ static struct membership_options membership_of(struct process *process, const st
         .contacts = home->contacts,
         .contact_count = home->contact_count,
         .control_transport = process->control_transport,
-        .leader = {.copies_max = 1}, /* shards have one copy each */
+        .leader = {.copies_max = 1, .moves = true}, /* shards have one copy each */
         .hooks = {process, home_keep_of, must_end},
     };
 }

@@ -9,6 +9,7 @@
 #include "core/shard/shard.h"
 #include "core/shard/duty.h"
 #include "core/shard/lease.h"
+#include "net/carry/carry.h"
 #include "tests/simulation/checkers/leak.h"
 #include "tests/simulation/run.h"
 #include "tests/simulation/sim_types.h"
@@ -189,6 +190,11 @@ static void count(struct site *site)
 #define COUNT(field, metric, text) site->world->stats.field += stats->field;
         FORWARD_COUNTERS(COUNT)
 #undef COUNT
+        if (site->world->directory && site->node.node->links != NULL) {
+            const struct carry_stats *carries = carrier_stats(node_links_carrier(site->node.node, k));
+            site->world->moves += carries->taken;
+            site->world->given_up += carries->given_up;
+        }
     }
 }
 
@@ -390,12 +396,16 @@ void world_fault(struct world *w)
         starve(w, &site->node);
         break;
     case 11:
-        if (!w->directory) {
+        if (w->directory) {
+            directory_drain(w, sim_chance(sim, 60));
+        } else {
             directory_goes_on(w);
         }
         break;
     default:
-        if (!w->directory) {
+        if (w->directory) {
+            directory_move(w);
+        } else {
             mover_begin(&w->mover);
         }
         break;

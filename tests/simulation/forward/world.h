@@ -87,7 +87,7 @@ struct world {
     uint64_t cv[CLUSTER_SHARDS];    /* of its row */
     uint64_t epoch[CLUSTER_SHARDS];
     struct mover mover;
-    uint64_t moves;
+    uint64_t moves, given_up; /* shards that came to another site, and copies that were begun in vain */
     struct sim_client clients[CLIENTS_MAX];
     uint32_t client_count;
     struct workload *workloads[WORKLOADS_MAX];
@@ -118,6 +118,10 @@ void world_tell_maps(struct world *w, uint64_t within_ms);
 
 /** Before its first start. */
 void directory_site_init(struct site *site);
+/** An operator moves shards. */
+void directory_move(struct world *w);
+/** ... or drains a site, and no other; or none. */
+void directory_drain(struct world *w, bool drains);
 /** All are members, and one leads. */
 bool directory_is_whole(const struct world *w);
 

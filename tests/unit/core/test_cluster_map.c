@@ -32,7 +32,7 @@ static void put(struct cluster_view *view, struct entry entry)
 {
     struct fault fault;
     bool changed;
-    entry.changed = 1;
+    entry.changed = 40;
     struct cluster_row *row = cluster_row_new(&entry);
     REQUIRE(cluster_view_put(view, cluster_row_bytes(row), &changed, &fault) == PDR_OK);
     cluster_row_free(row);
@@ -54,6 +54,8 @@ static void fill(struct cluster_view *view)
     put(view, (struct entry){.kind = ROW_TYPE, .type = {pdr_str("model"), gpus}});
     put(view, (struct entry){.kind = ROW_TYPE, .type = {pdr_str("counter"), all}});
     put(view, (struct entry){.kind = ROW_SHARD, .shard = {.shard = 2, .epoch = 5, .cv = 9, .primary = 7}});
+    struct cluster_shard moves = {.shard = 3, .epoch = 6, .cv = 4, .primary = 7, .isr = {2, {{7, 1}, {8, 2}}}};
+    put(view, (struct entry){.kind = ROW_SHARD, .shard = moves});
     put(view,
         (struct entry){
             .kind = ROW_MEMBER,
@@ -72,7 +74,9 @@ TEST(owners_members_and_places_come_from_rows)
     EXPECT(map->shard_count == 4 && map->owner_count == 8 && map->place_count == 2 && map->node_count == 1);
     EXPECT(cluster_map_is_here(map, 2) && !cluster_map_is_here(map, 1) && !cluster_map_is_here(map, 8));
     const struct cluster_owner *owner = cluster_map_owner(map, 2);
-    EXPECT(owner->node == 7 && owner->epoch == 5 && owner->cv == 9 && cluster_map_owner(map, 8) == NULL);
+    EXPECT(owner->node == 7 && owner->epoch == 5 && owner->cv == 40 && cluster_map_owner(map, 8) == NULL);
+    owner = cluster_map_owner(map, 3);
+    EXPECT(owner->node == 0 && owner->epoch == 6 && owner->cv == 40 && !cluster_map_is_here(map, 3));
     const struct cluster_node *node = cluster_map_node(map, 7);
     REQUIRE(node != NULL);
     EXPECT(node->alive && node->incarnation == 3 && pdr_bytes_equal(node->address, pdr_str("h:7")));

@@ -30,7 +30,7 @@ TEST(of_a_shard_the_higher_cv_stays)
     EXPECT(put(&view, &third, PDR_OK));
     EXPECT(!put(&view, &second, PDR_OK));
     EXPECT(!put(&view, &third, PDR_OK));
-    EXPECT(view.owner_count == 6 && view.owners[5].node == 30 && view.owners[5].cv == 3 && view.owners[4].node == 0);
+    EXPECT(view.owner_count == 6 && view.owners[5].node == 30 && view.owners[5].cv == 97 && view.owners[4].node == 0);
     EXPECT(cluster_rows_shard(&view.rows, 5)->primary == 30 && view.index == 0 && view.cursor == 0);
     cluster_view_release(&view);
 }
