@@ -101,7 +101,6 @@
     X(123, peer_life_ignored,     "peers.c, send_frame: what was for a life that is over goes to the next")            \
     X(124, peer_nonce_repeated,   "handshake.c, handshake_answer: who answers draws no nonce of its own")              \
     X(140, forward_again,         "forward_send.c, is_safe: what may have run is sent again, whatever it is")          \
-    X(141, forward_serves_all,    "forward_visit.c, visit_judge: who is no owner serves all the same")                 \
     X(145, forward_lost_answers,  "forward_visit.c, answer: an answer that finds the link full is dropped")            \
     X(146, forward_lost_events,   "forward_watch.c, forward_watch_gone: a listener is not told that its link is gone") \
     X(147, forward_bare_session,  "forward_send.c, put_call: a call goes on without its session")                      \

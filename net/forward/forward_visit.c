@@ -134,9 +134,6 @@ enum visit_step visit_judge(const struct trip *trip)
 {
     const struct forward *f = trip->forward;
     const struct cluster_owner *owner = forward_owner(f, trip->call->shard);
-    if (MUTATION(141)) {
-        return VISIT_ENTERS;
-    }
     if (is_misplaced(trip)) {
         return f->core->map->version > trip->known ? VISIT_RETURNS : VISIT_STAYS;
     }

@@ -32,6 +32,8 @@ struct sim {
     uint64_t sequence;
 
     bool lacks_space; /* disk or store refused something, or a node stops: calls may be answered `no_space` */
+    bool has_orphans; /* a turn may go on though the turn that waited for it has ended with a link: two such may wait
+                         crosswise, until their deadlines */
     bool failed;
     char why[640]; /* the first failure */
 };

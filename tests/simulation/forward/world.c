@@ -363,6 +363,7 @@ void world_fault(struct world *w)
 {
     struct sim *sim = &w->sim;
     struct site *site = &w->sites[sim_draw(sim, w->site_count)];
+    sim->has_orphans = true;
     switch (sim_draw(sim, 16)) {
     case 0:
     case 1:
