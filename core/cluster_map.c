@@ -154,6 +154,16 @@ struct cluster_map *cluster_map_new(const struct cluster_view *view, uint64_t se
     return map;
 }
 
+void cluster_map_keep_owners(struct cluster_map *map, const struct cluster_map *last)
+{
+    struct cluster_owner *owners = (struct cluster_owner *)(uintptr_t)map->owners; /* the map is still ours to change */
+    for (uint32_t i = 0; i < map->owner_count && i < last->owner_count; i++) {
+        if (owners[i].node == 0 && owners[i].epoch == last->owners[i].epoch) {
+            owners[i].node = last->owners[i].node;
+        }
+    }
+}
+
 void cluster_map_free(struct cluster_map *map)
 {
     mem_free(map);

@@ -76,6 +76,9 @@ static struct map_version *new_version(struct membership *m)
     struct map_version *last = list_empty(&m->versions) ? NULL : LIST_ITEM(m->versions.prev, struct map_version, node);
     struct map_version *version = mem_new(sizeof *version);
     version->map = cluster_map_new(member_view(m->member), m->options.node, m->node->world.cores);
+    if (last != NULL) {
+        cluster_map_keep_owners(version->map, last->map);
+    }
     version->users = m->node->world.cores + 1;
     list_push_back(&m->versions, &version->node);
     control->map = version->map;

@@ -92,4 +92,30 @@ TEST(owners_members_and_places_come_from_rows)
     cluster_map_free(map);
 }
 
+/* Released in epoch 6: there yet. In epoch 7 it is nobody's, until its row has one copy. */
+TEST(a_shard_on_its_way_out_is_where_it_was)
+{
+    struct cluster_view view;
+    cluster_view_init(&view);
+    fill(&view);
+    struct cluster_shard row = {.shard = 2, .epoch = 5, .cv = 10, .primary = 7, .isr = {2, {{7, 1}, {8, 2}}}};
+    struct cluster_map *first = cluster_map_new(&view, 7, 2);
+    put(&view, (struct entry){.kind = ROW_SHARD, .shard = row});
+    struct cluster_map *second = cluster_map_new(&view, 7, 2);
+    EXPECT(second->owners[2].node == 0);
+    cluster_map_keep_owners(second, first);
+    EXPECT(second->owners[2].node == 7 && second->owners[2].epoch == 5 && second->owners[3].node == 0);
+    row.epoch = 6;
+    row.cv = 11;
+    row.primary = 8;
+    put(&view, (struct entry){.kind = ROW_SHARD, .shard = row});
+    struct cluster_map *third = cluster_map_new(&view, 7, 2);
+    cluster_map_keep_owners(third, second);
+    EXPECT(third->owners[2].node == 0);
+    cluster_map_free(first);
+    cluster_map_free(second);
+    cluster_map_free(third);
+    cluster_view_release(&view);
+}
+
 TEST_MAIN()
