@@ -105,13 +105,17 @@ static uint32_t list_places(const struct cluster_rows *rows, struct cluster_plac
     return count;
 }
 
-/* So far no log goes between copies: while there is more than one the shard is on its way, and nobody serves it. */
-static void leave_out_moving(const struct cluster_rows *rows, struct cluster_owner *owners)
+/* So far no log goes between copies: while there is more than one the shard is on its way, and nobody serves it. Nor
+ * does `self` what an earlier process of it led, until it is promoted anew (R34). */
+static void leave_out_unserved(const struct cluster_rows *rows, uint64_t self, struct cluster_owner *owners)
 {
     const struct row_list *shards = &rows->of[ROW_SHARD];
-    for (uint32_t i = 0; i < shards->count && !MUTATION(190); i++) {
+    const struct cluster_member *member = cluster_rows_member(rows, self);
+    uint64_t incarnation = member != NULL ? member->incarnation : 0;
+    for (uint32_t i = 0; i < shards->count; i++) {
         const struct cluster_shard *shard = &shards->at[i]->entry.shard;
-        if (shard->isr.count > 1) {
+        bool is_old = shard->primary == self && shard->incarnation < incarnation;
+        if (is_old || (shard->isr.count > 1 && !MUTATION(190))) {
             owners[shard->shard].node = 0;
         }
     }
@@ -135,7 +139,7 @@ struct cluster_map *cluster_map_new(const struct cluster_view *view, uint64_t se
     struct cluster_place *place_array = take(&block, places * sizeof *place_array);
     if (view->owner_count > 0) {
         memcpy(owner_array, view->owners, view->owner_count * sizeof *owner_array);
-        leave_out_moving(rows, owner_array);
+        leave_out_unserved(rows, self, owner_array);
     }
     list_nodes(rows, node_array, &block);
     list_places(rows, place_array, &block);

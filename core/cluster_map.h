@@ -53,8 +53,9 @@ static inline struct cluster_map cluster_map_alone(uint32_t shard_count, uint32_
 }
 /** The map of what the view knows now, in one block of memory with all that it points to. `self` is not 0. */
 struct cluster_map *cluster_map_new(const struct cluster_view *view, uint64_t self, uint32_t cores);
-/** While a shard is on its way out it has no owner, but who had it in the same epoch has it yet: it stands still there,
- * and calls that come wait for what becomes of it, in the order they came. `last` is the map before, which knew that. */
+/** While a shard is on its way out it has no owner, but who had it in the same epoch has it yet: it stands still
+ * there, and calls that come wait for what becomes of it, in the order they came. `last`: the map before, which knew
+ * that. */
 void cluster_map_keep_owners(struct cluster_map *map, const struct cluster_map *last);
 void cluster_map_free(struct cluster_map *map);
 

@@ -100,7 +100,7 @@ static void put_part(struct carry_out *o)
                                                .bytes = pdr_bytes((const uint8_t *)o->chunk.data + offset, size)}});
 }
 
-static void read(void *user, struct pdr_bytes chunk, enum pdr_status status)
+static void chunk_read(void *user, struct pdr_bytes chunk, enum pdr_status status)
 {
     struct carry_out *o = user;
     o->is_reading = false;
@@ -133,7 +133,7 @@ static void next(struct carry_out *o, const struct carry_frame_next *wanted)
     o->chunk_no = wanted->chunk;
     if (!o->carrier->core->frozen) {
         o->is_reading = true;
-        shard_export_next(o->rows, read, o);
+        shard_export_next(o->rows, chunk_read, o);
     }
 }
 

@@ -73,13 +73,16 @@ static const char *check_map(const struct run *run)
 {
     struct cluster_map *map = cluster_map_new(&run->view, random_node_id(0), 4);
     const struct cluster_rows *rows = &run->view.rows;
+    const struct cluster_member *self = cluster_rows_member(rows, random_node_id(0));
     const char *fault = NULL;
     for (uint32_t id = 0; id < map->owner_count; id++) {
         const struct entry probe = {.kind = ROW_SHARD, .shard = {.shard = id}};
         const struct cluster_row *row = cluster_rows_find(rows, &probe);
         const struct cluster_shard *shard = row == NULL ? NULL : &row->entry.shard;
         const struct cluster_owner *owner = cluster_map_owner(map, id);
-        bool is_served = shard != NULL && shard->isr.count == 1; /* else it is on its way */
+        bool is_old = shard != NULL && self != NULL && shard->primary == self->node &&
+                      shard->incarnation < self->incarnation;
+        bool is_served = shard != NULL && shard->isr.count == 1 && !is_old; /* else it is on its way, or closed */
         if (owner->node != (is_served ? shard->primary : 0) || owner->cv != (row == NULL ? 0 : row->entry.changed)) {
             fault = "the map has another owner than the rows";
         }

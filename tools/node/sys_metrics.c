@@ -117,12 +117,12 @@ static const struct metric metrics[] = {
                     CARRY_COUNTERS(ROW)
 #undef ROW
 #define ROW(name, text) {{#name, METRICS_GAUGE, "core", text}, FROM_CORE, offsetof(struct core_report, name)},
-                    CORE_GAUGES(ROW)
+                        CORE_GAUGES(ROW)
 #undef ROW
-                        {{"errors", METRICS_COUNTER, "code",
-                          "calls that ended with an error, those of turns among them"},
-                         FROM_ERRORS,
-                         0},
+                            {{"errors", METRICS_COUNTER, "code",
+                              "calls that ended with an error, those of turns among them"},
+                             FROM_ERRORS,
+                             0},
 #define ROW(name, text) {{"type_" #name, METRICS_COUNTER, "type", text}, FROM_TYPES, offsetof(struct type_stats, name)},
     TYPE_COUNTERS(ROW)
 #undef ROW

@@ -53,8 +53,12 @@ static void fill(struct cluster_view *view)
                 .name = pin, .first = 7, .shards = 1, .pin_type = pdr_str("counter"), .pin_tag = pdr_str("acme")}});
     put(view, (struct entry){.kind = ROW_TYPE, .type = {pdr_str("model"), gpus}});
     put(view, (struct entry){.kind = ROW_TYPE, .type = {pdr_str("counter"), all}});
-    put(view, (struct entry){.kind = ROW_SHARD, .shard = {.shard = 2, .epoch = 5, .cv = 9, .primary = 7}});
-    struct cluster_shard moves = {.shard = 3, .epoch = 6, .cv = 4, .primary = 7, .isr = {2, {{7, 1}, {8, 2}}}};
+    put(view,
+        (struct entry){.kind = ROW_SHARD, .shard = {.shard = 2, .epoch = 5, .cv = 9, .primary = 7, .incarnation = 3}});
+    struct cluster_shard old = {.shard = 6, .epoch = 4, .cv = 3, .primary = 7, .incarnation = 2, .isr = {1, {{7, 3}}}};
+    put(view, (struct entry){.kind = ROW_SHARD, .shard = old});
+    struct cluster_shard moves = {
+        .shard = 3, .epoch = 6, .cv = 4, .primary = 7, .incarnation = 3, .isr = {2, {{7, 1}, {8, 2}}}};
     put(view, (struct entry){.kind = ROW_SHARD, .shard = moves});
     put(view,
         (struct entry){
@@ -77,6 +81,7 @@ TEST(owners_members_and_places_come_from_rows)
     EXPECT(owner->node == 7 && owner->epoch == 5 && owner->cv == 40 && cluster_map_owner(map, 8) == NULL);
     owner = cluster_map_owner(map, 3);
     EXPECT(owner->node == 0 && owner->epoch == 6 && owner->cv == 40 && !cluster_map_is_here(map, 3));
+    EXPECT(cluster_map_owner(map, 6)->node == 0 && cluster_map_owner(map, 6)->epoch == 4); /* of its last process */
     const struct cluster_node *node = cluster_map_node(map, 7);
     REQUIRE(node != NULL);
     EXPECT(node->alive && node->incarnation == 3 && pdr_bytes_equal(node->address, pdr_str("h:7")));
@@ -98,7 +103,8 @@ TEST(a_shard_on_its_way_out_is_where_it_was)
     struct cluster_view view;
     cluster_view_init(&view);
     fill(&view);
-    struct cluster_shard row = {.shard = 2, .epoch = 5, .cv = 10, .primary = 7, .isr = {2, {{7, 1}, {8, 2}}}};
+    struct cluster_shard row = {
+        .shard = 2, .epoch = 5, .cv = 10, .primary = 7, .incarnation = 3, .isr = {2, {{7, 1}, {8, 2}}}};
     struct cluster_map *first = cluster_map_new(&view, 7, 2);
     put(&view, (struct entry){.kind = ROW_SHARD, .shard = row});
     struct cluster_map *second = cluster_map_new(&view, 7, 2);
