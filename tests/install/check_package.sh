@@ -18,7 +18,7 @@ for script in postinst prerm postrm; do
     [[ -x $work/control/$script ]]
 done
 grep -qx /etc/default/perdure "$work/control/conffiles"
-for library in libc6 libuv1 librocksdb libisal2 libjansson4 adduser; do
+for library in libc6 libuv1 librocksdb libisal2 libjansson4 libssl3 adduser; do
     grep -q "^Depends:.*$library" "$work/control/control" || { echo "it does not depend on $library"; exit 1; }
 done
 if grep -q '^Depends:.*libraft' "$work/control/control"; then
