@@ -214,7 +214,7 @@ static bool is_newer(const struct carry_mark *mark, uint64_t version, uint64_t n
 }
 
 /* NULL: it may come. */
-static const char *why_not(struct carrier *c, const struct carry_frame *frame, struct keys_meta *meta)
+static const char *why_not(struct carrier *c, uint64_t node, const struct carry_frame *frame, struct keys_meta *meta)
 {
     const struct shard *shard = carrier_shard(c, frame->shard);
     const struct cluster_owner *owner = cluster_map_owner(c->core->map, frame->shard);
@@ -232,6 +232,9 @@ static const char *why_not(struct carrier *c, const struct carry_frame *frame, s
         !is_newer(carrier_mark(c, frame->shard), frame->offer.version, frame->number)) {
         return "a newer row of the shard is known there, or a newer copy";
     }
+    if (owner->cv == frame->offer.version && owner->node != node) {
+        return "by the row that is known there another node leads the shard";
+    }
     if (keys_meta_decode(frame->offer.meta, meta) != PDR_OK || meta->applied_epoch > frame->offer.epoch) {
         return "what the rows are as of makes no sense";
     }
@@ -241,7 +244,7 @@ static const char *why_not(struct carrier *c, const struct carry_frame *frame, s
 static void begin(struct carrier *c, uint64_t node, const struct carry_frame *frame)
 {
     struct carry_in *in = mem_new(sizeof *in);
-    const char *why = why_not(c, frame, &in->meta);
+    const char *why = why_not(c, node, frame, &in->meta);
     if (why != NULL) {
         mem_free(in);
         carrier_put_over(c, node, frame->shard, frame->number, PDR_UNAVAILABLE, why);
