@@ -26,6 +26,18 @@ enum carry_state {
     CARRY_SETTLING /* released for `order`; its row, once it is not that of `cv`, says what becomes of it */
 };
 
+/** A message to the core that has the shard, and perhaps back. */
+struct carry_errand {
+    struct message message;
+    struct carry *carry; /* which keeps those that come back: a core may end, and never give one back */
+    struct carrier *carrier;
+    struct core *core;
+    struct carry_order order;
+    uint64_t rid;
+    bool is_kept;
+    void (*run)(struct carry_errand *errand); /* there, and then here */
+};
+
 /** What this process has under way for one shard. Never freed before the end, so that answers find it. */
 struct carry {
     struct carries *all;
@@ -44,6 +56,7 @@ struct carry {
     uint64_t drop_at_ns; /* not before */
     bool is_absent;      /* the row has no copy here */
     bool is_dropping;    /* its core deletes */
+    struct carry_errand copying, dropping;
 };
 
 struct carries {
@@ -107,36 +120,36 @@ static bool is_up(const struct carries *c, uint64_t node)
 
 /* To the core that has the shard, and back. */
 
-struct carry_errand {
-    struct message message;
-    struct carry *carry;
-    struct carrier *carrier;
-    struct core *core;
-    struct carry_order order;
-    uint64_t rid;
-    void (*run)(struct carry_errand *errand); /* there, and then here; takes it */
-};
+static void let_go(struct carry_errand *errand)
+{
+    if (!errand->is_kept) {
+        mem_free(errand);
+    }
+}
 
 static void run_errand(struct message *message)
 {
     struct carry_errand *errand = LIST_ITEM(message, struct carry_errand, message);
     if (errand->core->dead) {
-        mem_free(errand);
+        let_go(errand);
     } else {
         errand->run(errand);
     }
 }
 
-static void to_core(struct carry *carry, const struct carry_order *order, void (*run)(struct carry_errand *errand))
+/* `kept`: of `carry`, for what comes back; NULL: one that is freed there. */
+static void to_core(struct carry *carry, struct carry_errand *kept, const struct carry_order *order,
+                    void (*run)(struct carry_errand *errand))
 {
     struct node *node = carry->all->m->node;
-    struct carry_errand *errand = mem_new(sizeof *errand);
+    struct carry_errand *errand = kept != NULL ? kept : mem_new(sizeof *errand);
     uint32_t index = order->shard % node->world.cores;
     *errand = (struct carry_errand){.message = {.deliver = run_errand},
                                     .carry = carry,
                                     .carrier = node_links_carrier(node, index),
                                     .core = node->cores[index],
                                     .order = *order,
+                                    .is_kept = kept != NULL,
                                     .run = run};
     loop_post(node->world.core_loops[index], &errand->message);
 }
@@ -150,13 +163,13 @@ static void to_control(struct carry_errand *errand, void (*run)(struct carry_err
 static void resume_there(struct carry_errand *errand)
 {
     carrier_resume(errand->carrier, errand->order.shard, errand->order.epoch);
-    mem_free(errand);
+    let_go(errand);
 }
 
 /* Nothing that was proposed can come of it any more. */
 static void resume(struct carry *carry)
 {
-    to_core(carry, &carry->order, resume_there);
+    to_core(carry, NULL, &carry->order, resume_there);
     enter(carry, CARRY_IDLE);
     wait_longer(carry);
 }
@@ -220,7 +233,6 @@ static void copied(struct carry_errand *errand)
 {
     struct carry *carry = errand->carry;
     uint64_t rid = errand->rid;
-    mem_free(errand);
     if (carry->all->m->member == NULL) {
         return;
     }
@@ -255,7 +267,7 @@ static void begin(struct carry *carry, const struct cluster_shard *row, uint64_t
     carry->order = (struct carry_order){row->shard, row->epoch, version, row->targets.at[0]};
     carry->cv = row->cv;
     enter(carry, CARRY_COPYING);
-    to_core(carry, &carry->order, begin_there);
+    to_core(carry, &carry->copying, &carry->order, begin_there);
 }
 
 /* Copies that are not needed any more. */
@@ -264,7 +276,6 @@ static void dropped(struct carry_errand *errand)
 {
     errand->carry->is_dropping = errand->carry->all->is_dropping = false;
     errand->carry->all->has_changed = true;
-    mem_free(errand);
 }
 
 static void dropped_there(void *user, uint32_t shard)
@@ -290,7 +301,7 @@ static void consider_drop(struct carry *carry, uint32_t shard, uint64_t version)
     if (!c->is_dropping && now_ns(c) >= carry->drop_at_ns) {
         carry->is_dropping = c->is_dropping = true;
         carry->dropped = version;
-        to_core(carry, &(struct carry_order){.shard = shard, .version = version}, drop_there);
+        to_core(carry, &carry->dropping, &(struct carry_order){.shard = shard, .version = version}, drop_there);
     }
 }
 
