@@ -34,9 +34,11 @@ class Cluster:
         self.ports.setdefault(n, free_port())
         asked = [m for m in self.ports if m != n] if join is None and n != 1 else (join or [])
         more = ["--join", ",".join(self.address(m) for m in asked), "--secret", self.secret] if asked else []
-        self.nodes[n] = Node(self.directory(n), "--name", f"n{n}", "--listen", self.address(n), *more, *self.args, *args,
-                             wait=wait, env=self.env)
+        self.nodes[n] = self.process(n, "--name", f"n{n}", "--listen", self.address(n), *more, *self.args, *args, wait=wait)
         return self.nodes[n]
+
+    def process(self, n, *args, wait):
+        return Node(self.directory(n), *args, wait=wait, env=self.env)
 
     def start_all(self, count):
         """Their shards are spread over all of them."""

@@ -362,6 +362,8 @@ TEST(deadlines_travel_and_end_waits)
 {
     struct world w = {.options.types = types};
     begin(&w);
+    EXPECT(is_nil(ask(&w, "probe/a", "nap", 0, "i", 1)) &&
+           is_nil(ask(&w, "probe/b", "nap", 0, "i", 1))); /* both shards are open */
     EXPECT(is_code(ask(&w, "probe/a", "nap", 50, "i", 5000), "deadline_exceeded"));
     struct pdr_outcome o = ask(&w, "probe/a", "forward", 100, "ssi", "probe/b", "nap", 5000);
     EXPECT(o.status == PDR_DEADLINE || is_code(o, "saw"));

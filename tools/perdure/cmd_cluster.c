@@ -5,6 +5,8 @@
 #include "tools/perdure/remote.h"
 #include "tools/perdure/table.h"
 
+#define DIRECTORY_MS_MAX 2000u /* to be asked for in a status: longer than it is without a leader when one is lost */
+
 const struct flag status_flags[] = {
     {"metrics", NULL, "print the node's counters and latencies instead, as the text that Prometheus reads"},
     JSON_FLAG,
@@ -122,11 +124,14 @@ static void print_status(pdr_value status, pdr_value directory, struct pdr_bytes
     table_release(&table);
 }
 
-/* The directory answers only while it has a leader; what the node knows by itself is shown all the same. */
+/* The directory answers only while it has a leader; what the node knows by itself is shown all the same, and soon: who
+ * asks during an outage shall not wait for its end. */
 static pdr_value ask_directory(struct remote *remote, struct pdr_outcome *outcome)
 {
     struct pdr_bytes none = {NULL, 0};
-    remote_ask(remote, "_sys/directory", "status", none, outcome);
+    uint64_t asked_ms = remote->options.deadline_ms;
+    struct pdr_call_options options = {.deadline_ms = asked_ms < DIRECTORY_MS_MAX ? asked_ms : DIRECTORY_MS_MAX};
+    pdr_blocking_call(remote->client, pdr_str("_sys/directory"), "status", none, &options, outcome);
     return outcome->status == PDR_OK ? outcome->result : none;
 }
 
