@@ -258,11 +258,25 @@ void duty_go_on(struct core *core)
     }
 }
 
+/* Those of a shard that stands still: nobody may say any more what becomes of it. */
+static void send_parked_away(struct duty *duty)
+{
+    for (struct list *node = duty->parked.next; node != &duty->parked; node = node->next) {
+        struct activation *a = LIST_ITEM(node, struct activation, node);
+        struct call *call;
+        while ((call = mailbox_pop(a)) != NULL) {
+            call_fail(call, PDR_UNAVAILABLE, "the node is stopping");
+            call_finish(call);
+        }
+    }
+}
+
 void duty_stop(struct core *core)
 {
     lease_stop(core);
     for (uint32_t id = 0; id < core->shard_count; id++) {
         if (core->shards[id] != NULL) {
+            send_parked_away(core->shards[id]->duty);
             duty_send_away(core->shards[id]->duty, true);
         }
     }

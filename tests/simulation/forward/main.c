@@ -21,7 +21,7 @@ int mutation_chosen;
 #define REACHED_RUNS_MIN 100u
 
 struct totals {
-    uint64_t trace, crashes, stops, moves, done, unknown, longest_ms;
+    uint64_t trace, crashes, stops, moves, given_up, done, unknown, longest_ms;
     struct forward_stats stats;
 };
 
@@ -48,6 +48,7 @@ static void add(struct totals *t, const struct world *w)
     t->crashes += w->crashes;
     t->stops += w->stops;
     t->moves += w->moves;
+    t->given_up += w->given_up;
     t->done += w->done;
     t->unknown += w->unknown;
 #define ADD(field, metric, text) t->stats.field += w->stats.field;
@@ -95,8 +96,8 @@ static bool run(const struct world_options *options, struct totals *t, char why[
 static void summarize(const struct totals *t)
 {
     printf("done %" PRIu64 ", unknown %" PRIu64 "; crashes %" PRIu64 ", stops %" PRIu64 ", moves %" PRIu64
-           "; recovered within %" PRIu64 " ms\nforward:",
-           t->done, t->unknown, t->crashes, t->stops, t->moves, t->longest_ms);
+           " and %" PRIu64 " in vain; recovered within %" PRIu64 " ms\nforward:",
+           t->done, t->unknown, t->crashes, t->stops, t->moves, t->given_up, t->longest_ms);
 #define TELL(field, metric, text) printf(" " #field " %" PRIu64, t->stats.field);
     FORWARD_COUNTERS(TELL)
 #undef TELL
@@ -106,8 +107,8 @@ static void summarize(const struct totals *t)
 static bool judge_reached(const struct totals *t, bool directory)
 {
     const struct forward_stats *s = &t->stats;
-    return t->crashes > 0 && t->stops > 0 && t->moves > 0 && s->moved > 0 && s->garbage == 0 && s->again > 0 &&
-           s->unknown > 0 && s->waited > 0 && s->events > 0;
+    return t->crashes > 0 && t->stops > 0 && t->moves > 0 && (t->given_up > 0 || !directory) && s->moved > 0 &&
+           s->garbage == 0 && s->again > 0 && s->unknown > 0 && s->waited > 0 && s->events > 0;
 }
 
 int main(int argc, char **argv)

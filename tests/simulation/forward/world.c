@@ -359,12 +359,29 @@ static void starve(struct world *w, struct sim_node *n)
     }
 }
 
+/* Or has room again. */
+static void full_disk(struct world *w, struct sim_node *n, bool full)
+{
+    struct sim_disk *disk = n->media.sim_disk;
+    sim_disk_set_capacity(disk, full ? sim_disk_used(disk) + sim_draw(&w->sim, 2) * 64 * 1024 : UINT64_MAX);
+    n->media.store_fails = full && sim_chance(&w->sim, 70); /* log and store share it */
+    w->sim.lacks_space = w->sim.lacks_space || full;
+}
+
+static void fill_one_disk(struct world *w)
+{
+    uint64_t full = sim_draw(&w->sim, 2 * w->site_count);
+    for (uint32_t i = 0; i < w->site_count; i++) {
+        full_disk(w, &w->sites[i].node, i == full);
+    }
+}
+
 void world_fault(struct world *w)
 {
     struct sim *sim = &w->sim;
     struct site *site = &w->sites[sim_draw(sim, w->site_count)];
     sim->has_orphans = true;
-    switch (sim_draw(sim, 16)) {
+    switch (sim_draw(sim, w->directory ? 18 : 16)) {
     case 0:
     case 1:
         if (site->node.state != SIM_NODE_DOWN) {
@@ -401,6 +418,10 @@ void world_fault(struct world *w)
         } else {
             directory_goes_on(w);
         }
+        break;
+    case 16:
+    case 17:
+        fill_one_disk(w);
         break;
     default:
         if (w->directory) {
