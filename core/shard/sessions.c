@@ -35,9 +35,24 @@ void sessions_entry(struct core *core, struct shard *shard, const struct rows *r
     sessions_account(core, shard);
 }
 
+struct roll_back {
+    struct core *core;
+    const struct shard *shard;
+};
+
+/* It may have been left already, before it was sure that it was opened: its connection, or the link to that, is lost. */
+static void stop_idle(struct session *session, void *user)
+{
+    const struct roll_back *r = user;
+    if (session->home != NULL && session->home->seq > r->shard->commit_seq) {
+        timer_cancel(&r->core->wheel, &session->home->idle);
+    }
+}
+
 void sessions_roll_back(struct core *core, struct shard *shard)
 {
     uint32_t homes = shard->sessions.homes;
+    session_each(&shard->sessions, stop_idle, &(struct roll_back){core, shard});
     session_roll_back(&shard->sessions, shard->commit_seq);
     core->session_homes += shard->sessions.homes - homes;
     sessions_account(core, shard);
