@@ -269,9 +269,11 @@ class ClusterFaults(Case):
         self.load.goes_on()
         self.assertGreater(self.net.dropped(), 0)
         self.assertTrue(all(c.member(n, 4) is None for n in many), "it is not in")
-        self.assertIsNone(c.nodes[4].process.poll(), "it waits")
-        self.net.heal()
         c.nodes[4].await_ready()
+        told = c.told(4)
+        self.assertEqual((told["leader"], told["directory"]), (None, None))
+        self.assertEqual([(m["name"], m["role"]) for m in told["members"]], [("n4", "joining")], "it waits, and says so")
+        self.net.heal()
         self.eventually(lambda: all(c.state(n, 4) == "up" for n in c.nodes), "it is in", 30)
         self.healed()
 
