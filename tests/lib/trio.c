@@ -125,7 +125,7 @@ static void changed_over(void *user, struct raft_answer answer)
     *(bool *)user = answer.outcome == RAFT_COMMITTED;
 }
 
-static void change(struct trio *w, const struct raft_membership *change)
+void trio_change(struct trio *w, const struct raft_membership *change)
 {
     bool over = false;
     const char *why = "";
@@ -148,9 +148,9 @@ void trio_begin(struct trio *w)
     trio_run_ms(w, 1000);
     REQUIRE(trio_leader(w) == 1);
     for (uint64_t id = 2; id <= TRIO_SERVERS; id++) {
-        change(w, &(struct raft_membership){RAFT_ADD, id, addresses[id], RAFT_ROLE_SPARE});
-        change(w, &(struct raft_membership){RAFT_ASSIGN, id, NULL, RAFT_ROLE_STANDBY});
-        change(w, &(struct raft_membership){RAFT_ASSIGN, id, NULL, RAFT_ROLE_VOTER});
+        trio_change(w, &(struct raft_membership){RAFT_ADD, id, addresses[id], RAFT_ROLE_SPARE});
+        trio_change(w, &(struct raft_membership){RAFT_ASSIGN, id, NULL, RAFT_ROLE_STANDBY});
+        trio_change(w, &(struct raft_membership){RAFT_ASSIGN, id, NULL, RAFT_ROLE_VOTER});
     }
     REQUIRE(trio_leader(w) == 1);
 }

@@ -44,6 +44,8 @@ struct outcome {
 /** Server 1 founds; 2 and 3 become voters. Server 1 leads. */
 void trio_begin(struct trio *trio);
 void trio_end(struct trio *trio);
+/** Has server 1, which leads, change the group, and waits for that. */
+void trio_change(struct trio *trio, const struct raft_membership *change);
 /** For worlds of one server: the clock alone, then what is wanted. */
 void trio_init(struct trio *trio);
 void trio_start(struct trio *trio, uint64_t id);

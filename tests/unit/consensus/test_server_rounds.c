@@ -175,6 +175,21 @@ TEST(lost_leadership_answers_all_who_wait)
     trio_end(&w);
 }
 
+/* A round that waits for somebody who is no voter any more would wait for ever, and all others behind it. */
+TEST(a_voter_that_goes_is_not_waited_for)
+{
+    struct trio w;
+    struct outcome read = {0};
+    trio_begin(&w);
+    trio_change(&w, &(struct raft_membership){RAFT_ASSIGN, 3, NULL, RAFT_ROLE_SPARE});
+    server_read(trio_at(&w, 1), trio_note, &read);
+    EXPECT(post_drop(&w.post, LETTER_CONFIRM) == 1 && read.times == 0);
+    trio_change(&w, &(struct raft_membership){RAFT_ASSIGN, 2, NULL, RAFT_ROLE_SPARE});
+    trio_run_ms(&w, 2 * SERVER_ROUND_NS / NS_PER_MS);
+    EXPECT(outcome_is_done(&read));
+    trio_end(&w);
+}
+
 /* Alone it is a quorum: the answer comes at once, and asking from within it does not confuse the rounds. */
 TEST(the_only_voter_needs_nobody)
 {
