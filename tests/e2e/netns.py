@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 PREFIX = "pdr"
@@ -59,7 +60,13 @@ def remove_leftovers():
 
 
 def remove(pid):
+    """What is of this process, with whoever runs in it."""
     for name in re.findall(rf"^({PREFIX}{pid}-\d+)", tool("ip", "netns", "list"), re.M):
+        for inside in tool("ip", "netns", "pids", name).split():
+            try:
+                os.kill(int(inside), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         tool("ip", "netns", "del", name)
     remove_links(rf"{PREFIX}{pid}(b|v\d+)")
 
