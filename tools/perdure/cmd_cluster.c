@@ -42,8 +42,8 @@ static void put_labels(struct table *table, pdr_value labels)
     pdr_writer_release(&line);
 }
 
-/* With `counts`, how much each has of the shards. `old`: as the directory had it when it was last heard of, for while it
- * has no leader nobody is found to be down. */
+/* With `counts`, how much each has of the shards. `old`: as the directory had it when it was last heard of, for while
+ * it has no leader nobody is found to be down. */
 static void print_members(pdr_value members, bool counts, bool old)
 {
     static const char *const few[] = {"NAME", "ID", "ADDRESS", "ROLE", "STATE", "LABELS", NULL};
