@@ -42,10 +42,24 @@ static void read_rows(struct leader *l, bool homes_only, struct placement_rows *
     placement_rows_read(&options, out);
 }
 
-/* What a group cannot have is told when it is so for the first time, and when it is something else. */
+static uint32_t members_up(const struct leader *l)
+{
+    const struct row_list *members = &leader_rows(l)->of[ROW_MEMBER];
+    uint32_t up = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        up += members->at[i]->entry.member.state == MEMBER_UP;
+    }
+    return up;
+}
+
+/* What a group cannot have is told when it is so for the first time, and when it is something else; not while the first
+ * node has yet to register. */
 static void tell_complaints(struct leader *l, const struct placement_plan *plan)
 {
     uint64_t hash = 0;
+    if (members_up(l) == 0) {
+        return;
+    }
     for (uint32_t i = 0; i < plan->complaint_count; i++) {
         hash = hash_bytes(pdr_str(plan->complaints[i].text), hash + 1);
     }
@@ -170,12 +184,7 @@ static void plan_homes(struct leader *l)
 /* Who founds a cluster may want its first shards on all of its first nodes. */
 static bool is_awaiting_nodes(const struct leader *l)
 {
-    const struct row_list *members = &leader_rows(l)->of[ROW_MEMBER];
-    uint32_t up = 0;
-    for (uint32_t i = 0; i < members->count; i++) {
-        up += members->at[i]->entry.member.state == MEMBER_UP;
-    }
-    return leader_rows(l)->of[ROW_SHARD].count == 0 && up < cluster_rows_info(leader_rows(l))->expect;
+    return leader_rows(l)->of[ROW_SHARD].count == 0 && members_up(l) < cluster_rows_info(leader_rows(l))->expect;
 }
 
 bool leader_placement_homes(struct leader *l)

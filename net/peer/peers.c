@@ -105,7 +105,7 @@ void peers_members(struct peers_net *peers, const struct peer_member *members, s
         struct peer_node *peer = LIST_ITEM(node, struct peer_node, node);
         next = node->next;
         if (!peer->is_listed) {
-            node_free(peer, "the node is no member of the cluster any more");
+            node_free(peer, "the node is no member of the cluster, not yet or not any more");
         }
     }
 }

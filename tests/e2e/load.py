@@ -1,9 +1,10 @@
 """tests/e2e/load.py: counters that are called all the time, through each node of a cluster, on each owner.
 
 For each pair (node that takes the call, node that owns the actor) there is a caller without a session. A pair is
-`touched` while the test says that a fault may be seen there; a call that neither began nor ended in such a time must not
-fail. For each node there is a caller under a session, with one call to each owner at a time, that asks again under the
-same number until it has an answer, at another node if its own is away: its calls are done once each, whatever happens."""
+`touched` while the test says that a fault may be seen there; a call that neither began nor ended in such a time must
+not fail. For each node there is a caller under a session, with one call to each owner at a time, that asks again under
+the same number until it has an answer, at another node if its own is away: its calls are done once each, whatever
+happens."""
 import socket
 import threading
 import time
@@ -148,8 +149,8 @@ class Load:
         return time.monotonic() - self.began
 
     def touch(self, *sides, unleased=()):
-        """Only pairs within one of `sides` are free of the fault. None: no pair is. The `unleased` will have no lease, by
-        which to answer readers (replication.md R15), so these are not called there."""
+        """Only pairs within one of `sides` are free of the fault. None: no pair is. The `unleased` will have no lease
+        by which to answer readers, so these are not called there."""
         self.unleased = set(unleased)
         self.touched = {c.pair for c in self.callers if not any(set(c.pair) <= set(side) for side in sides)}
 
@@ -194,6 +195,7 @@ class Load:
             for c in self.callers:
                 value = rpc.call(c.actor + ".get")
                 self.test.assertTrue(c.done <= value <= c.sent, f"{c.actor}: {value}, done {c.done} of {c.sent}")
-        return (f"{sum(c.done for c in self.callers)} calls, slowest untouched "
-                f"{max(c.slowest for c in self.callers) * 1000:.0f} ms; under sessions "
-                f"{sum(sum(s.issued.values()) for s in self.sessions)}, asked again {sum(s.again for s in self.sessions)}")
+        calls, slowest = sum(c.done for c in self.callers), max(c.slowest for c in self.callers)
+        issued, again = sum(sum(s.issued.values()) for s in self.sessions), sum(s.again for s in self.sessions)
+        return (f"{calls} calls, the slowest that nothing touched {slowest * 1000:.0f} ms; "
+                f"{issued} under sessions, asked again {again}")

@@ -1,14 +1,15 @@
 """tests/e2e/netns.py: nodes in network namespaces of their own, on one bridge, and cuts between them.
 
-The bridge, with an address of the test's, is in the namespace of the test, so clients reach every node whatever is cut. A
-cut is a rule of nft in the namespace of who no longer hears: what is sent to it is counted and dropped, nothing is
-refused, as with a broken cable. Names have the process's id in them; what was left by processes that are gone is removed
-by the next one that makes something. Needs root, `ip` and `nft`."""
+The bridge, with an address of the test's, is in the namespace of the test, so clients reach every node whatever is
+cut. A cut is a rule of nft in the namespace of who no longer hears: what is sent to it is counted and dropped, nothing
+is refused, as with a broken cable. Names have the process's id in them; what was left by processes that are gone is
+removed by the next one that makes something. Needs root, `ip` and `nft`."""
 import atexit
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 PREFIX = "pdr"
@@ -59,7 +60,13 @@ def remove_leftovers():
 
 
 def remove(pid):
+    """What is of this process, with whoever runs in it."""
     for name in re.findall(rf"^({PREFIX}{pid}-\d+)", tool("ip", "netns", "list"), re.M):
+        for inside in tool("ip", "netns", "pids", name).split():
+            try:
+                os.kill(int(inside), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         tool("ip", "netns", "del", name)
     remove_links(rf"{PREFIX}{pid}(b|v\d+)")
 

@@ -205,6 +205,31 @@ class Watch(WithScript):
         self.assertEqual(run("watch", "a/b", node="127.0.0.1:1").returncode, 3)
 
 
+class Status(WithScript):
+    """Of a node that knows no leader of its cluster."""
+    SELF = {"cluster": "c1", "leader": None, "node": "n1", "version": "0", "uptime_ms": 1, "shards": 256,
+            "members": [{"name": "n1", "id": "1", "address": "a:1", "role": "voter", "state": "up", "labels": {}}]}
+
+    def asked(self, directory):
+        """A node, and what its directory does when it is asked: with a deadline, by _sys/conn.call."""
+        return self.script(status=lambda _: self.SELF, call=lambda _, *args: directory())
+
+    def test_it_says_that_nobody_leads(self):
+        def directory():
+            raise Refused("unavailable", "nobody leads the directory")
+        shown = on_terminal("status", node=self.asked(directory).address)
+        self.assertIn("c1, no leader", shown)
+        self.assertIn("nobody leads the directory", shown)
+        self.assertIn("LAST STATE", shown)
+        self.assertIsNone(json.loads(run("status", node=self.asked(directory).address).stdout)["directory"])
+
+    def test_it_does_not_wait_for_a_directory_that_is_silent(self):
+        ended = threading.Event()
+        self.addCleanup(ended.set)
+        result = run("status", node=self.asked(lambda: ended.wait(60)).address, timeout=20)
+        self.assertIsNone(json.loads(result.stdout)["directory"])
+
+
 class Inspect(WithScript):
     STATE = {"address": "counter/x", "state": {"n": 5}, "waiting": [{"method": "add", "since_ms": 1200}] * 3}
 

@@ -6,6 +6,7 @@ leader, each other, their time and their disks. Calls that the fault does not to
 Skipped without the privilege to make networks. PDR_STANDSTILL_S (3) says how long a node stands still."""
 import collections
 import os
+import random
 import sys
 import time
 import unittest
@@ -128,7 +129,7 @@ class ClusterFaults(Case):
     def healed(self):
         """The network is whole, and all are started: all is well again, and was never worse than it may be."""
         c = self.cluster
-        self.eventually(c.all_up, f"all see all, and one leader", 30)
+        self.eventually(c.all_up, "all see all, and one leader", 30)
         self.load.touch()
         self.every_pair_works()
         self.load.heal()
@@ -268,11 +269,54 @@ class ClusterFaults(Case):
         self.load.goes_on()
         self.assertGreater(self.net.dropped(), 0)
         self.assertTrue(all(c.member(n, 4) is None for n in many), "it is not in")
-        self.assertIsNone(c.nodes[4].process.poll(), "it waits")
-        self.net.heal()
         c.nodes[4].await_ready()
+        self.eventually(lambda: c.leader(4) == 0, "it knows no leader", 20)
+        self.tells_nobody_leads([4])
+        self.assertEqual([(m["name"], m["role"]) for m in c.status(4)["members"]], [("n4", "joining")], "it waits")
+        self.net.heal()
         self.eventually(lambda: all(c.state(n, 4) == "up" for n in c.nodes), "it is in", 30)
         self.healed()
+
+    def test_one_thing_after_the_other(self):
+        """Whatever comes, by a seed (PDR_NEMESIS_SEED), and how many (PDR_NEMESIS_STEPS, 8): in the end all is well."""
+        seed = int(os.environ.get("PDR_NEMESIS_SEED", time.time_ns() % 1000000))
+        chance, told = random.Random(seed), []
+        c = self.build(5)
+        self.load.touch()
+        try:
+            for _ in range(int(os.environ.get("PDR_NEMESIS_STEPS", "8"))):
+                told.append(self.misfortune(chance))
+                time.sleep(chance.choice((0.1, 0.5, 1.5)))
+            self.net.heal()
+            for n in range(1, 6):
+                if n in c.nodes:
+                    c.resume(n)
+                else:
+                    c.again(n)
+            self.healed()
+        except BaseException:
+            print(f"seed {seed}: {'; '.join(told)}", file=sys.stderr)
+            raise
+
+    def misfortune(self, chance):
+        c, n, m = self.cluster, *chance.sample(range(1, 6), 2)
+        what = chance.choice(("kill", "kill", "pause", "part", "part", "one way", "one way", "heal"))
+        if what == "kill" and n in c.nodes:
+            c.kill(n)
+        elif what == "kill":
+            c.again(n, wait=False)
+        elif what == "pause" and n in c.nodes:
+            c.pause(n)
+            time.sleep(chance.choice((0.3, 2)))
+            c.resume(n)
+        elif what == "part":
+            self.net.heal()
+            self.net.part([n, m])
+        elif what == "one way":
+            self.net.cut(n, m, one_way=True)
+        elif what == "heal":
+            self.net.heal()
+        return f"{what} {n} {m}"
 
     def full_disk(self, full):
         """The directory takes in a node while one of its voters can write nothing."""

@@ -42,15 +42,17 @@ static void put_labels(struct table *table, pdr_value labels)
     pdr_writer_release(&line);
 }
 
-/* With `counts`, how much each has of the shards. */
-static void print_members(pdr_value members, bool counts)
+/* With `counts`, how much each has of the shards. `old`: as the directory had it when it was last heard of, for while
+ * it has no leader nobody is found to be down. */
+static void print_members(pdr_value members, bool counts, bool old)
 {
     static const char *const few[] = {"NAME", "ID", "ADDRESS", "ROLE", "STATE", "LABELS", NULL};
+    static const char *const last[] = {"NAME", "ID", "ADDRESS", "ROLE", "LAST STATE", "LABELS", NULL};
     static const char *const all[] = {"NAME", "ID", "ADDRESS", "ROLE", "STATE", "COPIES", "LEADS", "LABELS", NULL};
     static const char *const keys[] = {"name", "id", "address", "role", "state", NULL};
     struct pdr_bytes items = pdr_value_items(members);
     struct table table;
-    table_init(&table, counts ? all : few);
+    table_init(&table, counts ? all : old ? last : few);
     table.right[5] = table.right[6] = counts;
     for (uint32_t i = pdr_value_count(members); i > 0; i--) {
         pdr_value member = pdr_value_next(&items);
@@ -102,8 +104,8 @@ static void print_status(pdr_value status, pdr_value directory, struct pdr_bytes
     units_print_bytes_about((uint64_t)int_of(status, "memory_bytes"), memory, sizeof memory);
     units_print_bytes_about((uint64_t)int_of(status, "log_bytes"), log, sizeof log);
     table_init(&table, no_titles);
-    snprintf(text, sizeof text, "%.*s, leader %.*s", (int)cluster.size, (const char *)cluster.data, (int)leader.size,
-             (const char *)leader.data);
+    snprintf(text, sizeof text, "%.*s, %s%.*s", (int)cluster.size, (const char *)cluster.data,
+             leader.size > 0 ? "leader " : "no leader", (int)leader.size, (const char *)leader.data);
     print_line(&table, "cluster", text);
     snprintf(text, sizeof text, "%.*s, perdure %.*s, up %s", (int)node.size, (const char *)node.data, (int)version.size,
              (const char *)version.data, up);
@@ -140,9 +142,10 @@ static void show(struct remote *remote, pdr_value status)
     struct pdr_outcome outcome;
     pdr_value directory = ask_directory(remote, &outcome);
     bool is_alone = outcome.status == PDR_INVALID; /* as a node says that is in no cluster */
-    print_status(status, directory, directory.size > 0 || is_alone ? pdr_bytes("", 0) : outcome.message);
+    bool is_heard = directory.size > 0;
+    print_status(status, directory, is_heard || is_alone ? pdr_bytes("", 0) : outcome.message);
     printf("\n");
-    print_members(pdr_value_get(directory.size > 0 ? directory : status, "members"), directory.size > 0);
+    print_members(pdr_value_get(is_heard ? directory : status, "members"), is_heard, !is_heard && !is_alone);
 }
 
 /* All that the node says, and what the directory says as "directory": nil where there is none. */

@@ -162,11 +162,18 @@ static bool is_intact(const struct mover *m)
            core_of(m, m->from) != NULL && core_of(m, m->to) != NULL;
 }
 
+void mover_lets_go(struct mover *m, uint32_t site)
+{
+    const struct sim_node *n = &m->world->sites[site].node;
+    if (m->copy != NULL && m->from == site && n->node != NULL && n->starts == m->from_start) {
+        shard_export_end(m->copy);
+        m->copy = NULL;
+    }
+}
+
 static void give_up(struct mover *m)
 {
-    if (m->copy != NULL && core_of(m, m->from) != NULL && m->world->sites[m->from].node.starts == m->from_start) {
-        shard_export_end(m->copy);
-    }
+    mover_lets_go(m, m->from);
     begin_again(m);
     send(m, m->to, pdr_bytes(NULL, 0), abort_install);
 }

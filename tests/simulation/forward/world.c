@@ -201,6 +201,7 @@ static void count(struct site *site)
 static void crash(struct site *site, bool power)
 {
     count(site);
+    mover_lets_go(&site->world->mover, site->index);
     sim_node_crash(&site->node, power);
     free_maps(site);
 }
@@ -233,6 +234,7 @@ static void stopped(void *user, struct sim_node *n)
 {
     struct site *site = user;
     count(site);
+    mover_lets_go(&site->world->mover, site->index);
     site->has_stopped = true;
     leak_check(&site->world->sim, n->node, site->world->stopping, n->media.refusals > 0);
 }
@@ -438,7 +440,6 @@ void world_heal(struct world *w)
     w->healed = true;
     sim_net_heal(w->net);
     for (uint32_t i = 0; i < w->site_count; i++) {
-        full_disk(w, &w->sites[i].node, false);
         if (w->sites[i].node.state == SIM_NODE_DOWN) {
             restart_after(&w->sites[i], NS_PER_MS);
         }
@@ -539,6 +540,7 @@ void world_release(struct world *w)
     close_clients(w);
     for (uint32_t i = 0; i < w->site_count; i++) {
         sim_cancel(&w->sim, &w->sites[i].restart);
+        mover_lets_go(&w->mover, i);
         sim_node_release(&w->sites[i].node);
         free_maps(&w->sites[i]);
     }

@@ -132,6 +132,8 @@ void mover_init(struct mover *m, struct world *w);
 void mover_begin(struct mover *m);
 /** The site must not hear yet that the shard is its own. */
 bool mover_hides(const struct mover *m, uint32_t site, uint32_t shard);
+/** The site is about to go down: what is open there is closed. */
+void mover_lets_go(struct mover *m, uint32_t site);
 void mover_release(struct mover *m);
 
 #endif
