@@ -40,7 +40,7 @@ struct roll_back {
     const struct shard *shard;
 };
 
-/* It may have been left already, before it was sure that it was opened: its connection, or the link to that, is lost. */
+/* It may have been left before it was sure that it was opened: its connection, or the link to that, is lost. */
 static void stop_idle(struct session *session, void *user)
 {
     const struct roll_back *r = user;

@@ -440,6 +440,7 @@ void world_heal(struct world *w)
     w->healed = true;
     sim_net_heal(w->net);
     for (uint32_t i = 0; i < w->site_count; i++) {
+        full_disk(w, &w->sites[i].node, false);
         if (w->sites[i].node.state == SIM_NODE_DOWN) {
             restart_after(&w->sites[i], NS_PER_MS);
         }
