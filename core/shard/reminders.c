@@ -410,7 +410,7 @@ static void begin_scan(struct core *core, struct shard *shard, int64_t now)
     r->window_end = (now > r->window_end ? now : r->window_end) + WINDOW_MS;
     r->beyond = INT64_MAX;
     r->barrier = MUTATION(42) ? 0 : shard->last_seq;
-    if (shard->applied_seq < r->barrier) {
+    if (shard->applied_seq < r->barrier && core->failed_step == NULL) {
         apply_now(core);
     }
 }

@@ -24,7 +24,7 @@ class Caller(threading.Thread):
     def __init__(self, load, taker, owner, actor):
         super().__init__(daemon=True)
         self.load, self.pair, self.actor = load, (taker, owner), actor
-        self.rpc, self.sent, self.done, self.slowest = None, 0, 0, 0
+        self.rpc, self.sent, self.done, self.slowest = None, 0, 0, (0, 0)
 
     def run(self):
         while not self.load.stopping.wait(PAUSE_S):
@@ -39,7 +39,7 @@ class Caller(threading.Thread):
                 self.close()
                 self.failed(was, repr(error))
             if not was and self.pair not in self.load.touched and not self.load.stopping.is_set():
-                self.slowest = max(self.slowest, time.monotonic() - began)
+                self.slowest = max(self.slowest, (time.monotonic() - began, began - self.load.began))
 
     def once(self):
         self.sent += 1
@@ -195,7 +195,8 @@ class Load:
             for c in self.callers:
                 value = rpc.call(c.actor + ".get")
                 self.test.assertTrue(c.done <= value <= c.sent, f"{c.actor}: {value}, done {c.done} of {c.sent}")
-        calls, slowest = sum(c.done for c in self.callers), max(c.slowest for c in self.callers)
+        calls, slowest = sum(c.done for c in self.callers), max(self.callers, key=lambda c: c.slowest)
         issued, again = sum(sum(s.issued.values()) for s in self.sessions), sum(s.again for s in self.sessions)
-        return (f"{calls} calls, the slowest that nothing touched {slowest * 1000:.0f} ms; "
-                f"{issued} under sessions, asked again {again}")
+        took, when = slowest.slowest
+        return (f"{calls} calls in {self.seconds():.1f} s, the slowest that nothing touched {took * 1000:.0f} ms (node "
+                f"{slowest.pair[0]}, owner {slowest.pair[1]}, at {when:.1f} s); {issued} under sessions, asked again {again}")
