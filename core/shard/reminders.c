@@ -445,7 +445,7 @@ static bool submit_scans(struct core *core)
         list_push_back(&core->jobs, &scan->job.node);
         work_submit(core->world.work, core->world.loop, &scan->job.job);
     }
-    if (waits) {
+    if (waits && core->failed_step == NULL) { /* a full disk is tried again by its own timer */
         apply_now(core);
     }
     return waits;
