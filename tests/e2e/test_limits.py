@@ -32,6 +32,7 @@ class Limits(Case):
     def test_a_deadline_that_is_over_is_not_begun(self):
         node = self.node("--plugin", self.bank())
         with node.rpc() as rpc:
+            self.assertEqual(rpc.call("account/a.show"), 0)  # its shard is open
             nap = rpc.send("account/a.nap", 400)
             late = rpc.send("_sys/conn.call", "account/a", "deposit", [5], {"deadline_ms": 100})
             began = time.monotonic()

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -182,10 +183,8 @@ static enum pdr_status subdirectory(const char *directory, const char *name, cha
     return PDR_OK;
 }
 
-static enum pdr_status open_files(struct process *process, const struct process_options *options)
+static enum pdr_status find_home(struct process *process, const struct process_options *options)
 {
-    char path[4200];
-    const char *why = "";
     enum pdr_status status = identity_lock(options->data, &process->lock, process_why, sizeof process_why);
     if (status == PDR_OK) {
         struct home_options home = options->home;
@@ -195,11 +194,16 @@ static enum pdr_status open_files(struct process *process, const struct process_
         home.join = home.join != NULL ? home.join : nobody;
         status = home_open(&process->home, &home, process_why, sizeof process_why);
     }
-    if (status == PDR_OK) {
-        backup_files_clean(options->data);
-        process->backups = backup_files_new(options->data, &process->home.identity, process->name);
-        status = subdirectory(options->data, "log", path, sizeof path);
-    }
+    return status;
+}
+
+static enum pdr_status open_files(struct process *process, const struct process_options *options)
+{
+    char path[4200];
+    const char *why = "";
+    backup_files_clean(options->data);
+    process->backups = backup_files_new(options->data, &process->home.identity, process->name);
+    enum pdr_status status = subdirectory(options->data, "log", path, sizeof path);
     if (status == PDR_OK) {
         status = disk_linux_open(path, loop_uv_loop(process->journal.loop), work_uv(), &process->disk, &why);
         if (status != PDR_OK) {
@@ -325,11 +329,27 @@ static struct process *new_process(const struct process_options *options)
     return process;
 }
 
+/* Signals to the process are for the caller's thread: those that begin here (cores, journal, libuv's pool, the store's)
+ * inherit the mask. What comes meanwhile is delivered at the end. */
+static void hold_signals(sigset_t *before)
+{
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &held, before);
+}
+
 enum pdr_status process_open(const struct process_options *options, struct process **out, const char **why)
 {
+    sigset_t before;
     struct process *process = new_process(options);
     enum pdr_status status = new_loops(process);
     *why = process_why;
+    if (status == PDR_OK) {
+        status = find_home(process, options); /* may wait for others: not for a signal */
+    }
+    hold_signals(&before);
     if (status == PDR_OK) {
         status = open_files(process, options);
     }
@@ -342,10 +362,11 @@ enum pdr_status process_open(const struct process_options *options, struct proce
     if (status != PDR_OK) {
         stop_threads(process);
         process_free(process);
-        return status;
+    } else {
+        *out = process;
     }
-    *out = process;
-    return PDR_OK;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
 }
 
 uint16_t process_port(const struct process *process)
