@@ -1,10 +1,13 @@
 /* tools/perdure/cmd_start.c: `perdure start`: a node from its flags, until a signal ends it. */
+#include <errno.h>
 #include <malloc.h>
 #include <perdure/version.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -25,17 +28,18 @@ const struct flag start_flags[] = {
 #undef START_FLAG
         {NULL, NULL, NULL}};
 
-/* What SIGINT and SIGTERM do. */
+/* What SIGINT and SIGTERM do. They are read from a descriptor: no handler runs in the middle of anything, and a tool
+ * that wants handlers to wait for their moment (ThreadSanitizer) has none to lose. */
 struct ending {
-    uv_signal_t interrupt, terminate;
+    uv_poll_t signals;
+    int fd;
     struct process *process;
     uint64_t drain_ms;
     bool begun;
 };
 
-static void on_signal(uv_signal_t *handle, int number)
+static void end(struct ending *ending, int number)
 {
-    struct ending *ending = handle->data;
     if (ending->begun) {
         LOG_WARN("node.ended", "signal=%d; at once: what was answered is safe", number);
         _exit(128 + number);
@@ -46,14 +50,30 @@ static void on_signal(uv_signal_t *handle, int number)
     process_stop(ending->process, ending->drain_ms);
 }
 
+static void on_signals(uv_poll_t *handle, int status, int events)
+{
+    struct ending *ending = handle->data;
+    struct signalfd_siginfo info;
+    while (read(ending->fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        end(ending, (int)info.ssi_signo);
+    }
+}
+
 static void end_on_signals(struct ending *ending, struct process *process, uint64_t drain_ms)
 {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
     *ending = (struct ending){.process = process, .drain_ms = drain_ms};
-    ending->interrupt.data = ending->terminate.data = ending;
-    uv_signal_init(process_control_uv(process), &ending->interrupt);
-    uv_signal_init(process_control_uv(process), &ending->terminate);
-    uv_signal_start(&ending->interrupt, on_signal, SIGINT);
-    uv_signal_start(&ending->terminate, on_signal, SIGTERM);
+    ending->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    ending->signals.data = ending;
+    if (ending->fd < 0 || uv_poll_init(process_control_uv(process), &ending->signals, ending->fd) != 0 ||
+        uv_poll_start(&ending->signals, UV_READABLE, on_signals) != 0) {
+        fprintf(stderr, "perdure start: cannot listen to signals: %s\n", strerror(errno));
+        _exit(EXIT_FAILED); /* nothing was promised yet */
+    }
 }
 
 /* Every connection is a descriptor, and so is every file of the store. */
