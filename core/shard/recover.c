@@ -453,11 +453,11 @@ static void install_shard(struct recovery *r, struct core *core, struct shard *s
     shard->rid_known = from->control.rid != 0;
     shard->rid = shard->rid_known ? from->control.rid : rng_next(&core->rng) | 1;
     shard->epoch = from->control.promised > applied_epoch ? from->control.promised : applied_epoch;
+    shard->synced_epoch = shard->rid_known ? shard->epoch : 0; /* the next is not on disk yet, and may be refused */
     if (is_alone) { /* else the directory says when to go on, and in which epoch (R34) */
         shard->epoch++;
         shard->epoch = shard->epoch < r->epochs_from ? r->epochs_from : shard->epoch;
     }
-    shard->synced_epoch = shard->rid_known ? shard->epoch : 0;
     shard->last_seq = shard->durable_seq = shard->commit_seq = from->last_seq;
     shard->applied_seq = shard->applying_seq = from->last_seq;
     apply_shard(core->apply, shard->id, shard->gen, apply_meta(r->apply, shard->id));
