@@ -430,7 +430,9 @@ static void forget_epochs(const struct submission *s)
         shard->notes = shard->notes_synced;
         if (shard->synced_epoch != shard->epoch) {
             shard->epoch_open = false;
-            shard->rid_known = shard->synced_epoch != 0; /* the name went with the first epoch, and is written once */
+            /* The name went with the first epoch, and is written once. That of an installed copy is in RECORD_SNAP: a
+             * RECORD_RID behind it would begin another copy, without its generation. */
+            shard->rid_known = shard->synced_epoch != 0 || shard->gen != 0;
         }
     }
 }
