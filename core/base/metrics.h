@@ -25,6 +25,9 @@ enum metrics_kind {
     METRICS_SIZE, /* histogram of bytes or pieces: up to 1, 2, 4, ... */
 };
 
+/** Makes the struct of a table of counters whose rows are (field, metric, text). */
+#define METRICS_FIELD(field, metric, text) uint64_t field;
+
 struct metrics_row {
     const char *name; /* without "perdure_" before and "_total" behind */
     enum metrics_kind kind;

@@ -18,6 +18,7 @@
 #ifndef NET_CARRY_CARRY_H
 #define NET_CARRY_CARRY_H
 
+#include "core/base/metrics.h"
 #include "core/shard/core.h"
 
 #define CARRY_SILENCE_MS 3000u
@@ -49,9 +50,7 @@ typedef void (*carry_ended)(void *user, const struct carry_order *order, uint64_
 /* clang-format on */
 
 struct carry_stats {
-#define CARRY_STATS_MEMBER(field, metric, text) uint64_t field;
-    CARRY_COUNTERS(CARRY_STATS_MEMBER)
-#undef CARRY_STATS_MEMBER
+    CARRY_COUNTERS(METRICS_FIELD)
 };
 
 /** For a core that has world.peers, before the first members are told. `all`: those of all cores, by index. */

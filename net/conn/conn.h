@@ -5,6 +5,7 @@
 
 #include <perdure/value.h>
 
+#include "core/base/metrics.h"
 #include "core/base/list.h"
 #include "core/session_id.h"
 #include "core/base/timerwheel.h"
@@ -41,9 +42,7 @@ struct conn_identity {
 /* clang-format on */
 
 struct conn_stats {
-#define CONN_STATS_MEMBER(field, metric, text) uint64_t field;
-    CONN_COUNTERS(CONN_STATS_MEMBER)
-#undef CONN_STATS_MEMBER
+    CONN_COUNTERS(METRICS_FIELD)
 };
 
 /** Takes connections that other nodes made: net/peer. */

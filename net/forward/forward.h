@@ -20,6 +20,7 @@
 #ifndef NET_FORWARD_FORWARD_H
 #define NET_FORWARD_FORWARD_H
 
+#include "core/base/metrics.h"
 #include "core/call.h"
 #include "core/cluster_map.h"
 
@@ -44,9 +45,7 @@ struct router;
 /* clang-format on */
 
 struct forward_stats {
-#define FORWARD_STATS_MEMBER(field, metric, text) uint64_t field;
-    FORWARD_COUNTERS(FORWARD_STATS_MEMBER)
-#undef FORWARD_STATS_MEMBER
+    FORWARD_COUNTERS(METRICS_FIELD)
 };
 
 /** For a core that has world.peers, before the first members are told. Registers itself there for PEER_CALL. */

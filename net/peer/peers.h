@@ -12,6 +12,7 @@
 #ifndef NET_PEER_PEERS_H
 #define NET_PEER_PEERS_H
 
+#include "core/base/metrics.h"
 #include "core/base/hash.h"
 #include "core/base/list.h"
 #include "core/base/rng.h"
@@ -79,9 +80,7 @@ struct peer_member {
 /* clang-format on */
 
 struct peers_stats {
-#define PEER_STATS_MEMBER(field, metric, text) uint64_t field;
-    PEER_COUNTERS(PEER_STATS_MEMBER)
-#undef PEER_STATS_MEMBER
+    PEER_COUNTERS(METRICS_FIELD)
 };
 
 struct peers_owner {
