@@ -111,7 +111,8 @@
     X(150, move_opens_gate,       "commit.c, commit_abandon: what waits at the gate leaves when a shard is given up")  \
     X(151, move_epoch_early,      "duty_open.c, duty_open_step: a shard is open before its epoch is on disk (R30)")    \
     X(152, move_lease_early,      "turn.c, gate_opened: the lease is not checked behind the gate (R15)")               \
-    X(153, move_unfinished,       "install.c, recover.c: a copy is served before its last record is durable (R63)")
+    X(153, move_unfinished,       "install.c, recover.c: a copy is served before its last record is durable (R63)")    \
+    X(154, move_name_again,       "commit.c, forget_epochs: an installed copy is named anew, without its generation")
 
 #ifdef PDR_MUTATIONS
 extern int mutation_chosen; /* tests/simulation/main.c; 0: none */

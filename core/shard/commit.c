@@ -432,7 +432,7 @@ static void forget_epochs(const struct submission *s)
             shard->epoch_open = false;
             /* The name went with the first epoch, and is written once. That of an installed copy is in RECORD_SNAP: a
              * RECORD_RID behind it would begin another copy, without its generation. */
-            shard->rid_known = shard->synced_epoch != 0 || shard->gen != 0;
+            shard->rid_known = shard->synced_epoch != 0 || (shard->gen != 0 && !MUTATION(154));
         }
     }
 }
