@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +13,33 @@
 #include "core/base/mem.h"
 
 #define CHUNK (1u << 20)
+
+enum pdr_status files_fail(enum pdr_status status, char *why, size_t why_size, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, why_size, format, args);
+    va_end(args);
+    return status;
+}
+
+enum pdr_status files_read(const char *path, char *out, size_t size, size_t *length)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT ? PDR_NOT_FOUND : PDR_INTERNAL;
+    }
+    ssize_t got = read(fd, out, size);
+    int error = errno;
+    close(fd);
+    errno = error;
+    if (got < 0 || (size_t)got == size) {
+        return got < 0 ? PDR_INTERNAL : PDR_TOO_LARGE;
+    }
+    out[got] = 0;
+    *length = (size_t)got;
+    return PDR_OK;
+}
 
 bool files_path(char *path, const char *directory, const char *name)
 {

@@ -8,11 +8,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <perdure/status.h>
+
 #define FILES_PATH_SIZE 4200u
+
+/** Sets the sentence; returns `status`. */
+enum pdr_status files_fail(enum pdr_status status, char *why, size_t why_size, const char *format, ...)
+    PDR_PRINTF(4, 5);
 
 /** "DIRECTORY/NAME"; false if that is too long (ENAMETOOLONG). */
 bool files_path(char *path, const char *directory, const char *name);
 
+/** The whole of a small file, ended by a 0. PDR_NOT_FOUND: there is none; PDR_TOO_LARGE: it has `size` bytes or more;
+ * PDR_INTERNAL: errno. */
+enum pdr_status files_read(const char *path, char *out, size_t size, size_t *length) PDR_MUST_CHECK;
 /** A new file with `text` beside it, then renamed over it. */
 bool files_replace(const char *directory, const char *name, const char *text);
 bool files_sync_directory(const char *directory);

@@ -2,9 +2,7 @@
 #include "tools/node/home.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,39 +19,6 @@
 #define CONTACTS_SIZE (MEMBERSHIP_CONTACTS_MAX * (MEMBERSHIP_ADDRESS_SIZE + 24) + 64)
 #define CONTACTS_HEAD "perdure contacts 1\n"
 
-static enum pdr_status fail(enum pdr_status status, char *why, size_t why_size, const char *format, ...)
-    PDR_PRINTF(4, 5);
-static enum pdr_status fail(enum pdr_status status, char *why, size_t why_size, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(why, why_size, format, args);
-    va_end(args);
-    return status;
-}
-
-/* The whole of a small file, ended by a 0. PDR_NOT_FOUND: there is none; PDR_TOO_LARGE; PDR_INTERNAL: errno. */
-static enum pdr_status read_file(const char *path, char *out, size_t size, size_t *length)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return errno == ENOENT ? PDR_NOT_FOUND : PDR_INTERNAL;
-    }
-    ssize_t got = read(fd, out, size);
-    int error = errno;
-    close(fd);
-    errno = error;
-    if (got < 0) {
-        return PDR_INTERNAL;
-    }
-    if ((size_t)got == size) {
-        return PDR_TOO_LARGE;
-    }
-    out[got] = 0;
-    *length = (size_t)got;
-    return PDR_OK;
-}
-
 /* Secret */
 
 static enum pdr_status make_secret(const char *data, char *why, size_t why_size)
@@ -69,7 +34,8 @@ static enum pdr_status make_secret(const char *data, char *why, size_t why_size)
     bool done = files_replace(data, "secret", text); /* for its owner alone */
     secret_wipe(bytes, sizeof bytes);
     secret_wipe(text, sizeof text);
-    return done ? PDR_OK : fail(PDR_INTERNAL, why, why_size, "%s/secret: cannot be written: %s", data, strerror(errno));
+    return done ? PDR_OK
+                : files_fail(PDR_INTERNAL, why, why_size, "%s/secret: cannot be written: %s", data, strerror(errno));
 }
 
 /* A secret that others can read is none. */
@@ -91,7 +57,7 @@ static enum pdr_status take_secret(const char *path, const char *text, size_t si
         size--;
     }
     if (secret_new(pdr_bytes(text, size), out, &reason) != PDR_OK) {
-        return fail(PDR_INVALID, why, why_size, "%s: %s", path, reason);
+        return files_fail(PDR_INVALID, why, why_size, "%s: %s", path, reason);
     }
     return check_mode(path, why, why_size);
 }
@@ -104,29 +70,29 @@ static enum pdr_status load_secret(struct home *home, const struct home_options 
     size_t size = 0;
     if (snprintf(path, sizeof path, "%s%s", o->secret != NULL ? o->secret : o->data,
                  o->secret != NULL ? "" : "/secret") >= (int)sizeof path) {
-        return fail(PDR_INVALID, why, why_size, "%.60s...: the name of the secret's file is too long", path);
+        return files_fail(PDR_INVALID, why, why_size, "%.60s...: the name of the secret's file is too long", path);
     }
-    enum pdr_status status = read_file(path, text, sizeof text, &size);
+    enum pdr_status status = files_read(path, text, sizeof text, &size);
     if (status == PDR_NOT_FOUND && o->secret == NULL && is_first) {
         status = make_secret(o->data, why, why_size);
         if (status != PDR_OK) {
             return status;
         }
-        status = read_file(path, text, sizeof text, &size);
+        status = files_read(path, text, sizeof text, &size);
     }
     if (status == PDR_OK) {
         status = take_secret(path, text, size, &home->secret, why, why_size);
     } else if (status == PDR_NOT_FOUND && o->secret == NULL) {
-        fail(
+        files_fail(
             status, why, why_size,
             "%s: there is no such file, and without the secret of its cluster this node is not let in: copy the one of "
             "another node, or name it with --secret FILE",
             path);
     } else if (status == PDR_TOO_LARGE) {
-        fail(status, why, why_size, "%s: a secret has at most %u bytes", path, SECRET_BYTES_MAX);
+        files_fail(status, why, why_size, "%s: a secret has at most %u bytes", path, SECRET_BYTES_MAX);
     } else {
-        fail(status, why, why_size, "%s: cannot be read: %s", path,
-             status == PDR_NOT_FOUND ? "there is no such file" : strerror(errno));
+        files_fail(status, why, why_size, "%s: cannot be read: %s", path,
+                   status == PDR_NOT_FOUND ? "there is no such file" : strerror(errno));
     }
     secret_wipe(text, sizeof text);
     return status;
@@ -161,7 +127,7 @@ static void load_contacts(struct home *home)
 {
     char path[FILES_PATH_SIZE], text[CONTACTS_SIZE];
     size_t size;
-    if (files_path(path, home->data, "contacts") && read_file(path, text, sizeof text, &size) == PDR_OK) {
+    if (files_path(path, home->data, "contacts") && files_read(path, text, sizeof text, &size) == PDR_OK) {
         parse_contacts(home, text);
     }
 }
@@ -218,8 +184,8 @@ static enum pdr_status find_address(struct home *home, const struct home_options
         return PDR_OK;
     }
     if (address.port == 0 || gethostname(host, sizeof host) != 0) {
-        return fail(PDR_INVALID, why, why_size,
-                    "--listen %s tells nobody where this node is: say it with --advertise HOST:PORT", o->listen);
+        return files_fail(PDR_INVALID, why, why_size,
+                          "--listen %s tells nobody where this node is: say it with --advertise HOST:PORT", o->listen);
     }
     host[sizeof host - 1] = 0;
     snprintf(home->advertise, sizeof home->advertise, "%s:%s", host, address.service);
@@ -268,10 +234,11 @@ static enum pdr_status join(struct home *home, const struct home_options *o, boo
     if (is_new) {
         home->identity = identity_new(status == PDR_OK ? cluster : NULL);
     } else if (status == PDR_OK && strcmp(cluster, home->identity.cluster) != 0) {
-        return fail(PDR_INVALID, why, why_size,
-                    "%s is the data of a node of cluster %s, and --join leads to cluster %s: give it nodes of its own "
-                    "cluster, or another directory with --data",
-                    o->data, home->identity.cluster, cluster);
+        return files_fail(
+            PDR_INVALID, why, why_size,
+            "%s is the data of a node of cluster %s, and --join leads to cluster %s: give it nodes of its own "
+            "cluster, or another directory with --data",
+            o->data, home->identity.cluster, cluster);
     }
     return PDR_OK;
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,17 +18,6 @@
 #define PATH_SIZE 4200u
 #define HEAD "perdure identity 1\n"
 
-static enum pdr_status fail(enum pdr_status status, char *why, size_t why_size, const char *format, ...)
-    PDR_PRINTF(4, 5);
-static enum pdr_status fail(enum pdr_status status, char *why, size_t why_size, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(why, why_size, format, args);
-    va_end(args);
-    return status;
-}
-
 /* Lock */
 
 static enum pdr_status in_use(const char *directory, int lock, char *why, size_t why_size)
@@ -38,9 +26,9 @@ static enum pdr_status in_use(const char *directory, int lock, char *why, size_t
     ssize_t size = pread(lock, pid, sizeof pid - 1, 0);
     pid[size > 0 ? size : 0] = 0;
     pid[strspn(pid, "0123456789")] = 0;
-    return fail(PDR_UNAVAILABLE, why, why_size,
-                "%s is in use by another node%s%s: stop that one, or choose another directory with --data", directory,
-                *pid != 0 ? ", process " : "", pid);
+    return files_fail(PDR_UNAVAILABLE, why, why_size,
+                      "%s is in use by another node%s%s: stop that one, or choose another directory with --data",
+                      directory, *pid != 0 ? ", process " : "", pid);
 }
 
 static enum pdr_status write_pid(int lock)
@@ -54,24 +42,26 @@ enum pdr_status identity_lock(const char *directory, int *lock, char *why, size_
 {
     char path[PATH_SIZE];
     if ((size_t)snprintf(path, sizeof path, "%s/LOCK", directory) >= sizeof path) {
-        return fail(PDR_INVALID, why, why_size, "%.60s...: the name of the data directory is too long", directory);
+        return files_fail(PDR_INVALID, why, why_size, "%.60s...: the name of the data directory is too long",
+                          directory);
     }
     if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
-        return fail(PDR_INTERNAL, why, why_size, "%s: cannot make the data directory: %s", directory, strerror(errno));
+        return files_fail(PDR_INTERNAL, why, why_size, "%s: cannot make the data directory: %s", directory,
+                          strerror(errno));
     }
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
-        return fail(PDR_INTERNAL, why, why_size, "%s: cannot be opened: %s", path, strerror(errno));
+        return files_fail(PDR_INTERNAL, why, why_size, "%s: cannot be opened: %s", path, strerror(errno));
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        enum pdr_status status =
-            errno == EWOULDBLOCK ? in_use(directory, fd, why, why_size)
-                                 : fail(PDR_INTERNAL, why, why_size, "%s: cannot be locked: %s", path, strerror(errno));
+        enum pdr_status status = errno == EWOULDBLOCK ? in_use(directory, fd, why, why_size)
+                                                      : files_fail(PDR_INTERNAL, why, why_size,
+                                                                   "%s: cannot be locked: %s", path, strerror(errno));
         close(fd);
         return status;
     }
     if (write_pid(fd) != PDR_OK) {
-        fail(PDR_INTERNAL, why, why_size, "%s: cannot be written: %s", path, strerror(errno));
+        files_fail(PDR_INTERNAL, why, why_size, "%s: cannot be written: %s", path, strerror(errno));
         close(fd);
         return PDR_INTERNAL;
     }
@@ -142,25 +132,19 @@ static bool parse(const char *text, struct identity *out)
 static enum pdr_status load(const char *path, struct identity *out, char *why, size_t why_size)
 {
     char text[512];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return errno == ENOENT ? PDR_NOT_FOUND
-                               : fail(PDR_INTERNAL, why, why_size, "%s: cannot be opened: %s", path, strerror(errno));
+    size_t size;
+    enum pdr_status status = files_read(path, text, sizeof text, &size);
+    if (status == PDR_INTERNAL) {
+        return files_fail(status, why, why_size, "%s: cannot be read: %s", path, strerror(errno));
     }
-    ssize_t size = read(fd, text, sizeof text - 1);
-    int error = errno;
-    close(fd);
-    if (size < 0) {
-        return fail(PDR_INTERNAL, why, why_size, "%s: cannot be read: %s", path, strerror(error));
+    if (status != PDR_NOT_FOUND && (status != PDR_OK || !parse(text, out))) {
+        return files_fail(
+            PDR_INTERNAL, why, why_size,
+            "%s is damaged: put it back from a backup of this directory; without it nobody can tell whose "
+            "data this is",
+            path);
     }
-    text[size] = 0;
-    if (!parse(text, out)) {
-        return fail(PDR_INTERNAL, why, why_size,
-                    "%s is damaged: put it back from a backup of this directory; without it nobody can tell whose data "
-                    "this is",
-                    path);
-    }
-    return PDR_OK;
+    return status;
 }
 
 static void draw(void *bytes, size_t size)
@@ -188,8 +172,8 @@ enum pdr_status identity_save(const char *directory, const struct identity *iden
     char text[TEXT_SIZE];
     print(identity, text);
     if (!files_replace(directory, "identity", text)) {
-        return fail(errno == ENOSPC ? PDR_NO_SPACE : PDR_INTERNAL, why, why_size, "%s/identity: cannot be written: %s",
-                    directory, strerror(errno));
+        return files_fail(errno == ENOSPC ? PDR_NO_SPACE : PDR_INTERNAL, why, why_size,
+                          "%s/identity: cannot be written: %s", directory, strerror(errno));
     }
     return PDR_OK;
 }
@@ -228,15 +212,16 @@ bool identity_registered(struct identity *identity, uint64_t boot)
 static enum pdr_status find_nothing(const char *directory, const char *path, char *why, size_t why_size)
 {
     if (exists(directory, "manifest") && exists(directory, "store")) {
-        return fail(PDR_INTERNAL, why, why_size,
-                    "%s is a backup: `perdure restore %s --data DIR` makes a data directory of it", directory,
-                    directory);
+        return files_fail(PDR_INTERNAL, why, why_size,
+                          "%s is a backup: `perdure restore %s --data DIR` makes a data directory of it", directory,
+                          directory);
     }
     if (exists(directory, "log") || exists(directory, "store")) {
-        return fail(PDR_INTERNAL, why, why_size,
-                    "%s is missing, and there is data beside it: put it back from a backup of this directory; without "
-                    "it nobody can tell whose data this is",
-                    path);
+        return files_fail(
+            PDR_INTERNAL, why, why_size,
+            "%s is missing, and there is data beside it: put it back from a backup of this directory; without "
+            "it nobody can tell whose data this is",
+            path);
     }
     return PDR_NOT_FOUND;
 }
