@@ -85,22 +85,24 @@ enum pdr_status discover(const char *const *join, const char *own, enum discover
 {
     uint64_t begun_ns = clock_now_ns(clock_os()), told_ns = 0;
     for (;;) {
+        bool asked = false;
         for (size_t i = 0; join[i] != NULL; i++) {
             char why[512];
             if (strcmp(join[i], own) == 0) {
                 continue;
             }
+            asked = true;
             if (ask(join[i], home, cluster, why, sizeof why)) {
                 LOG_INFO("node.joins", "cluster=%s by=%s", cluster, join[i]);
                 return PDR_OK;
             }
-            if (told_ns == 0 || clock_now_ns(clock_os()) - told_ns >= TOLD_NS) {
+            if (how != DISCOVER_ONCE && (told_ns == 0 || clock_now_ns(clock_os()) - told_ns >= TOLD_NS)) {
                 told_ns = clock_now_ns(clock_os());
                 LOG_INFO("node.waits_to_join", "asked=%s why=\"%s\"; it goes on asking", join[i], why);
             }
         }
         bool waited = clock_now_ns(clock_os()) - begun_ns >= ALONE_NS;
-        if (how == DISCOVER_ONCE || (how == DISCOVER_OR_FOUND && waited)) {
+        if (!asked || how == DISCOVER_ONCE || (how == DISCOVER_OR_FOUND && waited)) {
             return PDR_NOT_FOUND;
         }
         usleep(PAUSE_US);

@@ -153,6 +153,20 @@ TEST(an_answered_registration_is_kept)
     home_release(&home);
 }
 
+/* One command for a whole fleet, of one node. */
+TEST(nobody_else_to_join)
+{
+    static const char *const itself[] = {"127.0.0.1:7077", NULL};
+    struct home home;
+    struct home_options options = founder(test_dir());
+    options.secret = below(test_dir(), "given");
+    write_file(options.secret, "0123456789abcdef0123456789abcdef\n");
+    options.join = itself;
+    REQUIRE(home_open(&home, &options, why, sizeof why) == PDR_OK);
+    EXPECT(home.identity.founds && home.contact_count == 0);
+    home_release(&home);
+}
+
 TEST(any_address_is_nobody_s)
 {
     struct home home;
