@@ -163,7 +163,10 @@ class Node:
             return f.read()
 
     def tail(self):
-        return f"its log ends: {self.log_text()[-2000:]}"
+        """What a person wants to see of the log of a node that failed: a sanitizer's first report, or how it ends."""
+        text = self.log_text()
+        report = re.search(r"^(WARNING: ThreadSanitizer|==\d+==ERROR|.*runtime error:)", text, re.M)
+        return f"its log has: {text[report.start():][:6000]}" if report else f"its log ends: {text[-2000:]}"
 
     def kill(self):
         """SIGKILL: nothing of the process runs on."""
@@ -180,6 +183,8 @@ class Node:
             self.kill()
             raise AssertionError(f"the node did not end within {STOP_S_MAX} s of SIGTERM; {self.tail()}")
         self.closed()
+        if self.process.returncode != 0:
+            print(f"the node ended with {self.process.returncode}; {self.tail()}", file=sys.stderr)
         return self.process.returncode
 
     def closed(self):
