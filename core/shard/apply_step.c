@@ -222,13 +222,23 @@ static void start_step(struct core *core)
     submit_step(core, &step->job);
 }
 
-void apply_now(struct core *core)
+void apply_again(struct core *core)
 {
     if (core->failed_step != NULL) {
         struct core_job *job = core->failed_step;
         core->failed_step = NULL;
         submit_step(core, job);
-    } else if (core->applying) {
+    } else {
+        apply_now(core);
+    }
+}
+
+void apply_now(struct core *core)
+{
+    if (core->failed_step != NULL) { /* it has its time: who waits for a full disk does not make the node try more often */
+        return;
+    }
+    if (core->applying) {
         core->apply_soon = !list_empty(&core->unapplied);
     } else if (may_apply(core)) {
         start_step(core);

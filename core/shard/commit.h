@@ -67,8 +67,10 @@ void commit_free(struct core *core);
 
 /** Committed submissions go to the store when enough gathered, or soon. */
 void apply_consider(struct core *core);
-/** As soon as possible, whatever there is. */
+/** As soon as possible, whatever there is; a step that was refused is tried again in its own time. */
 void apply_now(struct core *core);
+/** The time of the core's apply_timer: what was refused is tried again, what gathered goes. */
+void apply_again(struct core *core);
 /** What is committed of an actor but not in the store yet, laid over the state that was read from there. */
 void apply_overlay(struct activation *a);
 /** The store has everything that is durable. */

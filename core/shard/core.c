@@ -56,7 +56,7 @@ static void sweep(struct timer *timer)
 
 static void apply_due(struct timer *timer)
 {
-    apply_now(LIST_ITEM(timer, struct core, apply_timer));
+    apply_again(LIST_ITEM(timer, struct core, apply_timer));
 }
 
 struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, const struct core_world *world,
