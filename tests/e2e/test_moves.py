@@ -175,16 +175,40 @@ class Moves(Case):
                 for key, value in values.items():
                     self.assertEqual(rpc.call("kv/large.get", key), value)
 
-    def test_a_node_that_joins_gets_its_share(self):
-        self.begin(1)
-        time.sleep(0.3)
-        self.cluster.start(2)
+    def shares(self):
+        with Rpc(self.cluster.address(1)) as rpc:
+            return sorted(m["leads"] for m in rpc.call("_sys/directory.members"))
 
-        def shares():
-            with Rpc(self.cluster.address(1)) as rpc:
-                return sorted(m["leads"] for m in rpc.call("_sys/directory.members"))
-        self.eventually(lambda: shares() [0] >= 112, "both have as many", 60)
+    def test_a_node_that_joins_gets_its_share(self):
+        """But not in a pause, in which a person's moves go on."""
+        self.begin(1)
+        self.command("rebalance", "pause")
+        self.cluster.start(2)
+        self.eventually(lambda: self.cluster.up(1) == 2, "node 1 sees it", 20)
+        self.move(0, 2)
+        self.move(1, 2)
+        self.assertEqual(self.shares(), [2, 254])
+        self.command("rebalance", "resume")
+        self.eventually(lambda: self.shares()[0] >= 112, "both have as many", 60)
         self.end("join")
+
+    def test_a_pin_takes_its_actor_along(self):
+        """From node to node, and to whichever has a label; the others stay."""
+        self.cluster.start_all(2)
+        self.cluster.start(3, "--label", "gpu=h100")
+        self.eventually(lambda: self.cluster.up(1) == 3, "three nodes", 20)
+        for where, home in ((("--node", "n2", "--empty"), "n2"), (("--node", "n1"), "n1"), (("--label", "gpu=h100"), "n3")):
+            pinned = output_json(self, run("pin", "counter/{p}/a", *where, "--json", "--at", self.cluster.address(1)))
+            self.assertEqual(pinned["group"], "counter/p")
+            self.eventually(lambda: self.leads(pinned["shard"]) == home, f"it is led by {home}", 30)
+            with Rpc(self.cluster.address(2)) as rpc:
+                self.assertEqual(rpc.call("_sys/directory.shard", "counter/{p}/b")["shard"], pinned["shard"])
+                self.assertNotEqual(rpc.call("_sys/directory.shard", "counter/p2")["shard"], pinned["shard"])
+                for name in ("counter/{p}/a", "counter/{p}/b"):
+                    rpc.call(name + ".add", 1)
+        for n in (1, 2, 3):
+            with Rpc(self.cluster.address(n)) as rpc:
+                self.assertEqual([rpc.call(f"counter/{{p}}/{k}.get") for k in "ab"], [3, 3])
 
 
 main()

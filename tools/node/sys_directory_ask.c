@@ -455,23 +455,26 @@ static void answered(void *user, const struct member_answer *answer)
         finish(ask);
     } else {
         ask->dir_index = answer->dir_index;
+        timer_init(&ask->timer, look);
         look(&ask->timer);
     }
 }
 
-static bool may_ask(struct node *node, struct call *call)
+/* From the moment a node serves until it is in: who starts nodes and then asks need not know of that moment. */
+static void await_joined(struct timer *timer)
 {
-    const struct member *member = membership_member(node);
-    if (node->membership == NULL) {
-        call_fail(call, PDR_INVALID, "%.*s: this node is alone; it is in no cluster", TEXT(call->method));
-    } else if (member == NULL) {
-        call_fail(call, PDR_UNAVAILABLE, "%.*s: this node stops", TEXT(call->method));
-    } else if (!member_is_registered(member)) {
-        call_fail(call, PDR_UNAVAILABLE, "%.*s: this node has not joined its cluster yet", TEXT(call->method));
+    struct ask *ask = LIST_ITEM(timer, struct ask, timer);
+    struct member *member = membership_member(ask->owner);
+    uint64_t now_ns = core_now_ns(ask->owner->control);
+    if (member != NULL && member_is_registered(member)) {
+        member_read(member, left_ms(ask), answered, ask);
+    } else if (member != NULL && now_ns + LATE_MS * NS_PER_MS / 2 < ask->call->deadline_ns) {
+        timer_set(&ask->owner->control->wheel, timer, now_ns + LOOK_NS);
     } else {
-        return true;
+        call_fail(ask->call, PDR_UNAVAILABLE, "%s: this node %s", ask->method->name,
+                  member == NULL ? "stops" : "has not joined its cluster yet");
+        finish(ask);
     }
-    return false;
 }
 
 bool directory_ask(struct node *node, struct call *call)
@@ -483,16 +486,17 @@ bool directory_ask(struct node *node, struct call *call)
     if (method == NULL) {
         return false;
     }
-    if (!may_ask(node, call)) {
+    if (node->membership == NULL) {
+        call_fail(call, PDR_INVALID, "%s: this node is alone; it is in no cluster", method->name);
         call_finish(call);
         return true;
     }
     struct ask *ask = mem_new(sizeof *ask);
     *ask = (struct ask){.owner = node, .call = call, .method = method};
-    timer_init(&ask->timer, look);
+    timer_init(&ask->timer, await_joined);
     pdr_writer_init(&ask->labels, NULL, 0, LIMIT_COMMAND_BYTES_MAX);
     list_push_back(&node->asks, &ask->node);
-    member_read(membership_member(node), left_ms(ask), answered, ask);
+    await_joined(&ask->timer);
     return true;
 }
 
