@@ -235,7 +235,7 @@ void apply_again(struct core *core)
 
 void apply_now(struct core *core)
 {
-    if (core->failed_step != NULL) { /* it has its time: who waits for a full disk does not make the node try more often */
+    if (core->failed_step != NULL) { /* it has its time: a full disk is not tried whenever somebody waits for it */
         return;
     }
     if (core->applying) {
