@@ -180,7 +180,7 @@ static int end(pdr_turn *turn, struct leases *leases, const struct lease *lease,
     leases->changes += how == LEASE_RELEASED || !MUTATION(224);
     leases->lowest += lease->token == leases->lowest;
     int status = delete_lease(turn, LEASES_HELD, lease->token);
-    status = status == PDR_OK && !MUTATION(222) ? delete_name(turn, lease) : status;
+    status = status == PDR_OK ? delete_name(turn, lease) : status;
     return status == PDR_OK ? leases->kind->changed(turn, leases, lease, how) : status;
 }
 
@@ -388,7 +388,7 @@ int leases_leave(pdr_turn *turn, struct leases *leases, struct pdr_bytes holder,
         return row_scanned(status);
     }
     status = step_out(turn, leases, &waiter);
-    return status == PDR_OK ? move_on(turn, leases) : status;
+    return status == PDR_OK && !MUTATION(222) ? move_on(turn, leases) : status;
 }
 
 int leases_resize(pdr_turn *turn, struct leases *leases, int64_t permits)

@@ -111,7 +111,7 @@ int leases_run_leave(pdr_turn *turn, const pdr_args *args, const struct leases_k
     return status == PDR_OK ? pdr_reply_bool(turn, waited) : status;
 }
 
-/* Those whose time is not over yet. */
+/* Of those who hold, whose time is not over yet; the line as it is, to the next turn. */
 static int write_table(pdr_turn *turn, pdr_writer *reply, const struct leases *leases, enum leases_table table)
 {
     struct lease lease;
@@ -121,7 +121,7 @@ static int write_table(pdr_turn *turn, pdr_writer *reply, const struct leases *l
     int status;
     pdr_writer_init(&rows, NULL, 0, 0);
     while ((status = leases_next(turn, scan, &lease)) == PDR_OK) {
-        if (leases_left_ms(leases, &lease) == 0) {
+        if (table == LEASES_HELD && leases_left_ms(leases, &lease) == 0) {
             continue;
         }
         pdr_write_map(&rows, table == LEASES_HELD ? 4 : 3);
