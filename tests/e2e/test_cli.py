@@ -167,7 +167,7 @@ class Cli(Case):
         self.assertEqual(sorted(types), ["barrier", "counter", "echo", "group", "kv", "lock", "queue", "semaphore",
                                          "topic"])
         self.assertEqual(types["counter"], ["add", "get", "reset"])
-        self.assertIn("counter  add get reset", on_terminal("types", node=self.server.address))
+        self.assertIn("counter    add get reset", on_terminal("types", node=self.server.address))
 
     def test_help_is_everywhere(self):
         for args in (("--help",), ("-h",), ("help",)):
