@@ -6,6 +6,11 @@
 
 #define ROW_NUMBERS_MAX 16
 
+/* Seeded bugs (docs/internals/simulation.md, "The mutation gate"): the program that has them says what they are. */
+#ifndef MUTATION
+#define MUTATION(n) 0
+#endif
+
 /** A key: a letter for the table, then one or two numbers, not negative, in an order that scans keep. */
 struct row_key {
     uint8_t data[1 + 8 + 8];

@@ -75,6 +75,15 @@
     X(EVENT_WINDOW_BYTES_MAX,  1u << 20,            "bytes",        "of events that an actor keeps, or the newest")    \
     X(WATCHERS_MAX,            4096,                "connections",  "that watch one actor: overloaded")                \
     X(TOPIC_SUBSCRIBERS,       1024,                "actors",       "that have subscribed to a topic: overloaded")     \
+    X(LOCK_SHARERS,              256,                 "holders",      "that share a lock: overloaded")                 \
+    X(LOCK_WAITERS,              256,                 "holders",      "in the line of a lock: overloaded")             \
+    X(SEMAPHORE_PERMITS,         1000000,             "permits",      "of a semaphore: invalid")                       \
+    X(SEMAPHORE_HOLDERS,         1024,                "holders",      "of a semaphore: overloaded")                    \
+    X(SEMAPHORE_WAITERS,         1024,                "holders",      "in the line of a semaphore: overloaded")        \
+    X(BARRIER_PARTIES,           1024,                "parties",      "that meet at a barrier: invalid")               \
+    X(GROUP_MEMBERS,             1024,                "members",      "of a group: overloaded")                        \
+    X(GROUP_DATA,                512,                 "bytes",        "a value that a member joins with: too_large")   \
+    X(LEASE_MS_MAX,              86400000,            "milliseconds", "a lease, or a wait in a line: invalid")         \
     X(SLEEP_MS_MAX,            24u * 3600 * 1000,   "milliseconds", "a turn's sleep: it ends at its deadline anyway")  \
     X(CHAIN_MAX,               64,                  "turns",        "that wait for one another: too_large")
 

@@ -108,6 +108,11 @@
     X(191, carry_unapplied,       "carry_out.c: rows leave before the store has all that is committed (R41)")          \
     X(192, carry_drop_early,      "carry.c, look_at: who hands a shard over deletes it while its row has the copy")    \
     X(193, carry_unsure,          "carry.c, answered: an ADD without an answer is taken for none (R44)")               \
+    X(220, coord_crowded,         "leases.c, fits, leases_ask: whoever asks is given what others hold")                \
+    X(221, coord_token_again,     "leases.c, begin: a lease begins under the token of the one before")                 \
+    X(222, coord_line_stuck,      "leases.c, leases_leave: one goes out of the line, and those behind wait on")        \
+    X(223, coord_released_early,  "barrier.c, come: a generation is released before all have come")                    \
+    X(224, coord_view_kept,       "leases.c, end: a member is lost, and the view stays")                               \
     X(150, move_opens_gate,       "commit.c, commit_abandon: what waits at the gate leaves when a shard is given up")  \
     X(151, move_epoch_early,      "duty_open.c, duty_open_step: a shard is open before its epoch is on disk (R30)")    \
     X(152, move_lease_early,      "turn.c, gate_opened: the lease is not checked behind the gate (R15)")               \

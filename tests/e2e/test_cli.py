@@ -164,9 +164,10 @@ class Cli(Case):
 
     def test_types_are_listed(self):
         types = {row["name"]: row["methods"] for row in map(json.loads, self.ask("types").stdout.splitlines())}
-        self.assertEqual(sorted(types), ["counter", "echo", "kv", "lock", "queue", "topic"])
+        self.assertEqual(sorted(types), ["barrier", "counter", "echo", "group", "kv", "lock", "queue", "semaphore",
+                                         "topic"])
         self.assertEqual(types["counter"], ["add", "get", "reset"])
-        self.assertIn("counter  add get reset", on_terminal("types", node=self.server.address))
+        self.assertIn("counter    add get reset", on_terminal("types", node=self.server.address))
 
     def test_help_is_everywhere(self):
         for args in (("--help",), ("-h",), ("help",)):
