@@ -48,4 +48,7 @@ void run_w5(struct bench *b);
 void run_w6(struct bench *b);
 void run_passive(struct bench *b);
 
+/* workloads_election.c */
+void run_election(struct bench *b);
+
 #endif

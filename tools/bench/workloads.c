@@ -374,6 +374,8 @@ const struct workload workloads[] = {
     {"W6", "memory of an actor: 100,000 counters, each called once, live and idle", false, run_w6},
     {"passive", "1,000,000 counters on disk alone: start, memory, a cold call", false, run_passive},
     {"start", "from running `perdure start` on an empty directory to the first answered call", false, run_start},
+    {"election", "W7: a round of the bully algorithm, worst case; 10 to 5,000 participants, T = 1 s and 20 ms", true,
+     run_election},
     {NULL, NULL, false, NULL},
 };
 

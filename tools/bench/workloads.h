@@ -25,7 +25,7 @@ struct bench_options {
     uint64_t pid; /* of a node that we did not start */
     double secs, rate;
     double warm_s; /* < 0: the default */
-    uint64_t repeat, outstanding, connections, actors, threads, hits;
+    uint64_t repeat, outstanding, connections, actors, threads, hits, timeout_ms;
 };
 
 struct bench;
