@@ -7,12 +7,13 @@
 #include "tools/bench/workloads.h"
 
 #define BENCH_CONNECTIONS_DEFAULT 8
+#define BENCH_NODES_MAX 9
 #define ACK_SYNC "`sync`, its default: on stable storage before the reply, by its own account"
 
 struct bench {
     const struct bench_options *options;
     struct report *report;
-    struct server server;
+    struct server servers[BENCH_NODES_MAX]; /* of our own; pid 0: not started */
     const char *node;
     pid_t pid;
     uint32_t identity;          /* of this program's run: makes names that no run before had */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/bench/bench.h"
+
 enum { EXIT_MISUSE = 2 };
 
 #define AT(member) offsetof(struct settings, member)
@@ -17,6 +19,8 @@ const struct bench_flag bench_flags[] = {
     {"--pid", "N", FLAG_WHOLE, AT(bench.pid), 1, 1 << 30, "its process, to note its CPU a call (with --start: known)"},
     {"--perdure", "FILE", FLAG_TEXT, AT(bench.perdure), 0, 0,
      "what --start and `start` run (default: perdure beside this program)"},
+    {"--nodes", "N", FLAG_WHOLE, AT(bench.nodes), 1, BENCH_NODES_MAX,
+     "with --start: so many, one cluster over which actors are spread (default 1)"},
     {"--node-threads", "N", FLAG_WHOLE, AT(bench.node_threads), 1, 64, "the --threads of that node"},
     {"--data", "DIR", FLAG_TEXT, AT(bench.directory), 0, 0,
      "where its directory and W0's file are made: on a real disk (default: here)"},
@@ -205,6 +209,9 @@ static int check(const struct settings *settings)
     }
     if (o->start && o->node != NULL) {
         return misuse("--start and --node exclude each other: a node of the bench's own, or that one");
+    }
+    if (o->nodes > 1 && !o->start) {
+        return misuse("--nodes is how many --start starts");
     }
     if (o->start && o->pid != 0) {
         return misuse("--pid is for a node that --start did not start");
