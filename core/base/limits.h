@@ -75,6 +75,7 @@
     X(EVENT_WINDOW_BYTES_MAX,  1u << 20,            "bytes",        "of events that an actor keeps, or the newest")    \
     X(WATCHERS_MAX,            4096,                "connections",  "that watch one actor: overloaded")                \
     X(TOPIC_SUBSCRIBERS,       1024,                "actors",       "that have subscribed to a topic: overloaded")     \
+    X(BULLY_MEMBERS,           8192,                "actors",       "that take part in one bully election: invalid")   \
     X(SLEEP_MS_MAX,            24u * 3600 * 1000,   "milliseconds", "a turn's sleep: it ends at its deadline anyway")  \
     X(CHAIN_MAX,               64,                  "turns",        "that wait for one another: too_large")
 

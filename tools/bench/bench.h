@@ -8,6 +8,7 @@
 
 #define BENCH_CONNECTIONS_DEFAULT 8
 #define BENCH_NODES_MAX 9
+#define BENCH_PARTICIPANTS_MAX 8192
 #define ACK_SYNC "`sync`, its default: on stable storage before the reply, by its own account"
 
 struct bench {

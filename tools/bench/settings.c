@@ -216,6 +216,13 @@ static int check(const struct settings *settings)
     if (o->start && o->pid != 0) {
         return misuse("--pid is for a node that --start did not start");
     }
+    for (unsigned k = 0; k < settings->count; k++) {
+        bool is_election = strcmp(settings->chosen[k]->name, "election") == 0;
+        if (is_election && o->actors != 0 && (o->actors < 3 || o->actors > BENCH_PARTICIPANTS_MAX)) {
+            return misuse("an election has 3 to %d participants, not --actors %llu", BENCH_PARTICIPANTS_MAX,
+                          (unsigned long long)o->actors);
+        }
+    }
     if (o->connections > 0 && o->outstanding > 0 && o->connections > o->outstanding) {
         return misuse("--conns %llu is more than --outstanding %llu: a connection needs a request to carry",
                       (unsigned long long)o->connections, (unsigned long long)o->outstanding);
