@@ -84,6 +84,7 @@
     X(GROUP_MEMBERS,             1024,                "members",      "of a group: overloaded")                        \
     X(GROUP_DATA,                512,                 "bytes",        "a value that a member joins with: too_large")   \
     X(LEASE_MS_MAX,              86400000,            "milliseconds", "a lease, or a wait in a line: invalid")         \
+    X(BULLY_MEMBERS,           8192,                "actors",       "that take part in one bully election: invalid")   \
     X(SLEEP_MS_MAX,            24u * 3600 * 1000,   "milliseconds", "a turn's sleep: it ends at its deadline anyway")  \
     X(CHAIN_MAX,               64,                  "turns",        "that wait for one another: too_large")
 

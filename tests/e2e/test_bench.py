@@ -84,6 +84,16 @@ class Bench(Case):
                 self.assertEqual(one["ops"] % 100, 0, "whole plays, of which each hit and its return are two")
             self.assertIn(variant, table)
 
+    def test_a_round_of_the_bully_election(self):
+        for nodes in ("1", "3"):
+            report, table = self.measured("election", "--start", "--nodes", nodes, "--actors", "12", "--timeout-ms", "400")
+            row = self.row(report, "perdure", "W7", "12, direct messages, timeout 400 ms")
+            for one in row["runs"]:
+                self.assertGreaterEqual(one["round_ms"], 400)
+                self.assertAlmostEqual(one["beyond_timeout_ms"], one["round_ms"] - 400, delta=0.01)
+                self.assertEqual((one["messages"], one["strayed"]), (66 + 55 + 60, 0), one)
+            self.assertIn("a round takes", table)
+
     def test_a_node_without_the_actors_of_w5_is_a_sentence(self):
         node = self.node()
         table = self.bench("W5", "--node", node.address, "--secs", "0.1", "--repeat", "1", status=1).stdout
@@ -128,7 +138,8 @@ class Bench(Case):
                            (("W1", "--secs", "0"), "--secs"), (("W1", "--repeat", "1.5"), "1.5"),
                            (("W1", "--repeat=0"), "--repeat"), (("W1", "--start=yes"), "--start"),
                            (("W1", "--json", ""), "--json"), (("W1", "--start", "--node", "127.0.0.1:1"), "--node"),
-                           (("W1", "--start", "--pid", "1"), "--pid"),
+                           (("W1", "--start", "--pid", "1"), "--pid"), (("W1", "--nodes", "3"), "--nodes"),
+                           (("election", "--timeout-ms", "0"), "--timeout-ms"), (("election", "--actors", "2"), "--actors"),
                            (("W1", "--conns", "9", "--outstanding", "8"), "--conns")):
             with self.subTest(args):
                 result = self.bench(*args, status=2)
@@ -137,7 +148,7 @@ class Bench(Case):
 
     def test_help_and_version(self):
         text = self.bench("--help").stdout
-        for word in ("W0", "W4", "W5", "W6", "passive", "start", "--rate", "--json", "--outstanding", "Exit status"):
+        for word in ("W0", "W4", "W5", "W6", "passive", "start", "election", "--nodes", "--rate", "--json", "--outstanding", "Exit status"):
             self.assertIn(word, text)
         self.assertRegex(self.bench("--version").stdout, r"^perdure-bench \d+\.\d+\.\d+\n$")
 

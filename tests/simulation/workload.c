@@ -6,12 +6,19 @@
 
 #define RETRY_NS (100 * NS_PER_MS) /* while there is no connection */
 
-const struct workload_class *const workload_classes[] = {
-    &workload_counter, &workload_cached,    &workload_bank,     &workload_step,    &workload_kv,
-    &workload_echo,    &workload_chain,     &workload_overload, &workload_hostile, &workload_admin,
-    &workload_memory,  &workload_beat,      &workload_alarm,    &workload_backup,  &workload_once,
-    &workload_ledger,  &workload_knot,      &workload_lock,     &workload_queue,   &workload_news,
-    &workload_raft,    &workload_semaphore, &workload_barrier,  &workload_group,   NULL};
+const struct workload_class *const workload_classes[] = {&workload_counter, &workload_cached,
+                                                         &workload_bank,    &workload_step,
+                                                         &workload_kv,      &workload_echo,
+                                                         &workload_chain,   &workload_overload,
+                                                         &workload_hostile, &workload_admin,
+                                                         &workload_memory,  &workload_beat,
+                                                         &workload_alarm,   &workload_backup,
+                                                         &workload_once,    &workload_ledger,
+                                                         &workload_knot,    &workload_lock,
+                                                         &workload_queue,   &workload_news,
+                                                         &workload_raft,    &workload_semaphore,
+                                                         &workload_barrier, &workload_group,
+                                                         &workload_bully,   NULL};
 
 /* Nothing happened where the node says so; and an actor's own failure undoes its turn. What may have been applied is
  * unknown (status.h). */

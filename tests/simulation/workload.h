@@ -69,7 +69,7 @@ struct op {
 extern const struct workload_class workload_counter, workload_cached, workload_bank, workload_step, workload_kv,
     workload_echo, workload_chain, workload_overload, workload_hostile, workload_admin, workload_memory, workload_beat,
     workload_alarm, workload_backup, workload_once, workload_ledger, workload_knot, workload_lock, workload_queue,
-    workload_news, workload_order, workload_raft, workload_semaphore, workload_barrier, workload_group;
+    workload_news, workload_order, workload_raft, workload_semaphore, workload_barrier, workload_group, workload_bully;
 extern const struct workload_class *const workload_classes[]; /* of these; NULL-terminated */
 
 struct workload *workload_open(const struct workload_class *cls, struct sim_client *client, void *ledger,

@@ -7,12 +7,14 @@
 #include "tools/bench/workloads.h"
 
 #define BENCH_CONNECTIONS_DEFAULT 8
+#define BENCH_NODES_MAX 9
+#define BENCH_PARTICIPANTS_MAX 8192
 #define ACK_SYNC "`sync`, its default: on stable storage before the reply, by its own account"
 
 struct bench {
     const struct bench_options *options;
     struct report *report;
-    struct server server;
+    struct server servers[BENCH_NODES_MAX]; /* of our own; pid 0: not started */
     const char *node;
     pid_t pid;
     uint32_t identity;          /* of this program's run: makes names that no run before had */
@@ -47,5 +49,8 @@ struct server_options bench_server_options(const struct bench *b);
 void run_w5(struct bench *b);
 void run_w6(struct bench *b);
 void run_passive(struct bench *b);
+
+/* workloads_election.c */
+void run_election(struct bench *b);
 
 #endif

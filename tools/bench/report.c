@@ -19,7 +19,8 @@ struct report {
 static const char *const summary_keys[] = {
     "ops_s",         "p50_us",        "p99_us",      "p999_us",        "max_us",        "server_cpu_us_per_op",
     "first_call_ms", "ready_ms",      "gen_cpu_pct", "server_cpu_pct", "other_cpu_pct", "bytes_per_actor",
-    "rss_mib",       "empty_rss_mib", "cold_p50_us", "names_s"};
+    "rss_mib",       "empty_rss_mib", "cold_p50_us", "names_s",        "round_ms",      "beyond_timeout_ms",
+    "lost_pct",      "messages"};
 #define SUMMARY_KEYS (sizeof summary_keys / sizeof summary_keys[0])
 
 struct report *report_new(FILE *table, double secs, unsigned repeat)
@@ -187,6 +188,10 @@ static bool print_phrases(FILE *table, const json_t *summary)
         {"empty_rss_mib", "without actors", " MiB"},
         {"cold_p50_us", "a cold call takes", " us"},
         {"names_s", "made at", "/s"},
+        {"round_ms", "a round takes", " ms"},
+        {"beyond_timeout_ms", "of it beyond T", " ms"},
+        {"lost_pct", "or", " %"},
+        {"messages", "with", " messages"},
     };
     const char *separator = " ";
     if (json_object_get(summary, "ops_s") != NULL) {

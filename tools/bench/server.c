@@ -56,11 +56,11 @@ static void last_log_line(const struct server *server, char *out, size_t size)
 static _Noreturn void exec_node(const struct server_options *options, const struct server *server, int out,
                                 pid_t parent)
 {
-    char data[4200], log[4200], threads[16];
+    char data[4200], log[4200], secret[4200], threads[16], nodes[16];
     snprintf(data, sizeof data, "%s/data", server->directory);
     snprintf(log, sizeof log, "%s/perdure.log", server->directory);
     snprintf(threads, sizeof threads, "%u", options->threads);
-    const char *argv[16] = {options->program, "start", "--data", data, "--listen", "127.0.0.1:0"};
+    const char *argv[24] = {options->program, "start", "--data", data, "--listen", "127.0.0.1:0"};
     size_t count = 6;
     if (options->threads > 0) {
         argv[count++] = "--threads";
@@ -69,6 +69,20 @@ static _Noreturn void exec_node(const struct server_options *options, const stru
     if (options->plugin != NULL) {
         argv[count++] = "--plugin";
         argv[count++] = options->plugin;
+    }
+    if (options->nodes > 0) {
+        snprintf(nodes, sizeof nodes, "%u", options->nodes);
+        argv[count++] = "--expect";
+        argv[count++] = nodes;
+        argv[count++] = "--name"; /* of each another one */
+        argv[count++] = strrchr(server->directory, '.') + 1;
+    }
+    if (options->founder != NULL) {
+        snprintf(secret, sizeof secret, "%s/data/secret", options->founder->directory);
+        argv[count++] = "--join";
+        argv[count++] = options->founder->node;
+        argv[count++] = "--secret";
+        argv[count++] = secret;
     }
     int err = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,4 +1,4 @@
-/* tools/bench/server.h: a node of the bench's own: `perdure start` on a temporary directory, ended and cleared away. */
+/* tools/bench/server.h: nodes of the bench's own: `perdure start` on a temporary directory, ended and cleared away. */
 #ifndef TOOLS_BENCH_SERVER_H
 #define TOOLS_BENCH_SERVER_H
 
@@ -7,10 +7,12 @@
 #include <sys/types.h>
 
 struct server_options {
-    const char *program;   /* path of perdure */
-    const char *directory; /* where the temporary directory is made */
-    unsigned threads;      /* perdure's --threads; 0: its default */
-    const char *plugin;    /* perdure's --plugin; NULL: none */
+    const char *program;          /* path of perdure */
+    const char *directory;        /* where the temporary directory is made */
+    unsigned threads;             /* perdure's --threads; 0: its default */
+    const char *plugin;           /* perdure's --plugin; NULL: none */
+    unsigned nodes;               /* of its cluster: calls wait until so many are there; 0: it is alone */
+    const struct server *founder; /* of the cluster that it joins; NULL: it founds one */
 };
 
 struct server {

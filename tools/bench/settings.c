@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/bench/bench.h"
+
 enum { EXIT_MISUSE = 2 };
 
 #define AT(member) offsetof(struct settings, member)
@@ -17,6 +19,8 @@ const struct bench_flag bench_flags[] = {
     {"--pid", "N", FLAG_WHOLE, AT(bench.pid), 1, 1 << 30, "its process, to note its CPU a call (with --start: known)"},
     {"--perdure", "FILE", FLAG_TEXT, AT(bench.perdure), 0, 0,
      "what --start and `start` run (default: perdure beside this program)"},
+    {"--nodes", "N", FLAG_WHOLE, AT(bench.nodes), 1, BENCH_NODES_MAX,
+     "with --start: so many, one cluster over which actors are spread (default 1)"},
     {"--node-threads", "N", FLAG_WHOLE, AT(bench.node_threads), 1, 64, "the --threads of that node"},
     {"--data", "DIR", FLAG_TEXT, AT(bench.directory), 0, 0,
      "where its directory and W0's file are made: on a real disk (default: here)"},
@@ -27,9 +31,11 @@ const struct bench_flag bench_flags[] = {
     {"--outstanding", "N", FLAG_WHOLE, AT(bench.outstanding), 1, 65536,
      "requests without an answer, instead of the workload's own;\nwith --rate at most so many (default 4,096)"},
     {"--conns", "N", FLAG_WHOLE, AT(bench.connections), 1, 4096, "connections that share them"},
-    {"--actors", "N", FLAG_WHOLE, AT(bench.actors), 1, 1e9, "names in use; for W4, W6 and passive how many are made"},
+    {"--actors", "N", FLAG_WHOLE, AT(bench.actors), 1, 1e9,
+     "names in use; for W4, W6 and passive how many are made; for an election\nhow many take part"},
     {"--hits", "N", FLAG_WHOLE, AT(bench.hits), 1, 1e6,
      "W5: calls of a play (default 10,000 with one ball, 1,000 with more)"},
+    {"--timeout-ms", "T", FLAG_WHOLE, AT(bench.timeout_ms), 1, 3600000, "election: T, alone (default: 1,000, then 20)"},
     {"--rate", "R", FLAG_REAL, AT(bench.rate), 0.1, 1e7,
      "open loop: R calls a second, however slowly they are answered; latency\ncounts from when a call was due (W1 to "
      "W3, and W0's echo)"},
@@ -159,7 +165,7 @@ static int add_workload(struct settings *settings, const char *name)
     }
     const struct workload *found = workload_find(name);
     if (found == NULL) {
-        return misuse("there is no workload \"%s\"; there are W0 to W6, passive, start and all", name);
+        return misuse("there is no workload \"%s\"; there are W0 to W6, passive, start, election and all", name);
     }
     if (settings->count == WORKLOADS_MAX) {
         return misuse("more than %d workloads; measure in several runs", WORKLOADS_MAX);
@@ -199,13 +205,23 @@ static int check(const struct settings *settings)
 {
     const struct bench_options *o = &settings->bench;
     if (settings->count == 0) {
-        return misuse("name at least one workload: W0 to W6, passive, start or all");
+        return misuse("name at least one workload: W0 to W6, passive, start, election or all");
     }
     if (o->start && o->node != NULL) {
         return misuse("--start and --node exclude each other: a node of the bench's own, or that one");
     }
+    if (o->nodes > 1 && !o->start) {
+        return misuse("--nodes is how many --start starts");
+    }
     if (o->start && o->pid != 0) {
         return misuse("--pid is for a node that --start did not start");
+    }
+    for (unsigned k = 0; k < settings->count; k++) {
+        bool is_election = strcmp(settings->chosen[k]->name, "election") == 0;
+        if (is_election && o->actors != 0 && (o->actors < 3 || o->actors > BENCH_PARTICIPANTS_MAX)) {
+            return misuse("an election has 3 to %d participants, not --actors %llu", BENCH_PARTICIPANTS_MAX,
+                          (unsigned long long)o->actors);
+        }
     }
     if (o->connections > 0 && o->outstanding > 0 && o->connections > o->outstanding) {
         return misuse("--conns %llu is more than --outstanding %llu: a connection needs a request to carry",

@@ -374,6 +374,8 @@ const struct workload workloads[] = {
     {"W6", "memory of an actor: 100,000 counters, each called once, live and idle", false, run_w6},
     {"passive", "1,000,000 counters on disk alone: start, memory, a cold call", false, run_passive},
     {"start", "from running `perdure start` on an empty directory to the first answered call", false, run_start},
+    {"election", "W7: a round of the bully algorithm, worst case; 10 to 5,000 participants, T = 1 s and 20 ms", true,
+     run_election},
     {NULL, NULL, false, NULL},
 };
 
@@ -420,7 +422,21 @@ static bool greet_node(struct bench *b, char *why, size_t why_size)
 struct server_options bench_server_options(const struct bench *b)
 {
     const struct bench_options *o = b->options;
-    return (struct server_options){o->perdure, o->directory, (unsigned)o->node_threads, NULL};
+    return (struct server_options){
+        .program = o->perdure, .directory = o->directory, .threads = (unsigned)o->node_threads};
+}
+
+static bool start_nodes(struct bench *b, struct server_options *options, char *why, size_t why_size)
+{
+    unsigned count = (unsigned)bench_or(b->options->nodes, 1);
+    options->nodes = count > 1 ? count : 0;
+    for (unsigned k = 0; k < count; k++) {
+        options->founder = k > 0 ? &b->servers[0] : NULL;
+        if (!bench_server_start(options, &b->servers[k], why, why_size)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool prepare_node(struct bench *b, char *why, size_t why_size)
@@ -430,11 +446,11 @@ static bool prepare_node(struct bench *b, char *why, size_t why_size)
     const char *from_environment = getenv("PERDURE_NODE");
     if (o->start) {
         options.plugin = o->rally;
-        if (!bench_server_start(&options, &b->server, why, why_size)) {
+        if (!start_nodes(b, &options, why, why_size)) {
             return false;
         }
-        b->node = b->server.node;
-        b->pid = b->server.pid;
+        b->node = b->servers[0].node;
+        b->pid = o->nodes > 1 ? 0 : b->servers[0].pid; /* of several none says what a call costs */
     } else {
         b->node = o->node != NULL ? o->node : from_environment != NULL ? from_environment : NODE_DEFAULT;
         b->pid = (pid_t)o->pid;
@@ -475,8 +491,10 @@ int workloads_run(const struct bench_options *options, const struct workload *co
     for (unsigned k = 0; ready && k < count && !process_interrupted(); k++) {
         chosen[k]->run(&b);
     }
-    if (b.server.pid > 0) {
-        bench_server_stop(&b.server);
+    for (unsigned k = BENCH_NODES_MAX; k > 0; k--) {
+        if (b.servers[k - 1].pid > 0) {
+            bench_server_stop(&b.servers[k - 1]);
+        }
     }
     mem_free(b.result);
     return ready && !b.missed && !process_interrupted() ? 0 : 1;

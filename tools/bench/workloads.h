@@ -22,10 +22,11 @@ struct bench_options {
     const char *rally;     /* the plugin with W5's actors; NULL: not there */
     const char *directory; /* where its directory and W0's file are made */
     uint64_t node_threads;
-    uint64_t pid; /* of a node that we did not start */
+    uint64_t nodes; /* of our own, one cluster */
+    uint64_t pid;   /* of a node that we did not start */
     double secs, rate;
     double warm_s; /* < 0: the default */
-    uint64_t repeat, outstanding, connections, actors, threads, hits;
+    uint64_t repeat, outstanding, connections, actors, threads, hits, timeout_ms;
 };
 
 struct bench;
