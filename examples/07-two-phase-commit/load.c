@@ -93,7 +93,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "two-phase-load: %s\n", why);
         return 1;
     }
-    if (pdr_client_watch(load.client, pdr_str("bank/main"), &from_the_first_event, decided, not_watched, &load) != PDR_OK) {
+    if (pdr_client_watch(load.client, pdr_str("bank/main"), &from_the_first_event, decided, not_watched, &load) !=
+        PDR_OK) {
         fail(&load, "watch", pdr_str(pdr_client_refusal(load.client)));
     }
     for (unsigned long i = strtoul(argv[3], NULL, 10); i > 0 && load.begun < load.count && !load.has_failed; i--) {

@@ -15,7 +15,7 @@
  * bank/NAME hears how each transfer ended. */
 #include <perdure/actor.h>
 
-#define PURSE_MAX 2000  /* nobody may own more */
+#define PURSE_MAX 2000    /* nobody may own more */
 #define PATIENCE_MS 60000 /* then a transfer whose purses have not answered is given up */
 
 static int tell(pdr_turn *turn, struct pdr_bytes to, const char *method, pdr_value value)
