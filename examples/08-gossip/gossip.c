@@ -1,8 +1,8 @@
-/* examples/08-gossip/gossip.c: thousands of actors find their average, and none of them ever sees more than one other at
- * a time: push-sum (Kempe, Dobra and Gehrke 2003).
+/* examples/08-gossip/gossip.c: thousands of actors find their average, and none of them ever sees more than one other
+ * at a time: push-sum (Kempe, Dobra and Gehrke 2003).
  *
- * gossip/K holds a sum and a weight, at first a value of its own and 1. Again and again it keeps half of both, and sends
- * the other half to an actor drawn by chance. Sums and weights only wander, so their totals stay; they mix, so after
+ * gossip/K holds a sum and a weight, at first a value of its own and 1. Again and again it keeps half of both, and
+ * sends the other half to an actor drawn by chance. Sums and weights only wander, so their totals stay; they mix, so after
  * some log(n) rounds sum / weight is nearly the same everywhere: the total of all values by the number of actors.
  *
  * The paper has rounds. Here an actor sends whenever it has received: there is one message under way for each actor,
