@@ -2,8 +2,8 @@
  * at a time: push-sum (Kempe, Dobra and Gehrke 2003).
  *
  * gossip/K holds a sum and a weight, at first a value of its own and 1. Again and again it keeps half of both, and
- * sends the other half to an actor drawn by chance. Sums and weights only wander, so their totals stay; they mix, so after
- * some log(n) rounds sum / weight is nearly the same everywhere: the total of all values by the number of actors.
+ * sends the other half to an actor drawn by chance. Sums and weights only wander, so their totals stay; they mix, so
+ * after some log(n) rounds sum / weight is nearly the same everywhere: the total of all values by the number of actors.
  *
  * The paper has rounds. Here an actor sends whenever it has received: there is one message under way for each actor,
  * which needs no clock, and goes as fast as the machine does, and no faster.

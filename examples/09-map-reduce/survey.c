@@ -3,8 +3,8 @@
  * log/NAME keeps a log, lines of words with blanks between. count [column] reads all of it, *there*, and tells whoever
  * asked how often each word stands in that column: the map, and the combining, of a map-reduce.
  *
- * survey/NAME asks many logs and adds up what they tell: the reduce. Each log tells it once, whatever crashes, so adding
- * is right, and when nobody is left to tell it is done. */
+ * survey/NAME asks many logs and adds up what they tell: the reduce. Each log tells it once, whatever crashes, so
+ * adding is right, and when nobody is left to tell it is done. */
 #include <perdure/actor.h>
 #include <stdio.h>
 

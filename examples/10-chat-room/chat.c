@@ -1,9 +1,10 @@
-/* examples/10-chat-room/chat.c: somebody in a chat room: says what is typed, shows what is said, and who comes and goes.
+/* examples/10-chat-room/chat.c: somebody in a chat room: says what is typed; shows what is said, who comes, who goes.
  *
  *     chat room/NAME MYNAME     the node is $PERDURE_NODE
  *
- * "/leave", or the end of the input, ends it. A line is a call under a session: it is said once, though the node dies in the middle of it. That one is here is a
- * notification, four times a second: one that is lost is made up for by the next. Watching goes on by itself. */
+ * "/leave", or the end of the input, ends it. A line is a call under a session: it is said once, though the node dies
+ * in the middle of it. That one is here is a notification, four times a second: one that is lost is made up for by the
+ * next. Watching goes on by itself. */
 #include <perdure/client.h>
 #include <stdio.h>
 #include <stdlib.h>
