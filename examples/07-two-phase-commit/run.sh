@@ -22,7 +22,7 @@ done
 # Twelve purses with 1000 each, 16 transfers at a time, and a node that dies.
 for i in {0..11}; do perdure call "purse/$i" fill 1000 >/dev/null; done
 mkfifo "$work/said"
-"$PDR_BUILD/bin/two-phase-load" 800 12 16 >"$work/said" &
+"$PDR_BUILD/bin/two-phase-load" 400 12 16 >"$work/said" &
 load=$!
 exec 4<"$work/said"
 read -r line <&4 && echo "$line"
@@ -35,7 +35,7 @@ wait "$load"
 
 # Every transfer has ended one way, and none is forgotten. What was decided arrives: then the books are even.
 IFS='[,]' read -r _ committed aborted _ < <(perdure call bank/main counts)
-((committed + aborted == 800 && committed > 0 && aborted > 0)) && echo "each was committed or aborted, once"
+((committed + aborted == 400 && committed > 0 && aborted > 0)) && echo "each was committed or aborted, once"
 content() { for i in {0..11}; do perdure call "purse/$i" content; done; }
 until [[ $(content | grep -c ',0,0]$') == 12 ]]; do sleep 0.05; done
 echo "nothing is on hold"

@@ -5,17 +5,18 @@ plugin=(--plugin "$PDR_BUILD/lib/survey.so")
 start_cluster 3 "${plugin[@]}"
 
 # A day of a web server's log, each hour of it an actor: status, page, time taken.
-hour() { # N
-    awk -v hour="$1" 'BEGIN {
-        split("/ /cart /search /login /item", page, " ")
-        for (x = 1; lines++ < 3000;) {
+awk -v to="$work/hour-" 'BEGIN {
+    split("/ /cart /search /login /item", page, " ")
+    for (hour = 0; hour < 24; hour++) {
+        x = 1
+        for (line = 0; line < 3000; line++) {
             x = (x * 1103 + hour * 7 + 12345) % 65521
-            print (x % 97 == 0 ? 500 : x % 31 == 0 ? 404 : 200), page[x % 5 + 1], x % 400 "ms"
+            print (x % 97 == 0 ? 500 : x % 31 == 0 ? 404 : 200), page[x % 5 + 1], x % 400 "ms" > (to hour)
         }
-    }'
-}
-for h in {0..23}; do hour "$h" >"$work/hour-$h"; done
-for h in {0..23}; do perdure call "log/day-$h" append "$(cat "$work/hour-$h")"$'\n' >/dev/null; done
+        close(to hour)
+    }
+}'
+for hour in {0..23}; do perdure call "log/day-$hour" append "$(<"$work/hour-$hour")"$'\n' >/dev/null; done
 nodes=0
 for n in 1 2 3; do [[ -z $(perdure ps log/ --node "${members[n]}") ]] || nodes=$((nodes + 1)); done
 echo "24 logs lie on $nodes nodes"
@@ -29,8 +30,9 @@ fetched() { # COLUMN
 logs=$(printf ',"log/day-%s"' {0..23})
 perdure call survey/status ask 0 "[${logs#,}]"
 perdure watch survey/status --after 0 --count 1
-perdure call survey/status totals
-[[ $(perdure call survey/status totals) == "{$(fetched 1)}" ]] && echo "sort | uniq -c says the same"
+totals=$(perdure call survey/status totals)
+echo "$totals"
+[[ $totals == "{$(fetched 1)}" ]] && echo "sort | uniq -c says the same"
 perdure call survey/status cost
 
 # Which pages? A node is killed meanwhile. The question waits for it, or is asked again; nothing is counted twice.
@@ -39,7 +41,8 @@ end_member 3 KILL
 echo "killed a node"
 start_member 3 "${plugin[@]}"
 perdure watch survey/pages --after 0 --count 1
-perdure call survey/pages totals
-[[ $(perdure call survey/pages totals) == "{$(fetched 2)}" ]] && echo "sort | uniq -c says the same"
+totals=$(perdure call survey/pages totals)
+echo "$totals"
+[[ $totals == "{$(fetched 2)}" ]] && echo "sort | uniq -c says the same"
 
 end_cluster
