@@ -164,6 +164,7 @@ static struct native_class *new_class(const struct pdr_actor_type *type, uint32_
         };
         native->cls.has_interleaved |= native->methods[i].interleaves;
         native->cls.logged |= native->methods[i].durability != PDR_DURABILITY_VOLATILE;
+        native->cls.forgets |= native->methods[i].durability == PDR_DURABILITY_VOLATILE && !native->methods[i].reader;
     }
     return native;
 }

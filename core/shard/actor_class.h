@@ -35,6 +35,7 @@ struct actor_class {
     bool reentrant;       /* a chain of calls may come back to an actor that waits for it */
     bool has_interleaved; /* some method interleaves */
     bool logged;          /* some method writes to the log; else nothing is ever read from the store */
+    bool forgets;         /* some method that is no reader writes nothing down: what it emits is gone after a crash */
     uint32_t index;       /* of this class among all of the node: 0, 1, ... */
     const void *code;
 };

@@ -288,16 +288,20 @@ static enum pdr_status check(struct turn *turn, pdr_value event)
     return PDR_OK;
 }
 
-/* Of an actor that writes nothing down numbers would begin anew with each activation: so they begin with the time. */
+/* One more than the last. But of a volatile event nothing is left after a crash, and who heard of it asks for what
+ * comes behind its number: given anew, to an event that is written down even, it would hide that one. So where some are
+ * volatile, numbers go with the time: they have gaps, and none is given twice. */
 static uint64_t next_seq(const struct turn *turn)
 {
+    const struct activation *a = turn->activation;
     uint64_t last = last_of(&turn->writes);
-    last = last > 0 ? last : last_of(&turn->activation->values);
-    if (last == 0 && turn->durability == PDR_DURABILITY_VOLATILE) {
-        int64_t now = clock_wall_ms(turn->activation->core->world.clock);
-        return now > 0 ? (uint64_t)now << 16 : 1;
+    last = last > 0 ? last : last_of(&a->values);
+    if (!a->cls->forgets) {
+        return last + 1;
     }
-    return last + 1;
+    int64_t now = clock_wall_ms(a->core->world.clock);
+    uint64_t least = now > 0 ? (uint64_t)now << 16 : 1;
+    return least > last ? least : last + 1;
 }
 
 enum pdr_status turn_emit(struct turn *turn, pdr_value event)

@@ -5,8 +5,8 @@
  * transfer TO AMOUNT -> whether it arrived; if not, it is back in the account
  *
  * A transfer takes the money out, and that commits before the call to the other account leaves: so money can be under
- * way, but never in two places. If the node dies in that moment, it stays under way; durable messages between actors,
- * which close this gap, come with a later version. */
+ * way, but never in two places. If the node dies in that moment, it stays under way: what closes this gap are durable
+ * messages, as in 07-two-phase-commit. */
 #include <perdure/actor.h>
 
 static int read_balance(pdr_turn *turn, int64_t *balance)

@@ -192,8 +192,8 @@ PDR_API int pdr_tell(pdr_turn *turn, struct pdr_bytes to, const char *method, st
  * Emits an event, one encoded value of at most 64 KiB, to whoever watches the actor (`perdure watch`,
  * pdr_client_watch). It leaves when this turn has committed, or never if it fails. Events of an actor are numbered,
  * one after the other, and the newest are kept (events_kept, and at most 1 MiB), so that who was away can go on
- * where it was. Where the method writes nothing down (volatile), events live with the activation. Not in readers and
- * hooks.
+ * where it was. Where the method writes nothing down (volatile), events live with the activation, and numbers of all
+ * events of such a type have gaps. Not in readers and hooks.
  */
 PDR_API int pdr_emit(pdr_turn *turn, pdr_value event);
 /** Of the last function of this turn that did not return PDR_OK. Never NULL. */
