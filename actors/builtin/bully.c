@@ -3,8 +3,8 @@
  * highest number becomes coordinator. What it promises, and what not: docs/concepts/bully.md.
  *
  * join [count, {timeout_ms = 1000, heartbeat_ms = 0, coordinator, durable = false}] -> nil: takes part from now on. Who
- *      is not told the coordinator starts an election, as one that has recovered does. `durable`: that it takes part, and
- *      how, is on disk; nothing else ever is
+ *      is not told the coordinator starts an election, as one that has recovered does. `durable`: that it takes part,
+ *      and how, is on disk; nothing else ever is
  * elect [] -> whether it started: the coordinator is dead
  * leave [] -> nil: it is silent from now on, as the dead are; so is who never joined
  * coordinator -> its number, or nil: there is none, or an election is under way

@@ -1,4 +1,4 @@
-/* The builtin type bully on a real node: the round of W7 message by message, deaths in mid-round, recovery, heartbeats. */
+/* The builtin type bully on a real node: a round message by message, deaths in mid-round, recovery, heartbeats. */
 #include "tests/integration/world.h"
 
 struct party {

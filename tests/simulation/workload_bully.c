@@ -1,5 +1,5 @@
-/* tests/simulation/workload_bully.c: clients have the participants of one group join, leave and elect, while nodes crash
- * and messages between participants are lost with them.
+/* tests/simulation/workload_bully.c: clients have the participants of one group join, leave and elect, while the node
+ * crashes, and messages between participants are lost with it.
  *
  * What must hold: nobody follows a lower one than itself; and when the faults are over and all have joined again, with
  * heartbeats, then before long all have the highest for their coordinator. */

@@ -1,5 +1,5 @@
-/* tools/bench/election.h: W7, one round of the bully algorithm among actors (docs/concepts/bully.md), in its worst case:
- * participant N was coordinator and is dead, participant 1 is told so. */
+/* tools/bench/election.h: W7, one round of the bully algorithm (docs/concepts/bully.md) in its worst case: participant
+ * N was coordinator and is dead, participant 1 is told so. */
 #ifndef TOOLS_BENCH_ELECTION_H
 #define TOOLS_BENCH_ELECTION_H
 
