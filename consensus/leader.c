@@ -202,6 +202,7 @@ static void note_member(struct leader *l, const struct cluster_member *member)
 {
     if (member->state == MEMBER_REMOVED) {
         lease_grantor_remove(&l->grantor, member->node);
+        loads_forget(&l->loads, member->node);
     } else {
         lease_grantor_register(&l->grantor, leader_now(l), member->node, member->incarnation);
     }
@@ -351,6 +352,8 @@ struct leader *leader_new(const struct leader_options *options)
     settings->away_ms = settings->away_ms == 0 ? 300000 : settings->away_ms;
     settings->moves_total = settings->moves_total == 0 ? 64 : settings->moves_total;
     settings->moves_per_node = settings->moves_per_node == 0 ? 8 : settings->moves_per_node;
+    settings->load_rest_ms = settings->load_rest_ms == 0 ? 15000 : settings->load_rest_ms;
+    l->plan.moved_ns = leader_now(l);
     list_init(&l->errands);
     lease_grantor_init(&l->grantor, leader_now(l));
     const struct row_list *members = &leader_rows(l)->of[ROW_MEMBER];
@@ -369,6 +372,7 @@ void leader_free(struct leader *l)
     list_splice(l->options.orphans, &l->errands);
     lease_grantor_release(&l->grantor);
     leader_placement_release(l);
+    loads_release(&l->loads);
     mem_free(l->is_proposed);
     mem_free(l->is_waiting);
     mem_free(l->waiting);

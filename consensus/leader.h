@@ -21,6 +21,7 @@ struct leader_settings {
     bool moves;                           /* shards are moved: primaries carry out what targets say */
     uint64_t away_ms;                     /* 300,000: what a node had that is down for so long is made anew elsewhere */
     uint32_t moves_total, moves_per_node; /* 64, 8: under way at a time */
+    uint64_t load_rest_ms;                /* 15,000: nothing has moved for so long when load is looked at */
 };
 
 struct leader_options {
@@ -45,6 +46,10 @@ void leader_free_orphans(struct list *orphans);
 /** Now and then; by LEASE_ROUND_NS / 2 after the last one at the latest. */
 void leader_tick(struct leader *leader);
 void leader_renew(struct leader *leader, uint64_t from, const struct letter_renew *renew);
+/** What a member says of its load. */
+void leader_load(struct leader *leader, uint64_t from, const struct letter_load *load);
+/** False: the member has not said it of late. */
+bool leader_load_of(const struct leader *leader, uint64_t node, uint64_t *load);
 /** As the server's hook of that name. */
 void leader_applied(struct leader *leader, const struct directory_result *result);
 

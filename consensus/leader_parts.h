@@ -4,7 +4,8 @@
 
 #include "consensus/leader.h"
 #include "consensus/lease_grantor.h"
-#include "consensus/placement.h"
+#include "consensus/loads.h"
+#include "consensus/placement_rows.h"
 
 #define LEADER_NEWS_MAX 64u
 
@@ -17,6 +18,7 @@ struct leader_down {
 struct leader_plan {
     bool moves_stale, homes_stale; /* something has changed that a plan goes by */
     uint64_t moves_ns, homes_ns;   /* when it was last planned */
+    uint64_t moved_ns;             /* when something was last on its way, or should have been */
     struct placement_move *homes;
     uint32_t home_count, home_next;
     uint32_t assigning, changing; /* ASSIGNs, and TARGETS and MIN_ISRs, that have no answer yet */
@@ -40,6 +42,7 @@ struct leader {
     uint64_t scanned_ns; /* ... then */
 
     struct leader_plan plan;
+    struct loads loads;
 
     struct leader_down *down; /* in order of their ids */
     uint32_t down_count, down_capacity;
@@ -104,6 +107,12 @@ bool leader_placement_homes(struct leader *l);
 /** A proposal of whatever kind was answered. `done`: it was applied, and not refused. */
 void leader_placement_answered(struct leader *l, enum errand_kind kind, bool done);
 void leader_placement_release(struct leader *l);
+/** leader_load.c: whether shards may move now because of their load. */
+bool leader_load_is_due(const struct leader *l, const struct placement *in);
+/** What is measured, to the shards of a plan. */
+void leader_load_put(const struct leader *l, struct placement_rows *rows);
+/** Whether a plan that was made by load, and by nothing else, is worth what it costs. */
+bool leader_load_is_worth(const struct leader *l, const struct placement_rows *rows, const struct placement_plan *plan);
 /** leader_roles.c: Raft's group. */
 void leader_roles_tick(struct leader *l);
 /** Since when the member is down; 0: it is not, as far as this leader saw. */

@@ -8,7 +8,6 @@
  * as there is room. */
 #include "consensus/leader_parts.h"
 
-#include "consensus/placement_rows.h"
 #include "core/base/check.h"
 #include "core/base/hash_bytes.h"
 #include "core/base/log.h"
@@ -282,6 +281,24 @@ static void keep_min_isr(struct leader *l, const struct placement_rows *rows)
     }
 }
 
+/* Nothing else is to be done: does something move because of its load? All of the plan begins at once: half of it would
+ * leave counts uneven, and shards would be moved back for that. */
+static void plan_by_load(struct leader *l, struct placement_rows *rows, struct placement_plan *plan)
+{
+    const struct leader_settings *settings = &l->options.settings;
+    if (cluster_rows_info(leader_rows(l))->paused || !leader_load_is_due(l, &rows->placement)) {
+        return;
+    }
+    placement_plan_release(plan);
+    leader_load_put(l, rows);
+    rows->placement.moves_max = settings->moves_per_node < settings->moves_total ? settings->moves_per_node
+                                                                                 : settings->moves_total;
+    placement_plan(&rows->placement, plan);
+    if (!leader_load_is_worth(l, rows, plan)) {
+        plan->move_count = 0;
+    }
+}
+
 static void plan_moves(struct leader *l)
 {
     struct placement_rows rows;
@@ -290,6 +307,12 @@ static void plan_moves(struct leader *l)
     rows.placement.moves_max = MOVES_MAX;
     placement_plan(&rows.placement, &plan);
     tell_complaints(l, &plan);
+    if (plan.move_count == 0 && rows.flying_count == 0) {
+        plan_by_load(l, &rows, &plan);
+    }
+    if (plan.move_count > 0 || rows.flying_count > 0) {
+        l->plan.moved_ns = leader_now(l);
+    }
     start_moves(l, &rows, &plan);
     keep_min_isr(l, &rows);
     placement_plan_release(&plan);

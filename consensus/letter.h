@@ -11,6 +11,8 @@
 #define LETTER_TEXT_MAX 255u
 #define LETTER_PAGE_BYTES (128u << 10) /* rows of a page, about; one command's rows may be more */
 #define LETTER_PAGE_BYTES_MAX (3u << 20)
+#define LETTER_HOT_BYTES_MAX (32u * 8u) /* LOAD_HOT_MAX shards */
+#define LETTER_LOADS_BYTES_MAX (LIMIT_MEMBERS_MAX * 12u)
 
 /* clang-format off */
 /** To who leads: apply this command. `no` is the asker's, and comes back. */
@@ -61,6 +63,20 @@
 #define LETTER_HASH_FIELDS(F, S)                                                                                       \
     F(S, U64,    dir_index,   UINT64_MAX)                                                                              \
     F(S, U64,    hash,        UINT64_MAX)
+/** To who leads: how much this process' shards work (core/shard/load.h): all of them, how many there are, and of the
+ * hottest each: its number, its load (both le32), in order of numbers. `no` counts the letters of a process. */
+#define LETTER_LOAD_FIELDS(F, S)                                                                                       \
+    F(S, U64,    incarnation, UINT64_MAX)                                                                              \
+    F(S, U64,    no,          UINT64_MAX)                                                                              \
+    F(S, U64,    total,       UINT32_MAX)                                                                              \
+    F(S, U64,    shards,      UINT32_MAX)                                                                              \
+    F(S, BYTES,  hot,         LETTER_HOT_BYTES_MAX)
+/** To who leads: what do all do? For people who ask how the cluster is. */
+#define LETTER_LOADS_ASK_FIELDS(F, S)                                                                                  \
+    F(S, U64,    no,          UINT64_MAX)
+/** The answer: of each member that has said it of late its number (le64) and its load (le32). */
+#define LETTER_LOADS_FIELDS(F, S)                                                                                      \
+    F(S, BYTES,  loads,       LETTER_LOADS_BYTES_MAX)
 
 /*    number, name, member; numbers are those of the wire: add at the end */
 #define LETTER_TABLE(X)                                                                                                \
@@ -75,7 +91,10 @@
     X(9,  NEWS,      news)                                                                                             \
     X(10, CONFIRM,   confirm)                                                                                          \
     X(11, CONFIRMED, confirmed)                                                                                        \
-    X(12, HASH,      hash)
+    X(12, HASH,      hash)                                                                                             \
+    X(13, LOAD,      load)                                                                                             \
+    X(14, LOADS_ASK, loads_ask)                                                                                        \
+    X(15, LOADS,     loads)
 /* clang-format on */
 
 enum letter_outcome {

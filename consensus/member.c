@@ -195,6 +195,11 @@ static void receive(struct member *m, uint64_t from, const struct letter *letter
     case LETTER_NO:
         refused(m, from, &letter->no);
         break;
+    case LETTER_LOAD:
+    case LETTER_LOADS_ASK:
+    case LETTER_LOADS:
+        loads_receive(m, from, letter);
+        break;
     case LETTER_ASK:
         feed_serve(m, from, letter->ask.since);
         break;
@@ -478,6 +483,7 @@ static void keep_strings(struct member *m)
 {
     struct member_options *o = &m->options;
     size_t size = o->name.size + o->address.size + o->labels.map.size + o->types.map.size + CLUSTER_ID_SIZE;
+    pdr_writer_init(&m->loads, NULL, 0, LETTER_LOADS_BYTES_MAX);
     pdr_writer_init(&m->strings, mem_grow(NULL, size), size, size);
     o->name = keep(m, o->name);
     o->address = keep(m, o->address);
@@ -536,6 +542,7 @@ void member_free(struct member *m)
     requests_free(m);
     cluster_view_release(&m->view);
     mem_free(m->strings.data);
+    pdr_writer_release(&m->loads);
     mem_free(m);
 }
 

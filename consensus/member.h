@@ -13,6 +13,7 @@
 
 #include "consensus/leader.h"
 #include "consensus/lease_holder.h"
+#include "consensus/loads.h"
 #include "consensus/server.h"
 #include "core/base/rng.h"
 #include "core/cluster/view.h"
@@ -86,6 +87,14 @@ void member_read(struct member *member, uint64_t deadline_ms, member_answered an
 /** This process ends: its lease is not used from here, nor renewed, and the directory hears so, that others need not
  * wait for its end. As member_propose. */
 void member_leave(struct member *member, uint64_t deadline_ms, member_answered answered, void *user);
+
+/** Whoever leads hears how much the shards of this node work; may be lost. Once a second or so. */
+void member_load(struct member *member, const struct load_report *report);
+/** For who shows the cluster: has member_load_of know of all members what the leader knows, before a member_read that
+ * is begun now is answered. */
+void member_ask_loads(struct member *member);
+/** core/shard/load.h, of all its shards. False: not known, or not of late. */
+bool member_load_of(const struct member *member, uint64_t node, uint64_t *load);
 
 const struct cluster_view *member_view(const struct member *member);
 /** Reads may go by the lease while the clock is below this (lease_holder.h); 0: not at all. */

@@ -56,6 +56,10 @@ struct member {
     uint64_t target;      /* dir_index that somebody said there is */
     uint64_t feed_due_ns; /* an ASK is under way until then; 0: none is */
     uint64_t lease_until;
+
+    uint64_t load_no;  /* of the last report of load */
+    pdr_writer loads;  /* what all do, as the leader said ... */
+    uint64_t loads_ns; /* ... then */
 };
 
 static inline uint64_t member_now(const struct member *m)
@@ -92,5 +96,8 @@ void feed_take(struct member *m, struct pdr_bytes page);
 void feed_serve(struct member *m, uint64_t from, uint64_t since);
 /** Our own server has applied something. */
 void feed_own(struct member *m);
+
+/* member_load.c: LOAD, LOADS_ASK, LOADS */
+void loads_receive(struct member *m, uint64_t from, const struct letter *letter);
 
 #endif

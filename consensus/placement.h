@@ -63,6 +63,7 @@ struct placement {
     const struct placement_shard *shards;
     uint32_t member_count, group_count, shard_count;
     uint32_t moves_max; /* of one plan; what is most urgent comes first */
+    uint32_t load_over; /* per cent: who has no more load than that above its share keeps it. 0: 10 */
 };
 
 /* Why a shard moves, most urgent first. */

@@ -10,8 +10,9 @@
 #include "core/base/mem.h"
 
 #define PARTNERS_MAX 8u /* of the least busy nodes, that one exchanges with */
-#define NEAR_MAX 4u     /* shards tried on either side of the one whose load suits best */
-#define GAIN_PART 64u   /* an exchange is worth at least this part of what the node has too much */
+#define WITHIN_PERCENT 10u
+#define NEAR_MAX 4u   /* shards tried on either side of the one whose load suits best */
+#define GAIN_PART 64u /* an exchange is worth at least this part of what the node has too much */
 
 struct load_step {
     struct plan *plan;
@@ -32,11 +33,11 @@ static uint64_t load_of(const struct plan *plan, uint32_t node)
     return plan->nodes[node].used[MEASURE_LOAD];
 }
 
-/* What it has beyond its share, if that is more than 10 %. */
-static uint64_t excess(const struct load_step *s, uint32_t node)
+/* What it has beyond its share, if that is more than so many per cent of it. */
+static uint64_t excess(const struct load_step *s, uint32_t node, uint32_t percent)
 {
     unsigned __int128 share = s->total * s->plan->nodes[node].weight / s->weight, load = load_of(s->plan, node);
-    return load * 10 > share * 11 ? (uint64_t)(load - share) : 0;
+    return load * 100 > share * (100 + percent) ? (uint64_t)(load - share) : 0;
 }
 
 /* Moving so much load from a to b leaves b less busy than a was. */
@@ -188,7 +189,7 @@ static void try_hot(const struct load_step *s, uint32_t from, uint32_t to, struc
         uint64_t gain = load - cool->in->load, off = gain > wanted ? gain - wanted : wanted - gain;
         uint32_t fresh = !hot->touched + !cool->touched;
         if ((best->hot == NULL || off < best->off) && improves(plan, from, to, gain) &&
-            gain > excess(s, from) / GAIN_PART && fresh <= plan->in->moves_max - plan->touched &&
+            gain > excess(s, from, WITHIN_PERCENT) / GAIN_PART && fresh <= plan->in->moves_max - plan->touched &&
             may_lead_at(plan, cool, from) && keeps_copies(plan, hot, cool, from, to)) {
             *best = (struct exchange){hot, cool, off};
         }
@@ -245,9 +246,12 @@ void plan_balance_load(struct plan *plan)
     bool *stuck = mem_new(plan->node_count + 1);
     s.sorted = mem_new((plan->shard_count + 1) * sizeof(struct plan_shard *));
     ranking_init(&s.ranking, plan, MEASURE_LOAD);
+    for (uint32_t i = 0; i < plan->up_count && plan->in->load_over > WITHIN_PERCENT; i++) {
+        stuck[plan->up[i]] = excess(&s, plan->up[i], plan->in->load_over) == 0;
+    }
     for (uint32_t i = plan->up_count; i > 0 && plan->touched < plan->in->moves_max;) {
         uint32_t node = s.ranking.order[i - 1];
-        if (excess(&s, node) == 0) {
+        if (excess(&s, node, WITHIN_PERCENT) == 0) {
             break; /* so have all below it */
         }
         bool gave = !stuck[node] && (hand_on_load(&s, node) || exchange_load(&s, node));

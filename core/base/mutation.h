@@ -104,6 +104,9 @@
     X(145, forward_lost_answers,  "forward_visit.c, answer: an answer that finds the link full is dropped")            \
     X(146, forward_lost_events,   "forward_watch.c, forward_watch_gone: a listener is not told that its link is gone") \
     X(147, forward_bare_session,  "forward_send.c, put_call: a call goes on without its session")                      \
+    X(225, load_of_silent,        "leader_load.c, have_all_said: who says nothing of its load is taken to do nothing") \
+    X(226, load_no_rest,          "leader_load.c, leader_load_is_due: load is looked at before moves show in it")      \
+    X(227, load_any_gain,         "leader_load.c, leader_load_is_worth: shards move for whatever little there is")     \
     X(190, carry_two_serve,       "cluster_map.c: a shard is served while its row has two copies")                     \
     X(191, carry_unapplied,       "carry_out.c: rows leave before the store has all that is committed (R41)")          \
     X(192, carry_drop_early,      "carry.c, look_at: who hands a shard over deletes it while its row has the copy")    \

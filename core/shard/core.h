@@ -181,6 +181,7 @@ struct core {
     struct session_names session_names;
     struct tells *tells; /* NULL on the control core */
 
+    uint64_t load_ns; /* load.h: when it was measured; 0: never */
     struct timer idle_timer;
     uint64_t swept_ns; /* the tick in which shortage of memory last made it sweep */
     bool dead;         /* core_free: nobody is told anything any more */

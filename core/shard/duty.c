@@ -337,6 +337,7 @@ bool duty_admits(struct core *core, struct call *call)
 {
     struct shard *shard = call->shard < core->shard_count ? core->shards[call->shard] : NULL;
     if (shard != NULL && shard->state == DUTY_OPEN) {
+        shard->arrived++;
         return true;
     }
     if (core->frozen) {

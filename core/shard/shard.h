@@ -43,6 +43,9 @@ struct shard {
     uint32_t life;                 /* how often it was opened: what left in an earlier life comes back to nobody */
     uint64_t synced_epoch;         /* the newest that is durable as begun; 0: none, and no name either */
     uint32_t notes, notes_synced;  /* records of ours that are no entries: submitted, durable */
+    uint64_t ran_ns;               /* its turns, as turn_watch.h has it; since load_measure ... */
+    uint32_t arrived;              /* ... and calls that came, of a member's node */
+    uint32_t load;                 /* load.h */
     struct duty *duty;             /* of a member's node: what it is to be; NULL: no map had it yet */
 };
 

@@ -28,6 +28,7 @@ static inline void turn_watch_slice(struct turn_watch *watch, struct activation 
     if (now != core->slice_ns) {
         watch->ran_ns += now - core->slice_ns;
         core->types[a->cls->index].run_ns += now - core->slice_ns;
+        a->shard->ran_ns += now - core->slice_ns;
         core->slice_ns = now;
     }
 }

@@ -132,6 +132,7 @@ void placing_draw(struct placing *p, uint64_t seed, uint32_t nodes_max, uint32_t
         draw_shard(p, i * 3, 1 + below(p, nodes), placed);
     }
     p->moves_max = below(p, 2) == 0 ? UINT32_MAX : 1 + below(p, 100);
+    p->load_over = rng_chance(&p->rng, 50) ? 0 : below(p, 60);
 }
 
 #define SHUFFLE(p, array, count)                                                                                       \
@@ -334,8 +335,14 @@ static bool judge_move(struct placing *p, const struct placement_move *move)
 
 void placing_plan(const struct placing *p, struct placement_plan *plan)
 {
-    struct placement in = {p->members,     p->groups,      p->shards,   p->member_count,
-                           p->group_count, p->shard_count, p->moves_max};
+    struct placement in = {.members = p->members,
+                           .groups = p->groups,
+                           .shards = p->shards,
+                           .member_count = p->member_count,
+                           .group_count = p->group_count,
+                           .shard_count = p->shard_count,
+                           .moves_max = p->moves_max,
+                           .load_over = p->load_over};
     placement_plan(&in, plan);
 }
 

@@ -17,7 +17,7 @@ struct placing {
     struct placement_label labels[PLACING_NODES_MAX][2];
     struct placement_group groups[PLACING_GROUPS_MAX];
     struct placement_shard shards[PLACING_SHARDS_MAX];
-    uint32_t member_count, group_count, shard_count, moves_max;
+    uint32_t member_count, group_count, shard_count, moves_max, load_over;
     char why[256];        /* the judge's first finding; "": none */
     uint64_t copied, led; /* by placing_apply: copies made, and shards that another node leads */
 };

@@ -296,8 +296,9 @@ void membership_tick(struct node *node)
     contacts_tell(m);
     maps_tell(m);
     carries_tick(m->carries);
+    loads_tick(m);
     uint64_t next = least(member_due_ns(m->member), least(maps_due_ns(m), guests_due_ns(m)));
-    next = least(next, carries_due_ns(m->carries));
+    next = least(next, least(carries_due_ns(m->carries), loads_due_ns(m)));
     timer_set(&node->control->wheel, &m->timer, next);
 }
 

@@ -37,6 +37,11 @@ struct membership {
     struct map_version **at;          /* of each core, on its own thread; NULL: none yet */
     uint64_t told_ns;
 
+    /* membership_load.c */
+    struct load_report load; /* of the cores that have answered */
+    uint32_t load_awaited;   /* the others */
+    uint64_t load_asked_ns;
+
     /* membership_contacts.c */
     bool members_changed;
     uint64_t members_index; /* of the newest row of a member that links know */
@@ -54,6 +59,11 @@ void maps_tell(struct membership *m);
 /** When to look again; UINT64_MAX: nothing is left to tell. */
 uint64_t maps_due_ns(const struct membership *m);
 void maps_free(struct membership *m);
+
+/* membership_load.c */
+/** Asks the cores, if it is time; what they say goes to the directory's leader. */
+void loads_tick(struct membership *m);
+uint64_t loads_due_ns(const struct membership *m);
 
 /* membership_contacts.c */
 bool contacts_guest(void *membership, const struct handshake_peer *who);

@@ -25,6 +25,7 @@ struct ask_method {
     /* Looks at arguments and rows. False: call_fail has said why. `command->kind` 0: there is nothing to change. */
     bool (*begin)(struct ask *ask, struct command *command);
     void (*show)(struct ask *ask, pdr_writer *out);
+    bool wants_loads; /* of all members, which the leader alone knows */
 };
 
 struct ask {
@@ -45,10 +46,15 @@ static const struct cluster_rows *rows_of(const struct ask *ask)
     return &member_view(membership_member(ask->owner))->rows;
 }
 
+static bool load_of(void *member, uint64_t node, uint64_t *load)
+{
+    return member_load_of(member, node, load);
+}
+
 static struct directory_seen seen_by(const struct ask *ask)
 {
-    const struct member *member = membership_member(ask->owner);
-    return (struct directory_seen){rows_of(ask), member_view(member)->index, member_leader(member)};
+    struct member *member = membership_member(ask->owner);
+    return (struct directory_seen){rows_of(ask), member_view(member)->index, member_leader(member), load_of, member};
 }
 
 /* Arguments. */
@@ -363,11 +369,11 @@ static bool begin_pause(struct ask *ask, struct command *command)
 }
 
 static const struct ask_method methods[] = {
-    {"status", begin_nothing, show_status}, {"members", begin_nothing, show_all_members},
-    {"shard", begin_shard, show_shard},     {"shards", begin_shards, show_shards_page},
-    {"drain", begin_drain, show_node},      {"remove", begin_remove, show_node},
-    {"move", begin_move, show_shard},       {"pin", begin_pin, show_pin},
-    {"unpin", begin_unpin, show_pin},       {"pause", begin_pause, show_status},
+    {"status", begin_nothing, show_status, true}, {"members", begin_nothing, show_all_members, true},
+    {"shard", begin_shard, show_shard, false},    {"shards", begin_shards, show_shards_page, false},
+    {"drain", begin_drain, show_node, false},     {"remove", begin_remove, show_node, false},
+    {"move", begin_move, show_shard, false},      {"pin", begin_pin, show_pin, false},
+    {"unpin", begin_unpin, show_pin, false},      {"pause", begin_pause, show_status, false},
 };
 
 const char *directory_ask_names(void)
@@ -467,6 +473,9 @@ static void await_joined(struct timer *timer)
     struct member *member = membership_member(ask->owner);
     uint64_t now_ns = core_now_ns(ask->owner->control);
     if (member != NULL && member_is_registered(member)) {
+        if (ask->method->wants_loads) {
+            member_ask_loads(member);
+        }
         member_read(member, left_ms(ask), answered, ask);
     } else if (member != NULL && now_ns + LATE_MS * NS_PER_MS / 2 < ask->call->deadline_ns) {
         timer_set(&ask->owner->control->wheel, timer, now_ns + LOOK_NS);

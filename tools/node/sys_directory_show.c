@@ -71,11 +71,23 @@ static void put_id(pdr_writer *out, uint64_t node)
     put_text(out, "id", pdr_str(id));
 }
 
-static void put_member(pdr_writer *out, const struct cluster_member *member, struct burden burden)
+static void put_load(pdr_writer *out, const struct directory_seen *seen, uint64_t node)
 {
+    uint64_t load;
+    pdr_write_cstr(out, "load");
+    if (seen->load_of != NULL && seen->load_of(seen->user, node, &load)) {
+        pdr_write_uint(out, load / 1000);
+    } else {
+        pdr_write_nil(out);
+    }
+}
+
+static void put_member(pdr_writer *out, const struct directory_seen *seen, const struct cluster_member *member)
+{
+    struct burden burden = burden_of(seen->rows, member->node);
     struct pdr_bytes rest = pairs_items(member->labels);
     struct pair label;
-    pdr_write_map(out, 8);
+    pdr_write_map(out, 9);
     put_text(out, "name", member->name);
     put_id(out, member->node);
     put_text(out, "address", member->address);
@@ -89,6 +101,7 @@ static void put_member(pdr_writer *out, const struct cluster_member *member, str
     }
     put_uint(out, "copies", burden.copies);
     put_uint(out, "leads", burden.leads);
+    put_load(out, seen, member->node);
 }
 
 void directory_show_members(pdr_writer *out, const struct directory_seen *seen)
@@ -102,7 +115,7 @@ void directory_show_members(pdr_writer *out, const struct directory_seen *seen)
     for (uint32_t i = 0; i < members->count; i++) {
         const struct cluster_member *member = &members->at[i]->entry.member;
         if (member->state != MEMBER_REMOVED) {
-            put_member(out, member, burden_of(seen->rows, member->node));
+            put_member(out, seen, member);
         }
     }
 }

@@ -10,9 +10,13 @@ struct directory_seen {
     const struct cluster_rows *rows;
     uint64_t index;  /* up to which the rows are known */
     uint64_t leader; /* 0: nobody is known to lead */
+    /** What a node's shards do (core/shard/load.h); false: not known. NULL: of none. */
+    bool (*load_of)(void *user, uint64_t node, uint64_t *load);
+    void *user;
 };
 
-/** The members that were not removed: {"name", "id", "address", "role", "state", "labels", "copies", "leads"}. */
+/** The members that were not removed: {"name", "id", "address", "role", "state", "labels", "copies", "leads", "load"}.
+ * `load`: per mille of a core that its shards took lately; nil: not known. */
 void directory_show_members(pdr_writer *out, const struct directory_seen *seen);
 /** {"leader", "index", "paused", "shards", "assigned", "moving", "short", "headless", "members"}: shards that have a
  * home; on their way to where they should be; with fewer copies in sync than their group wants and nodes could have;

@@ -42,18 +42,30 @@ static void put_labels(struct table *table, pdr_value labels)
     pdr_writer_release(&line);
 }
 
+/* Per mille of a core, as cores: 1.25. */
+static void put_load(struct table *table, pdr_value load)
+{
+    char text[32] = "-";
+    uint64_t mille;
+    if (pdr_value_uint(load, &mille)) {
+        snprintf(text, sizeof text, "%.2f", (double)mille / 1000);
+    }
+    table_text(table, pdr_str(text));
+}
+
 /* With `counts`, how much each has of the shards. `old`: as the directory had it when it was last heard of, for while
  * it has no leader nobody is found to be down. */
 static void print_members(pdr_value members, bool counts, bool old)
 {
     static const char *const few[] = {"NAME", "ID", "ADDRESS", "ROLE", "STATE", "LABELS", NULL};
     static const char *const last[] = {"NAME", "ID", "ADDRESS", "ROLE", "LAST STATE", "LABELS", NULL};
-    static const char *const all[] = {"NAME", "ID", "ADDRESS", "ROLE", "STATE", "COPIES", "LEADS", "LABELS", NULL};
+    static const char *const all[] = {"NAME",   "ID",    "ADDRESS", "ROLE",   "STATE",
+                                      "COPIES", "LEADS", "LOAD",    "LABELS", NULL};
     static const char *const keys[] = {"name", "id", "address", "role", "state", NULL};
     struct pdr_bytes items = pdr_value_items(members);
     struct table table;
     table_init(&table, counts ? all : old ? last : few);
-    table.right[5] = table.right[6] = counts;
+    table.right[5] = table.right[6] = table.right[7] = counts;
     for (uint32_t i = pdr_value_count(members); i > 0; i--) {
         pdr_value member = pdr_value_next(&items);
         for (unsigned k = 0; keys[k] != NULL; k++) {
@@ -62,6 +74,7 @@ static void print_members(pdr_value members, bool counts, bool old)
         if (counts) {
             table_number(&table, int_of(member, "copies"));
             table_number(&table, int_of(member, "leads"));
+            put_load(&table, pdr_value_get(member, "load"));
         }
         put_labels(&table, pdr_value_get(member, "labels"));
     }

@@ -6,7 +6,7 @@
 
 #include <perdure/value.h>
 
-#define TABLE_COLUMNS_MAX 8u
+#define TABLE_COLUMNS_MAX 9u
 
 struct table {
     unsigned columns;

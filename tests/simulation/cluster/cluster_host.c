@@ -167,7 +167,8 @@ void cluster_host_start(struct cluster_host *node)
                    .moves = !world->no_moves,
                    .away_ms = 1500,
                    .moves_total = world->is_large ? 1024 : 8,
-                   .moves_per_node = world->is_large ? 64 : 4},
+                   .moves_per_node = world->is_large ? 64 : 4,
+                   .load_rest_ms = CLUSTER_LOAD_REST_MS},
         .hooks = {node, hook_send, hook_changed, hook_registered, hook_must_end},
     };
     for (uint32_t i = 0; i < world->size && i < CLUSTER_SMALL_NODES; i++) { /* as --join has them: one is there */
@@ -181,6 +182,7 @@ void cluster_host_start(struct cluster_host *node)
     }
     sim_note(&world->sim, "cluster.start", node->place, node->incarnation);
     cluster_carry_start(node);
+    cluster_load_start(node);
     cluster_host_arm(node);
 }
 
@@ -190,6 +192,7 @@ void cluster_host_crash(struct cluster_host *node)
         sim_note(&node->world->sim, "cluster.crash", node->place, 0);
         sim_cancel(&node->world->sim, &node->tick);
         cluster_carry_stop(node);
+        cluster_load_stop(node);
         cluster_clients_forget(node);
         raft_media_crash(&node->media);
         member_free(node->member);

@@ -247,6 +247,12 @@ static bool was_removed(const struct cluster_host *node, const struct cluster_ho
     return row != NULL && row->state == MEMBER_REMOVED;
 }
 
+const struct cluster_rows *cluster_judge_rows(struct cluster_world *world)
+{
+    const struct cluster_host *leader = leader_of(world);
+    return leader != NULL ? &member_view(leader->member)->rows : NULL;
+}
+
 const char *cluster_judge_unsettled(struct cluster_world *world)
 {
     struct cluster_host *leader = leader_of(world);

@@ -21,6 +21,7 @@
     X(cluster_ended)      /* ... and was told so */                                                                    \
     X(cluster_moves)      /* a shard was to be elsewhere */                                                            \
     X(cluster_carried)    /* ... and a step towards it was done */                                                     \
+    X(cluster_cooled)     /* ... since it was hot, in the end */                                                       \
     X(cluster_crashes)                                                                                                 \
     X(cluster_pauses)                                                                                                  \
     X(cluster_cuts)                                                                                                    \

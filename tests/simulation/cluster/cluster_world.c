@@ -73,6 +73,7 @@ struct cluster_world *cluster_world_open(const struct run_options *options)
         sim_after(sim, &world->nodes[i].restart, sim_delay(sim, 20 * NS_PER_MS));
     }
     cluster_clients_init(world);
+    cluster_load_init(world);
     cluster_judge_init(world);
     return world;
 }
@@ -82,6 +83,7 @@ void cluster_world_close(struct cluster_world *world)
     for (uint32_t i = 0; i < world->size; i++) {
         cluster_host_release(&world->nodes[i]);
     }
+    cluster_load_release(world);
     cluster_links_release(world);
     sim_release(&world->sim);
     mem_free(world->nodes);
@@ -120,6 +122,7 @@ bool cluster_world_run(const struct run_options *options, struct run_result *res
     struct cluster_world *world = cluster_world_open(options);
     sim_run_until(&world->sim, sim_between(&world->sim, PHASE_1_NS_MIN, PHASE_1_NS_MAX));
     settle(world);
+    cluster_load_settle(world, cluster_judge_rows);
     *result = (struct run_result){.passed = !world->sim.failed,
                                   .trace = world->sim.trace,
                                   .steps = world->sim.steps,

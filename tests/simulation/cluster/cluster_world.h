@@ -21,6 +21,7 @@
 #define CLUSTER_SMALL_NODES 12u
 #define CLUSTER_SMALL_SHARDS 24u
 #define CLUSTER_WORLD_ASKED 64u
+#define CLUSTER_LOAD_REST_MS 2000u
 
 struct cluster_world;
 
@@ -49,7 +50,9 @@ struct cluster_host {
     uint32_t claim_count;
     bool is_stale, is_unjudged;
     struct cluster_traffic traffic;
-    struct sim_event tick, restart, space, carry;
+    struct sim_event tick, restart, space, carry, report;
+    bool is_silent;        /* cluster_load.c: it says nothing of its load */
+    uint32_t *load;        /* by shard, as it measures it */
     uint64_t *carried_cv;  /* cluster_carry.c: by shard, the row for which a step was proposed ... */
     uint64_t *released_cv; /* ... and that for which it was TRANSFER: from there on it serves nothing by it (R51) */
 };
@@ -85,6 +88,10 @@ struct cluster_world {
     uint32_t size, node_count, shards;
     uint8_t voters;
     bool is_large, no_moves;
+    bool is_hot;         /* cluster_load.c: nodes say what their shards do ... */
+    uint32_t *heat;      /* ... which is, by shard, that */
+    uint64_t *target_ns; /* by shard, when it last moved in the end, */
+    struct ids *target;  /* and to where */
     uint8_t cluster[CLUSTER_ID_SIZE];
     struct raft_settings raft;
     struct cluster_link *links; /* cluster_world_link */
@@ -141,6 +148,13 @@ void cluster_carry_stop(struct cluster_host *host);
 const char *cluster_even_unsettled(const struct cluster_rows *rows);
 /** After a look at the leader's rows: no move that a pause forbids, no min_isr that fell without an operator. */
 void cluster_even_note(struct cluster_world *world, const struct cluster_rows *rows);
+/* cluster_load.c: event `report` */
+void cluster_load_init(struct cluster_world *world);
+void cluster_load_release(struct cluster_world *world);
+void cluster_load_start(struct cluster_host *host);
+void cluster_load_stop(struct cluster_host *host);
+/** When all is settled but for load. `rows`: the leader's; NULL: nobody leads. */
+void cluster_load_settle(struct cluster_world *world, const struct cluster_rows *(*rows)(struct cluster_world *world));
 /* cluster_clients.c: event `ask` */
 void cluster_clients_init(struct cluster_world *world);
 void cluster_clients_changed(struct cluster_host *node);
@@ -153,6 +167,8 @@ void cluster_faults_heal(struct cluster_world *world);
 void cluster_judge_init(struct cluster_world *world);
 /** Two who think that they may serve a shard; after anything that the node did. */
 void cluster_judge_owners(struct cluster_host *node);
+/** The leader's; NULL: nobody leads. */
+const struct cluster_rows *cluster_judge_rows(struct cluster_world *world);
 /** NULL: all is as it should be. A sentence's end. */
 const char *cluster_judge_unsettled(struct cluster_world *world);
 /** For the story: what each node thinks. */

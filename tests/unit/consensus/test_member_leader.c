@@ -24,6 +24,7 @@ struct world {
     struct hand_clock clock;
     struct post post;
     uint32_t carried;
+    struct leader_settings leader;
     struct node nodes[NODES + 1]; /* by id */
 };
 
@@ -63,6 +64,7 @@ static void start(struct world *w, uint64_t id)
                                      .seed = test_seed() + id,
                                      .clock = &w->clock.clock,
                                      .disk = &node->disk.disk,
+                                     .leader = w->leader,
                                      .hooks = {node, on_send, on_changed, on_registered, on_must_end}};
     node->world = w;
     node->id = id;
@@ -121,9 +123,9 @@ static uint32_t voters(struct world *w)
 }
 
 /* Node 1 founds, the others join, and Raft's group grows to three voters. */
-static void begin(struct world *w)
+static void begin_with(struct world *w, struct leader_settings leader)
 {
-    *w = (struct world){.carried = 0};
+    *w = (struct world){.leader = leader};
     hand_clock_init(&w->clock, 100 * NS_PER_S);
     for (uint64_t id = 1; id <= NODES; id++) {
         start(w, id);
@@ -134,6 +136,11 @@ static void begin(struct world *w)
     }
     run_ms(w, 1000);
     REQUIRE(member_leading(w->nodes[1].member) != NULL);
+}
+
+static void begin(struct world *w)
+{
+    begin_with(w, (struct leader_settings){.moves = false});
 }
 
 static void end(struct world *w)
@@ -231,6 +238,131 @@ TEST(who_leaves_is_gone)
     run_ms(&w, 2000);
     REQUIRE(leader_member(member_leading(w.nodes[1].member), 3, &member));
     EXPECT(!member.has_lease && member_lease_until(w.nodes[3].member) == 0);
+    end(&w);
+}
+
+/* Load. */
+
+static const struct cluster_shard *shard_row(struct world *w, uint32_t shard)
+{
+    return cluster_rows_shard(&member_view(w->nodes[1].member)->rows, shard);
+}
+
+/* Each node says what it leads, every shard as hot as `heat` has it; node `silent` says nothing. */
+static void say(struct world *w, const uint32_t *heat, uint64_t silent)
+{
+    for (uint64_t id = 1; id <= NODES; id++) {
+        struct load_report report = {.total = 0};
+        for (uint32_t shard = 0; shard < 4; shard++) {
+            struct load_report one = {heat[shard], 1, heat[shard] > 0, {{shard, heat[shard]}}};
+            if (shard_row(w, shard)->primary == id) {
+                load_report_add(&report, &one);
+            }
+        }
+        if (id != silent) {
+            member_load(w->nodes[id].member, &report);
+        }
+    }
+}
+
+static uint32_t on_the_move(struct world *w)
+{
+    uint32_t count = 0;
+    for (uint32_t shard = 0; shard < 4; shard++) {
+        count += shard_row(w, shard)->targets.at[0] != shard_row(w, shard)->primary;
+    }
+    return count;
+}
+
+static void say_for_ms(struct world *w, const uint32_t *heat, uint64_t silent, uint64_t ms)
+{
+    for (uint64_t passed = 0; passed < ms && on_the_move(w) == 0; passed += 500) {
+        say(w, heat, silent);
+        run_ms(w, 500);
+    }
+}
+
+/* Of four shards on three nodes two have one leader: these are hot. */
+static uint64_t heat_two(struct world *w, uint32_t *heat)
+{
+    uint32_t leads[NODES + 1] = {0};
+    uint64_t twice = 0;
+    for (uint32_t shard = 0; shard < 4; shard++) {
+        uint64_t primary = shard_row(w, shard)->primary;
+        twice = ++leads[primary] == 2 ? primary : twice;
+    }
+    for (uint32_t shard = 0; shard < 4; shard++) {
+        heat[shard] = shard_row(w, shard)->primary == twice ? 400000 : 100;
+    }
+    return twice;
+}
+
+static const struct leader_settings moving = {.moves = true, .load_rest_ms = 3000};
+
+TEST(one_of_two_hot_shards_is_handed_on)
+{
+    struct world w;
+    uint32_t heat[4];
+    begin_with(&w, moving);
+    uint64_t twice = heat_two(&w, heat);
+    REQUIRE(twice != 0);
+    say_for_ms(&w, heat, 0, 20000);
+    EXPECT(on_the_move(&w) == 1);
+    for (uint32_t shard = 0; shard < 4; shard++) {
+        EXPECT(shard_row(&w, shard)->targets.at[0] == shard_row(&w, shard)->primary || heat[shard] == 400000);
+    }
+    end(&w);
+}
+
+TEST(who_says_nothing_may_do_much)
+{
+    struct world w;
+    uint32_t heat[4];
+    begin_with(&w, moving);
+    uint64_t twice = heat_two(&w, heat), silent = twice % NODES + 1;
+    say_for_ms(&w, heat, silent, 20000);
+    EXPECT(on_the_move(&w) == 0);
+    say_for_ms(&w, heat, 0, 20000);
+    EXPECT(on_the_move(&w) == 1);
+    end(&w);
+}
+
+TEST(what_is_not_worth_it_stays)
+{
+    struct world w;
+    uint32_t heat[4];
+    begin_with(&w, moving);
+    heat_two(&w, heat);
+    for (uint32_t shard = 0; shard < 4; shard++) {
+        heat[shard] /= 40; /* as uneven, and next to nothing of a core */
+    }
+    say_for_ms(&w, heat, 0, 20000);
+    EXPECT(on_the_move(&w) == 0);
+    end(&w);
+}
+
+/* Whoever is asked shows what the leader knows. */
+TEST(what_all_do_is_seen_everywhere)
+{
+    struct world w;
+    static const uint32_t heat[4] = {1000, 20000, 300000, 4000000};
+    uint64_t load, sum = 0;
+    begin(&w);
+    say(&w, heat, 0);
+    run_ms(&w, 50);
+    EXPECT(!member_load_of(w.nodes[2].member, 1, &load)); /* nobody has asked there */
+    member_ask_loads(w.nodes[2].member);
+    run_ms(&w, 50);
+    for (uint64_t id = 1; id <= NODES; id++) {
+        uint64_t at_leader;
+        EXPECT(member_load_of(w.nodes[2].member, id, &load) && member_load_of(w.nodes[1].member, id, &at_leader));
+        EXPECT(load == at_leader);
+        sum += load;
+    }
+    EXPECT(sum == 4321000 && !member_load_of(w.nodes[2].member, 9, &load));
+    run_ms(&w, 6000);
+    EXPECT(!member_load_of(w.nodes[2].member, 1, &load) &&
+           !member_load_of(w.nodes[1].member, 1, &load)); /* it is old */
     end(&w);
 }
 

@@ -270,6 +270,27 @@ TEST(two_hot_shards_do_not_share_a_node)
     }
 }
 
+/* 115 of a share of 100: over what is to be reached, and within what is let be. */
+TEST(who_is_a_little_over_its_share_is_let_be_if_asked)
+{
+    cluster(2, 0, 8, 1);
+    REQUIRE(placing_settle(&p, 3) > 0);
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < 8; i++) {
+        bool is_first = p.shards[i].replicas[0] == 1;
+        p.shards[i].load = is_first && first++ < 2 ? 50 : is_first ? 8 : 21;
+    }
+    p.load_over = 20;
+    make_plan();
+    EXPECT_INT(plan.move_count, 0);
+    p.load_over = 0;
+    make_plan();
+    EXPECT(plan.move_count > 0 && plan.moves[0].reason == PLACEMENT_LOAD);
+    p.load_over = 12;
+    make_plan();
+    EXPECT(plan.move_count > 0);
+}
+
 TEST(the_most_urgent_come_first_when_there_may_be_few)
 {
     cluster(6, 0, 30, 3);

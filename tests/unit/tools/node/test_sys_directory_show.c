@@ -7,9 +7,19 @@
 static struct directory *d;
 static pdr_writer out;
 
+static uint64_t loads; /* how often one was asked for */
+
+/* Of the first member alone. */
+static bool load_of(void *user, uint64_t node, uint64_t *load)
+{
+    ++*(uint64_t *)user;
+    *load = 1250999;
+    return node == 1;
+}
+
 static struct directory_seen seen(void)
 {
-    return (struct directory_seen){directory_rows(d), directory_index(d), 2};
+    return (struct directory_seen){directory_rows(d), directory_index(d), 2, load_of, &loads};
 }
 
 static void begin(void)
@@ -78,6 +88,8 @@ TEST(members_have_their_burden)
     pdr_value first = pdr_value_at(pdr_written(&out), 0), last = pdr_value_at(pdr_written(&out), 3);
     EXPECT(is_text(pdr_value_get(first, "id"), "0000000000000001") && is_text(pdr_value_get(first, "state"), "up"));
     EXPECT(int_of(first, "copies") == 1 && int_of(first, "leads") == 1);
+    EXPECT(int_of(first, "load") == 1250 && loads == 4); /* per mille of a core */
+    EXPECT(pdr_value_kind(pdr_value_get(last, "load")) == PDR_KIND_NIL);
     EXPECT(int_of(last, "copies") == 1 && int_of(last, "leads") == 0); /* wanted there */
     end();
 }
