@@ -158,8 +158,8 @@ static void begin_many(struct bully *b, uint32_t others, uint32_t window)
     b->end = others;
 }
 
-/* Who is next. Each begins with another of the higher ones and goes round: if all began with the lowest, or the highest,
- * they would come to the same few at once, and fill their mailboxes. */
+/* Who is next. Each begins with another of the higher ones and goes round: if all began with the lowest, or the
+ * highest, they would come to the same few at once, and fill their mailboxes. */
 static uint32_t next_of_many(const struct bully *b)
 {
     if (b->mode == BULLY_WINNING) {
