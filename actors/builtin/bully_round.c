@@ -11,7 +11,8 @@
  *
  * Beside the paper, since messages may be late or lost here:
  * - A message to many leaves in portions: the next one for each that was answered, so that a round of thousands has
- *   thousands of messages under way and not millions. Portions that are not answered grow with each T.
+ *   thousands of messages under way and not millions. Portions that are not answered grow with each T. Who is told
+ *   `halt` meanwhile asks no more.
  * - Who waits for a coordinator and hears nothing for a while (patience_ms) starts again: it that answered may be dead.
  * - A `halt` of a lower one, which took us for dead, is answered, so that it stands back.
  * - Rounds that ended well are numbered (epoch), so that a late `election` of an older one starts none.
@@ -149,12 +150,23 @@ static uint64_t patience_ms(const struct bully *b)
 
 /* A message to many */
 
-static void begin_many(struct bully *b, uint32_t first, uint32_t end, uint32_t window)
+static void begin_many(struct bully *b, uint32_t others, uint32_t window)
 {
     b->window = window < WINDOW_MIN ? WINDOW_MIN : window > WINDOW_MAX ? WINDOW_MAX : window;
     b->unanswered = 0;
-    b->next = first;
-    b->end = end;
+    b->next = 0;
+    b->end = others;
+}
+
+/* Who is next. Each begins with another of the higher ones and goes round: if all began with the lowest, or the
+ * highest, they would come to the same few at once, and fill their mailboxes. */
+static uint32_t next_of_many(const struct bully *b)
+{
+    if (b->mode == BULLY_WINNING) {
+        return b->self - 1 - b->next;
+    }
+    uint64_t first = b->self * 2654435761ull; /* a multiplicative hash (Knuth, vol. 3, 6.4) */
+    return b->self + 1 + (uint32_t)((first + b->next) % b->end);
 }
 
 static void go_on(pdr_turn *turn, struct bully *b)
@@ -163,8 +175,8 @@ static void go_on(pdr_turn *turn, struct bully *b)
     const struct note note = {.epoch = b->epoch, .attempt = b->attempt};
     bool wins = b->mode == BULLY_WINNING;
     while (b->next != b->end && b->unanswered < b->window) {
-        uint32_t to = b->next;
-        b->next += wins ? -1u : 1u;
+        uint32_t to = next_of_many(b);
+        b->next++;
         if (!wins || set_has(&b->up, to)) {
             say(turn, b, to, wins ? phases[b->phase] : "election", &note);
             b->unanswered++;
@@ -218,7 +230,7 @@ static void begin_phase(pdr_turn *turn, struct bully *b)
         emit(turn, b, "elected");
         return;
     }
-    begin_many(b, b->self - 1, 0, WINDOW_MAX);
+    begin_many(b, b->self - 1, WINDOW_MAX);
     go_on(turn, b);
     bully_expire_in(turn, b, b->timeout_ms);
 }
@@ -254,7 +266,7 @@ void bully_start(pdr_turn *turn, struct bully *b)
         win(turn, b);
         return;
     }
-    begin_many(b, b->self + 1, b->count + 1, UNDER_WAY / b->count);
+    begin_many(b, b->count - b->self, UNDER_WAY / b->count);
     go_on(turn, b);
     bully_expire_in(turn, b, b->timeout_ms);
 }

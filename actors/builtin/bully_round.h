@@ -28,7 +28,7 @@ struct bully {
     bool starts;          /* an election, when it expires */
 
     /* a message to many */
-    uint32_t next, end; /* who is next; upwards in phase 1, downwards after it */
+    uint32_t next, end; /* how many it has gone to, and how many there are */
     uint32_t unanswered, window;
 
     /* WINNING */
