@@ -38,8 +38,5 @@ static inline bool session_id_equal(const struct session_id *a, const struct ses
 void session_id_encode(uint8_t *out, const struct session_id *id);
 /** False if it is none that session_id_encode can have written. */
 bool session_id_decode(struct pdr_bytes bytes, struct session_id *out);
-/** Fills in `print`. */
-void call_session_print(struct call_session *session, struct pdr_bytes address, struct pdr_bytes method,
-                        struct pdr_bytes args);
 
 #endif

@@ -7,14 +7,15 @@
 
 #define FAR_OVERHEAD 16u /* the heap's own */
 
-static size_t charge(const struct session_record *record)
+/* Of an outcome of that size, beside its record. */
+static size_t far_charge(size_t size)
 {
-    return sizeof *record + (record->size > SESSION_OUTCOME_NEAR ? record->size + FAR_OVERHEAD : 0);
+    return size > SESSION_OUTCOME_NEAR ? size + FAR_OVERHEAD : 0;
 }
 
 static void end_record(struct session *session, struct session_record *record)
 {
-    session->bytes -= charge(record);
+    session->bytes -= sizeof *record + far_charge(record->size);
     if (record->run != NULL) {
         CHECK(list_empty(&record->run->waiting));
         mem_free(record->run);
@@ -100,37 +101,57 @@ static void make_room(struct session *session)
     }
 }
 
-struct session_record *session_records_get(struct session *session, uint64_t n, uint32_t print)
+static struct session_record *insert(struct session *session, uint32_t place, uint64_t n, uint32_t print)
 {
-    uint32_t place = place_of(session, n);
-    if (place < session->count && session_record_at(session, place)->n == n) {
-        return session_record_at(session, place);
-    }
     make_room(session);
     struct session_record *at = session_record_at(session, place);
-    memmove(at + 1, at, (session->count - place) * sizeof *at);
+    if (place < session->count) {
+        memmove(at + 1, at, (session->count - place) * sizeof *at);
+    }
     session->count++;
     *at = (struct session_record){.n = n, .print = print};
-    session->bytes += charge(at);
+    session->bytes += sizeof *at;
     return at;
 }
 
-void session_records_set(struct session *session, struct session_record *record, struct pdr_bytes outcome)
+struct session_record *session_records_get(struct session *session, uint64_t n, uint32_t print)
+{
+    uint32_t place = place_of(session, n);
+    bool is_there = place < session->count && session_record_at(session, place)->n == n;
+    return is_there ? session_record_at(session, place) : insert(session, place, n, print);
+}
+
+static void set_outcome(struct session *session, struct session_record *record, struct pdr_bytes outcome)
 {
     CHECK(outcome.size <= SESSION_OUTCOME_MAX);
-    session->bytes -= charge(record);
     if (record->size > SESSION_OUTCOME_NEAR) {
+        session->bytes -= far_charge(record->size);
         mem_free(record->outcome.far);
     }
+    record->size = (uint32_t)outcome.size & SESSION_OUTCOME_MAX;
     uint8_t *at = record->outcome.near;
     if (outcome.size > SESSION_OUTCOME_NEAR) {
+        session->bytes += far_charge(outcome.size);
         at = record->outcome.far = mem_grow(NULL, outcome.size);
     }
     if (outcome.size > 0) {
         memcpy(at, outcome.data, outcome.size);
     }
-    record->size = (uint32_t)outcome.size & SESSION_OUTCOME_MAX;
-    session->bytes += charge(record);
+}
+
+void session_records_note(struct session *session, const struct session_result *result, uint64_t seq)
+{
+    struct session_record *record = session_records_get(session, result->n, result->print);
+    if (result->ended) {
+        set_outcome(session, record, result->outcome);
+        record->print = result->print;
+        record->ended = true;
+        record->failed = result->failed;
+        record->ended_seq = seq;
+    } else {
+        record->begun = true;
+        record->begun_seq = seq;
+    }
 }
 
 void session_records_remove(struct session *session, struct session_record *record)
@@ -142,9 +163,25 @@ void session_records_remove(struct session *session, struct session_record *reco
     go_near_if_empty(session);
 }
 
+/* As a rule there is one, and nothing of it lies elsewhere. */
+static bool drop_only_one(struct session *session, uint64_t floor)
+{
+    const struct session_record *record = session->near;
+    if (session->count != 1 || session_record_at(session, 0) != record || record->n >= floor || record->run != NULL ||
+        record->size > SESSION_OUTCOME_NEAR) {
+        return false;
+    }
+    session->count = 0;
+    session->bytes -= sizeof *record;
+    return true;
+}
+
 void session_records_drop_below(struct session *session, uint64_t floor)
 {
     uint32_t below = 0;
+    if (drop_only_one(session, floor)) {
+        return;
+    }
     while (below < session->count && session_record_at(session, below)->n < floor) {
         below++;
     }
