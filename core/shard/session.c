@@ -366,15 +366,29 @@ void session_is_over(struct session_table *table, struct session *session)
     clean(table, session);
 }
 
+static size_t row_size(size_t value_size)
+{
+    size_t unit = _Alignof(struct session_row);
+    return (sizeof(struct session_row) + value_size + unit - 1) / unit * unit;
+}
+
+/* What is not whole stays dirty, the others' places are taken by those. */
 struct session_row *session_save(struct session_table *table, uint64_t seq)
 {
     struct session_row *rows = NULL;
     uint32_t left = 0;
+    size_t size = 0;
+    bool is_whole;
+    for (uint32_t i = 0; i < table->dirty_count; i++) {
+        size += row_size(session_bytes_part_size(table->dirty[i], seq, &is_whole));
+    }
+    uint8_t *at = size > 0 ? mem_grow(NULL, size) : NULL;
     for (uint32_t i = 0; i < table->dirty_count; i++) {
         struct session *session = table->dirty[i];
-        bool is_whole;
-        struct session_row *row = session_bytes_part(session, seq, &is_whole);
-        row->next = rows;
+        struct session_row *row = (struct session_row *)at;
+        at += row_size(session_bytes_part_size(session, seq, &is_whole));
+        *row = (struct session_row){.next = rows, .is_block = i == 0, .shard = table->shard};
+        session_bytes_part(session, seq, row);
         rows = row;
         session->dirty = 0;
         if (!is_whole) {
@@ -388,9 +402,18 @@ struct session_row *session_save(struct session_table *table, uint64_t seq)
 
 void session_rows_free(struct session_row *rows)
 {
-    while (rows != NULL) {
+    struct session_row *blocks = NULL;
+    while (rows != NULL) { /* in any order: nothing is freed before all were looked at */
         struct session_row *row = rows;
         rows = row->next;
-        mem_free(row);
+        if (row->is_block) {
+            row->next = blocks;
+            blocks = row;
+        }
+    }
+    while (blocks != NULL) {
+        struct session_row *block = blocks;
+        blocks = block->next;
+        mem_free(block);
     }
 }

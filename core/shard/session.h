@@ -109,9 +109,10 @@ struct session_table {
     uint32_t shard;
 };
 
-/** A row for the store. */
+/** A row for the store. Those of a table lie in one block of memory. */
 struct session_row {
     struct session_row *next;
+    bool is_block; /* the block begins with it */
     uint32_t shard, value_size;
     uint8_t key[1 + SESSION_KEY_SIZE]; /* with the table's byte in front, as in a log entry */
     uint8_t value[];
@@ -168,7 +169,7 @@ void session_roll_back(struct session_table *table, uint64_t seq);
 
 /** The store's row of it is to go: it is not written any more. */
 void session_is_over(struct session_table *table, struct session *session);
-/** Rows 'P' that the store lacks, as of entry `seq`; the caller frees them. */
+/** Rows 'P' that the store lacks, as of entry `seq`; the caller frees them, with others in one list if it likes. */
 struct session_row *session_save(struct session_table *table, uint64_t seq);
 void session_rows_free(struct session_row *rows);
 

@@ -165,7 +165,7 @@ static struct saved saved_of(const struct session_record *record, uint64_t seq)
     return (struct saved){is_begun ? RESULT_HEAD : 0, BEGUN, is_begun};
 }
 
-struct session_row *session_bytes_part(const struct session *session, uint64_t seq, bool *is_whole)
+size_t session_bytes_part_size(const struct session *session, uint64_t seq, bool *is_whole)
 {
     size_t size = HEAD;
     *is_whole = true;
@@ -175,8 +175,12 @@ struct session_row *session_bytes_part(const struct session *session, uint64_t s
         *is_whole = *is_whole && (!record->ended || record->ended_seq <= seq) &&
                     (!record->begun || record->begun_seq <= seq);
     }
-    struct session_row *row = mem_grow(NULL, sizeof *row + size);
-    *row = (struct session_row){.shard = session->shard, .value_size = (uint32_t)size, .key = {KEYS_SESSION}};
+    return size;
+}
+
+void session_bytes_part(const struct session *session, uint64_t seq, struct session_row *row)
+{
+    row->key[0] = KEYS_SESSION;
     row_name(row->key + 1, SESSION_ROW_PART, &session->name->id);
     uint8_t *at = put_head(row->value, session->floor);
     for (uint32_t i = 0; i < session->count; i++) {
@@ -188,7 +192,7 @@ struct session_row *session_bytes_part(const struct session *session, uint64_t s
             at = put_bytes(at, outcome);
         }
     }
-    return row;
+    row->value_size = (uint32_t)(at - row->value);
 }
 
 /* From bytes. */

@@ -35,7 +35,9 @@ bool session_bytes_next(struct session_results *results, struct session_result *
 /** The value of a row 'R'. False: it is malformed. */
 bool session_bytes_result(struct pdr_bytes value, struct session_logged *out);
 
-/** The row 'P' of a session as of entry `seq`; *is_whole: nothing came later. The caller frees it. */
-struct session_row *session_bytes_part(const struct session *session, uint64_t seq, bool *is_whole);
+/** Bytes of the value of a session's row 'P' as of entry `seq`; *is_whole: nothing came later. */
+size_t session_bytes_part_size(const struct session *session, uint64_t seq, bool *is_whole);
+/** Writes key and value of it into `row`. */
+void session_bytes_part(const struct session *session, uint64_t seq, struct session_row *row);
 
 #endif
