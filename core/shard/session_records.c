@@ -51,12 +51,9 @@ void session_records_release(struct session *session)
     go_near_if_empty(session);
 }
 
-static uint32_t place_of(const struct session *session, uint64_t n)
+static uint32_t search(const struct session *session, uint64_t n)
 {
     uint32_t low = 0, high = session->count;
-    if (high == 0 || session_record_at(session, high - 1)->n < n) {
-        return high; /* as a rule it is the newest */
-    }
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (session_record_at(session, middle)->n < n) {
@@ -66,6 +63,13 @@ static uint32_t place_of(const struct session *session, uint64_t n)
         }
     }
     return low;
+}
+
+/* As a rule it is the newest, and behind all others. */
+static inline uint32_t place_of(const struct session *session, uint64_t n)
+{
+    uint32_t count = session->count;
+    return count == 0 || session_record_at(session, count - 1)->n < n ? count : search(session, n);
 }
 
 struct session_record *session_record(const struct session *session, uint64_t n)
@@ -101,7 +105,7 @@ static void make_room(struct session *session)
     }
 }
 
-static struct session_record *insert(struct session *session, uint32_t place, uint64_t n, uint32_t print)
+static inline struct session_record *insert(struct session *session, uint32_t place, uint64_t n, uint32_t print)
 {
     make_room(session);
     struct session_record *at = session_record_at(session, place);
@@ -114,11 +118,16 @@ static struct session_record *insert(struct session *session, uint32_t place, ui
     return at;
 }
 
-struct session_record *session_records_get(struct session *session, uint64_t n, uint32_t print)
+static inline struct session_record *get(struct session *session, uint64_t n, uint32_t print)
 {
     uint32_t place = place_of(session, n);
     bool is_there = place < session->count && session_record_at(session, place)->n == n;
     return is_there ? session_record_at(session, place) : insert(session, place, n, print);
+}
+
+struct session_record *session_records_get(struct session *session, uint64_t n, uint32_t print)
+{
+    return get(session, n, print);
 }
 
 static void set_outcome(struct session *session, struct session_record *record, struct pdr_bytes outcome)
@@ -141,13 +150,13 @@ static void set_outcome(struct session *session, struct session_record *record, 
 
 void session_records_note(struct session *session, const struct session_result *result, uint64_t seq)
 {
-    struct session_record *record = session_records_get(session, result->n, result->print);
+    struct session_record *record = get(session, result->n, result->print);
     if (result->ended) {
-        set_outcome(session, record, result->outcome);
         record->print = result->print;
+        record->ended_seq = seq;
         record->ended = true;
         record->failed = result->failed;
-        record->ended_seq = seq;
+        set_outcome(session, record, result->outcome);
     } else {
         record->begun = true;
         record->begun_seq = seq;
