@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/base/check.h"
+#include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
 
 #define SPARE_MAX 4096u
@@ -103,6 +104,14 @@ struct call *call_new(struct call_pool *pool, struct core *home, const struct pd
     call->tag = 0;
     pdr_writer_init(&call->reply, call->reply_data, CALL_REPLY_INLINE, 0);
     return call;
+}
+
+/* The three lie side by side; where one ends and the next begins is the seed. */
+uint32_t call_print(const struct call *call)
+{
+    struct pdr_bytes all = pdr_bytes(call->address.data, call->address.size + call->method.size + call->args.size);
+    uint64_t hash = hash_bytes(all, (uint64_t)call->address.size << 32 | call->method.size);
+    return (uint32_t)(hash ^ hash >> 32);
 }
 
 void call_free(struct call_pool *pool, struct call *call)

@@ -154,6 +154,9 @@ void call_set_path(struct call *call, size_t size);
 /** PDR_DEADLOCK: the path goes round. Sets the sentence, and the chain of addresses as a result. */
 enum pdr_status call_fail_deadlock(struct call *call);
 
+/** Of address, method and arguments: session.print. */
+uint32_t call_print(const struct call *call);
+
 /** On home's thread. */
 void call_free(struct call_pool *pool, struct call *call);
 

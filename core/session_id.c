@@ -2,7 +2,6 @@
 #include "core/session_id.h"
 
 #include "core/base/endian.h"
-#include "core/base/hash_bytes.h"
 
 void session_id_encode(uint8_t *out, const struct session_id *id)
 {
@@ -20,11 +19,4 @@ bool session_id_decode(struct pdr_bytes bytes, struct session_id *out)
     }
     *out = (struct session_id){get_be32(at), get_be64(at + 4), get_be64(at + 12), get_be64(at + 20)};
     return true;
-}
-
-void call_session_print(struct call_session *session, struct pdr_bytes address, struct pdr_bytes method,
-                        struct pdr_bytes args)
-{
-    uint64_t hash = hash_bytes(args, hash_bytes(method, hash_bytes(address, 0)));
-    session->print = (uint32_t)(hash ^ hash >> 32);
 }

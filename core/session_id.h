@@ -19,14 +19,14 @@ struct session_id {
 
 /** A call's place in a session: the same (id, n) is the same call, however often it is sent. */
 struct call_session {
-    bool on;       /* false: the call has none */
-    bool is_final; /* it has run, and its failure is its result: a copy would hear the same */
-    struct session_id id;
+    bool on;        /* false: the call has none */
+    bool is_final;  /* it has run, and its failure is its result: a copy would hear the same */
+    uint32_t print; /* of address, method and arguments: tells another call under the same number */
     uint64_t n;
+    uint64_t ack_below; /* the client has the answers to all below, or wants them no more */
+    struct session_id id;
     uint64_t
         held_life; /* of a call that asks for a session: where its home, on this node, counts who did; 0: not here */
-    uint64_t ack_below; /* the client has the answers to all below, or wants them no more */
-    uint32_t print;     /* of address, method and arguments: tells another call under the same number */
 };
 
 static inline bool session_id_equal(const struct session_id *a, const struct session_id *b)
@@ -38,8 +38,5 @@ static inline bool session_id_equal(const struct session_id *a, const struct ses
 void session_id_encode(uint8_t *out, const struct session_id *id);
 /** False if it is none that session_id_encode can have written. */
 bool session_id_decode(struct pdr_bytes bytes, struct session_id *out);
-/** Fills in `print`. */
-void call_session_print(struct call_session *session, struct pdr_bytes address, struct pdr_bytes method,
-                        struct pdr_bytes args);
 
 #endif

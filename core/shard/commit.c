@@ -13,7 +13,8 @@
 #include "core/shard/watch.h"
 #include "core/shard/tells.h"
 
-#define RECORDS_MIN (16u << 10)
+#define RECORDS_MIN 1024u
+#define TOUCHED_MIN 4u
 #define KEEP_SPARE_MAX (1u << 20)
 
 /* Admission, before the turn runs: what is refused here has not happened. */
@@ -73,10 +74,22 @@ void submission_free(struct submission *s)
     mem_free(s);
 }
 
+/* A submission is about as large as those before: a larger one is believed at once, a smaller one by and by. It lives
+ * until it is applied, so it should not have much more than it needs, nor grow by copying. */
+static uint32_t expect_next(uint32_t expected, uint32_t size)
+{
+    return size > expected ? size : expected - (expected - size) / 8;
+}
+
+static uint32_t at_least(uint32_t expected, uint32_t least)
+{
+    return expected > least ? expected : least;
+}
+
 static uint8_t *reserve(struct submission *s, uint32_t size)
 {
     if (s->capacity - s->size < size) {
-        uint32_t capacity = s->capacity < RECORDS_MIN ? RECORDS_MIN : s->capacity;
+        uint32_t capacity = s->capacity > 0 ? s->capacity : at_least(s->core->size_expected, RECORDS_MIN);
         while (capacity - s->size < size) {
             capacity *= 2;
         }
@@ -108,7 +121,8 @@ static void touch(struct submission *s, struct shard *shard)
         return;
     }
     if (s->touched_count == s->touched_capacity) {
-        s->touched_capacity = s->touched_capacity == 0 ? 16 : s->touched_capacity * 2;
+        uint32_t first = at_least(s->core->touched_expected, TOUCHED_MIN);
+        s->touched_capacity = s->touched_capacity == 0 ? first : s->touched_capacity * 2;
         s->touched = mem_grow(s->touched, s->touched_capacity * sizeof *s->touched);
     }
     shard->touched_in = s;
@@ -301,6 +315,8 @@ void commit_submit(struct core *core)
     for (uint32_t i = 0; i < s->touched_count; i++) {
         s->touched[i].shard->touched_in = NULL;
     }
+    core->size_expected = expect_next(core->size_expected, s->size);
+    core->touched_expected = expect_next(core->touched_expected, s->touched_count);
     metrics_size(&core->stats.batch_bytes, s->size);
     s->batch.home = core->world.loop;
     s->batch.records = s->records;

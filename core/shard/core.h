@@ -152,6 +152,7 @@ struct core {
     struct list in_flight;         /* submissions at the journal, in order */
     struct list unapplied;         /* durable, not yet in the store, in order */
     struct submission *spare;
+    uint32_t size_expected, touched_expected; /* of a submission, by those before */
     uint64_t uncommitted_bytes, unapplied_bytes;
     bool refusing; /* the journal has no space: writes are refused (R74) */
     struct timer resume_timer;

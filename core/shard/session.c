@@ -172,6 +172,11 @@ uint64_t session_floor(const struct session *session, uint64_t ack_below)
     return ack_below > session->floor ? ack_below : session->floor;
 }
 
+static void raise_highest(struct session *session, uint64_t n)
+{
+    session->highest = n > session->highest ? n : session->highest;
+}
+
 static void raise_floor(struct session *session, uint64_t floor)
 {
     uint64_t least = span_floor(session->highest);
@@ -226,29 +231,12 @@ void session_run_end(struct session_table *table, struct session *session, uint6
 
 /* Rows. */
 
-static void note_result(struct session *session, const struct session_result *result, uint64_t seq)
-{
-    struct session_record *record = session_records_get(session, result->n, result->print);
-    if (result->ended) {
-        session_records_set(session, record, result->outcome);
-        record->print = result->print;
-        record->ended = true;
-        record->ended_seq = seq;
-    } else {
-        record->begun = true;
-        record->begun_seq = seq;
-    }
-    session->highest = result->n > session->highest ? result->n : session->highest;
-}
-
-/* The floor goes first, so that the record that it drops makes room for the next. */
-static enum pdr_status note_results(struct session_table *table, const struct session_id *id, struct pdr_bytes value,
-                                    bool only_one, uint64_t seq)
+static enum pdr_status note_part(struct session_table *table, const struct session_id *id, struct pdr_bytes value,
+                                 uint64_t seq)
 {
     struct session_results results;
     struct session_result result;
-    if (!session_bytes_results(value, &results) ||
-        (only_one && (!session_bytes_next(&results, &result) || results.rest.size > 0))) {
+    if (!session_bytes_results(value, &results)) {
         return PDR_INVALID;
     }
     struct session *session = session_get(table, id);
@@ -256,19 +244,37 @@ static enum pdr_status note_results(struct session_table *table, const struct se
     enum pdr_status status = PDR_OK;
     session->has_part = true;
     raise_floor(session, results.floor);
-    if (only_one) {
-        note_result(session, &result, seq);
-        mark_dirty(table, session);
-    }
     while (results.rest.size > 0 && status == PDR_OK) {
         status = session_bytes_next(&results, &result) ? PDR_OK : PDR_INVALID;
         if (status == PDR_OK) {
-            note_result(session, &result, seq);
+            session_records_note(session, &result, seq);
+            raise_highest(session, result.n);
         }
     }
     raise_floor(session, 0);
     account(table, session, before);
     return status;
+}
+
+/* The floor goes first, so that the record that it drops makes room for the next. */
+static enum pdr_status note_logged(struct session_table *table, struct pdr_bytes value, uint64_t seq)
+{
+    struct session_logged logged;
+    if (!session_bytes_result(value, &logged)) {
+        return PDR_INVALID;
+    }
+    struct session *session = session_get(table, &logged.id);
+    size_t before = session->bytes;
+    session->has_part = true;
+    raise_highest(session, logged.result.n);
+    raise_floor(session, logged.floor);
+    session_records_note(session, &logged.result, seq);
+    if (logged.result.n < session->floor) { /* it ran while the floor rose */
+        session_records_drop_below(session, session->floor);
+    }
+    mark_dirty(table, session);
+    account(table, session, before);
+    return PDR_OK;
 }
 
 static enum pdr_status note_home(struct session_table *table, const struct session_id *id, struct pdr_bytes value,
@@ -298,29 +304,20 @@ static void note_deleted(struct session_table *table, const struct session_id *i
 enum pdr_status session_note(struct session_table *table, struct pdr_bytes key, struct pdr_bytes value, bool deleted,
                              uint64_t seq)
 {
+    const uint8_t *at = key.data;
     struct session_id id;
-    if (key.size != SESSION_KEY_SIZE) {
+    if (key.size == 1 && *at == SESSION_ROW_RESULT && !deleted) {
+        return note_logged(table, value, seq);
+    }
+    if (key.size != SESSION_KEY_SIZE || (*at != SESSION_ROW_HOME && *at != SESSION_ROW_PART)) {
         return PDR_INVALID;
     }
-    const uint8_t *at = key.data;
     CHECK(session_id_decode(pdr_bytes(at + 1, SESSION_ID_SIZE), &id));
     if (deleted) {
-        if (*at != SESSION_ROW_HOME && *at != SESSION_ROW_PART) {
-            return PDR_INVALID;
-        }
         note_deleted(table, &id, (char)*at);
         return PDR_OK;
     }
-    switch (*at) {
-    case SESSION_ROW_HOME:
-        return note_home(table, &id, value, seq);
-    case SESSION_ROW_PART:
-        return note_results(table, &id, value, false, seq);
-    case SESSION_ROW_RESULT:
-        return note_results(table, &id, value, true, seq);
-    default:
-        return PDR_INVALID;
-    }
+    return *at == SESSION_ROW_HOME ? note_home(table, &id, value, seq) : note_part(table, &id, value, seq);
 }
 
 /* Undone. */
@@ -369,15 +366,29 @@ void session_is_over(struct session_table *table, struct session *session)
     clean(table, session);
 }
 
+static size_t row_size(size_t value_size)
+{
+    size_t unit = _Alignof(struct session_row);
+    return (sizeof(struct session_row) + value_size + unit - 1) / unit * unit;
+}
+
+/* What is not whole stays dirty, the others' places are taken by those. */
 struct session_row *session_save(struct session_table *table, uint64_t seq)
 {
     struct session_row *rows = NULL;
     uint32_t left = 0;
+    size_t size = 0;
+    bool is_whole;
+    for (uint32_t i = 0; i < table->dirty_count; i++) {
+        size += row_size(session_bytes_part_size(table->dirty[i], seq, &is_whole));
+    }
+    uint8_t *at = size > 0 ? mem_grow(NULL, size) : NULL;
     for (uint32_t i = 0; i < table->dirty_count; i++) {
         struct session *session = table->dirty[i];
-        bool is_whole;
-        struct session_row *row = session_bytes_part(session, seq, &is_whole);
-        row->next = rows;
+        struct session_row *row = (struct session_row *)at;
+        at += row_size(session_bytes_part_size(session, seq, &is_whole));
+        *row = (struct session_row){.next = rows, .is_block = i == 0, .shard = table->shard};
+        session_bytes_part(session, seq, row);
         rows = row;
         session->dirty = 0;
         if (!is_whole) {
@@ -391,9 +402,18 @@ struct session_row *session_save(struct session_table *table, uint64_t seq)
 
 void session_rows_free(struct session_row *rows)
 {
-    while (rows != NULL) {
+    struct session_row *blocks = NULL;
+    while (rows != NULL) { /* in any order: nothing is freed before all were looked at */
         struct session_row *row = rows;
         rows = row->next;
-        mem_free(row);
+        if (row->is_block) {
+            row->next = blocks;
+            blocks = row;
+        }
+    }
+    while (blocks != NULL) {
+        struct session_row *block = blocks;
+        blocks = block->next;
+        mem_free(block);
     }
 }

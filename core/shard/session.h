@@ -3,14 +3,18 @@
  *
  * In the log a result travels as a small row beside what the turn wrote, so that both are one entry. In the store a
  * session has one row a shard, with its floor and all results above it, written once an apply step however many calls
- * were answered in it. Both are rows of KEYS_SESSION, whose key is `kind u8, id`:
+ * were answered in it. Both are rows of KEYS_SESSION. The key is `kind u8, id`, but for 'R', whose key is the kind
+ * alone: a log's row is never looked up, and there is one of them a call, so it is as short as may be.
  *
  *     'H'  the session is open; in its home shard alone      version u8
  *     'P'  what the shard knows of it; in the store alone    version u8, floor u64, results
- *     'R'  a result; in the log alone                        version u8, floor u64, one result
+ *     'R'  a result; in the log alone                        version u8, form and state u8, numbers, outcome
  *
- *     result   n u64 | print u32 | state u8 (1 begun, 2 ended) | size u32 | outcome
- *     outcome  code size u8 | text size u8 | code, empty on success | text | the encoded reply
+ *     numbers  narrow, form 0: shard u16 | n - floor u16 | epoch u32 | seq u32 | n u32 | random u64 | print u32
+ *              wide, form 128: shard u32 | n - floor u64 | epoch u64 | seq u64 | n u64 | random u64 | print u32
+ *     result   n u64 | print u32 | state u8 | size u32 | outcome
+ *     state    1 begun, no outcome | 2 failed | 3 succeeded: the outcome is the encoded reply
+ *     outcome  of a failure: code size u8 | text size u8 | code | text
  *
  * Little endian. A deletion of 'H' ends the session, one of 'P' what the shard knows of it. Decoding trusts nothing. */
 #ifndef CORE_SHARD_SESSION_H
@@ -42,15 +46,16 @@ struct session_run {
 };
 
 #define SESSION_OUTCOME_NEAR 8u /* bytes of an outcome that lie in its record: most counters' and flags' */
-#define SESSION_OUTCOME_MAX ((1u << 30) - 1)
+#define SESSION_OUTCOME_MAX ((1u << 29) - 1)
 
 struct session_record {
     uint64_t n;
     uint64_t ended_seq, begun_seq; /* the entries that say so; 0 is one that the store has */
     struct session_run *run;       /* NULL: it does not run */
     uint32_t print;
-    uint32_t size : 30;            /* of the outcome */
-    uint32_t ended : 1, begun : 1; /* begun: it committed a part (R81, "commit before call") */
+    uint32_t size : 29; /* of the outcome */
+    uint32_t ended : 1, failed : 1;
+    uint32_t begun : 1; /* it committed a part (R81, "commit before call") */
     union {
         uint8_t near[SESSION_OUTCOME_NEAR];
         uint8_t *far; /* if it is larger */
@@ -104,9 +109,10 @@ struct session_table {
     uint32_t shard;
 };
 
-/** A row for the store. */
+/** A row for the store. Those of a table lie in one block of memory. */
 struct session_row {
     struct session_row *next;
+    bool is_block; /* the block begins with it */
     uint32_t shard, value_size;
     uint8_t key[1 + SESSION_KEY_SIZE]; /* with the table's byte in front, as in a log entry */
     uint8_t value[];
@@ -144,8 +150,8 @@ void session_run_begin(struct session_table *table, struct session *session, con
 /** It has ended: moves who waited to `waiting`, and forgets a record that no entry has. */
 void session_run_end(struct session_table *table, struct session *session, uint64_t n, struct list *waiting);
 
-/** Puts into `rows` that the call has this result; NULL: that it has committed a part. Whoever commits `rows` as an
- * entry hands its rows to session_note. */
+/** Puts into `rows`, as the log has it, that the call has this result; NULL: that it has committed a part. Whoever
+ * commits `rows` as an entry hands its rows to session_note. */
 void session_put_result(struct rows *rows, const struct call_session *call, const struct session_outcome *outcome);
 void session_put_home(struct rows *rows, const struct session_id *id);
 void session_delete_home(struct rows *rows, const struct session_id *id);
@@ -163,7 +169,7 @@ void session_roll_back(struct session_table *table, uint64_t seq);
 
 /** The store's row of it is to go: it is not written any more. */
 void session_is_over(struct session_table *table, struct session *session);
-/** Rows 'P' that the store lacks, as of entry `seq`; the caller frees them. */
+/** Rows 'P' that the store lacks, as of entry `seq`; the caller frees them, with others in one list if it likes. */
 struct session_row *session_save(struct session_table *table, uint64_t seq);
 void session_rows_free(struct session_row *rows);
 

@@ -19,16 +19,31 @@ void session_names_release(struct session_names *names)
     hash_release(&names->by_id);
 }
 
-struct session_name *session_names_find(const struct session_names *names, const struct session_id *id)
+static struct session_name *search(struct session_names *names, const struct session_id *id)
 {
     struct hash_node *node = hash_first(&names->by_id, id->random);
     for (; node != NULL; node = hash_next(node)) {
         struct session_name *name = LIST_ITEM(node, struct session_name, by_id);
         if (session_id_equal(&name->id, id)) {
+            names->name = name;
             return name;
         }
     }
     return NULL;
+}
+
+struct session_name *session_names_find(struct session_names *names, const struct session_id *id)
+{
+    struct session_name *last = names->name;
+    return last != NULL && session_id_equal(&last->id, id) ? last : search(names, id);
+}
+
+/* What was found last may be gone. */
+static void forget_last(struct session_names *names)
+{
+    names->name = NULL;
+    names->part = NULL;
+    names->ahead = NULL;
 }
 
 /* Parts: linear probing, with deletion by moving up (Knuth 6.4, algorithm R). */
@@ -43,17 +58,19 @@ static uint32_t next_of(const struct session_name *name, uint32_t place)
     return (place + 1) & ((1u << name->bits) - 1);
 }
 
-struct session *session_names_part(const struct session_names *names, const struct session_id *id, uint32_t shard)
+struct session *session_names_part(struct session_names *names, const struct session_id *id, uint32_t shard)
 {
     const struct session_name *name = session_names_find(names, id);
-    if (name == NULL) {
-        return NULL;
+    struct session *part = names->part;
+    if (name == NULL || (part != NULL && part->name == name && part->shard == shard)) {
+        return name != NULL ? part : NULL;
     }
     uint32_t place = session_name_place(name, shard);
-    while (name->parts[place] != NULL && name->parts[place]->shard != shard) {
+    while ((part = name->parts[place]) != NULL && part->shard != shard) {
         place = next_of(name, place);
     }
-    return name->parts[place];
+    names->part = part;
+    return part;
 }
 
 static void put(struct session_name *name, struct session *session)
@@ -148,8 +165,8 @@ void session_names_add(struct session_names *names, const struct session_id *id,
 void session_names_remove(struct session_names *names, struct session *session)
 {
     struct session_name *name = session->name;
+    forget_last(names);
     session->name = NULL;
-    names->ahead = NULL;
     take_out(name, session);
     name->count--;
     if (name->count == 0) {

@@ -13,9 +13,11 @@ struct session;
 
 struct session_names {
     struct hash by_id;
-    struct session **ahead; /* where the part is that was asked for last; NULL: not known, or it moved */
-    size_t bytes;           /* of all names */
-    size_t charged;         /* what the core counts of them */
+    struct session_name *name; /* found last, as a rule by a call of the same connection; NULL: not known */
+    struct session *part;      /* the same of parts: a call looks for its own when it begins, and when it ends */
+    struct session **ahead;    /* where the part is that was asked for last; NULL: not known, or it moved */
+    size_t bytes;              /* of all names */
+    size_t charged;            /* what the core counts of them */
 };
 
 struct session_name {
@@ -29,9 +31,9 @@ void session_names_init(struct session_names *names);
 /** All parts are gone. */
 void session_names_release(struct session_names *names);
 
-struct session_name *session_names_find(const struct session_names *names, const struct session_id *id);
+struct session_name *session_names_find(struct session_names *names, const struct session_id *id);
 /** NULL: it has none there. */
-struct session *session_names_part(const struct session_names *names, const struct session_id *id, uint32_t shard);
+struct session *session_names_part(struct session_names *names, const struct session_id *id, uint32_t shard);
 /** A call of that session in that shard has come, and will soon run: asks the processor for what it will touch. */
 void session_names_prefetch(struct session_names *names, const struct session_id *id, uint32_t shard);
 /** `session` is a part of that session, and its only one in its shard: sets session->name. */

@@ -7,14 +7,15 @@
 
 #define FAR_OVERHEAD 16u /* the heap's own */
 
-static size_t charge(const struct session_record *record)
+/* Of an outcome of that size, beside its record. */
+static size_t far_charge(size_t size)
 {
-    return sizeof *record + (record->size > SESSION_OUTCOME_NEAR ? record->size + FAR_OVERHEAD : 0);
+    return size > SESSION_OUTCOME_NEAR ? size + FAR_OVERHEAD : 0;
 }
 
 static void end_record(struct session *session, struct session_record *record)
 {
-    session->bytes -= charge(record);
+    session->bytes -= sizeof *record + far_charge(record->size);
     if (record->run != NULL) {
         CHECK(list_empty(&record->run->waiting));
         mem_free(record->run);
@@ -50,12 +51,9 @@ void session_records_release(struct session *session)
     go_near_if_empty(session);
 }
 
-static uint32_t place_of(const struct session *session, uint64_t n)
+static uint32_t search(const struct session *session, uint64_t n)
 {
     uint32_t low = 0, high = session->count;
-    if (high == 0 || session_record_at(session, high - 1)->n < n) {
-        return high; /* as a rule it is the newest */
-    }
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (session_record_at(session, middle)->n < n) {
@@ -65,6 +63,13 @@ static uint32_t place_of(const struct session *session, uint64_t n)
         }
     }
     return low;
+}
+
+/* As a rule it is the newest, and behind all others. */
+static inline uint32_t place_of(const struct session *session, uint64_t n)
+{
+    uint32_t count = session->count;
+    return count == 0 || session_record_at(session, count - 1)->n < n ? count : search(session, n);
 }
 
 struct session_record *session_record(const struct session *session, uint64_t n)
@@ -100,37 +105,62 @@ static void make_room(struct session *session)
     }
 }
 
-struct session_record *session_records_get(struct session *session, uint64_t n, uint32_t print)
+static inline struct session_record *insert(struct session *session, uint32_t place, uint64_t n, uint32_t print)
 {
-    uint32_t place = place_of(session, n);
-    if (place < session->count && session_record_at(session, place)->n == n) {
-        return session_record_at(session, place);
-    }
     make_room(session);
     struct session_record *at = session_record_at(session, place);
-    memmove(at + 1, at, (session->count - place) * sizeof *at);
+    if (place < session->count) {
+        memmove(at + 1, at, (session->count - place) * sizeof *at);
+    }
     session->count++;
     *at = (struct session_record){.n = n, .print = print};
-    session->bytes += charge(at);
+    session->bytes += sizeof *at;
     return at;
 }
 
-void session_records_set(struct session *session, struct session_record *record, struct pdr_bytes outcome)
+static inline struct session_record *get(struct session *session, uint64_t n, uint32_t print)
+{
+    uint32_t place = place_of(session, n);
+    bool is_there = place < session->count && session_record_at(session, place)->n == n;
+    return is_there ? session_record_at(session, place) : insert(session, place, n, print);
+}
+
+struct session_record *session_records_get(struct session *session, uint64_t n, uint32_t print)
+{
+    return get(session, n, print);
+}
+
+static void set_outcome(struct session *session, struct session_record *record, struct pdr_bytes outcome)
 {
     CHECK(outcome.size <= SESSION_OUTCOME_MAX);
-    session->bytes -= charge(record);
     if (record->size > SESSION_OUTCOME_NEAR) {
+        session->bytes -= far_charge(record->size);
         mem_free(record->outcome.far);
     }
+    record->size = (uint32_t)outcome.size & SESSION_OUTCOME_MAX;
     uint8_t *at = record->outcome.near;
     if (outcome.size > SESSION_OUTCOME_NEAR) {
+        session->bytes += far_charge(outcome.size);
         at = record->outcome.far = mem_grow(NULL, outcome.size);
     }
     if (outcome.size > 0) {
         memcpy(at, outcome.data, outcome.size);
     }
-    record->size = (uint32_t)outcome.size & SESSION_OUTCOME_MAX;
-    session->bytes += charge(record);
+}
+
+void session_records_note(struct session *session, const struct session_result *result, uint64_t seq)
+{
+    struct session_record *record = get(session, result->n, result->print);
+    if (result->ended) {
+        record->print = result->print;
+        record->ended_seq = seq;
+        record->ended = true;
+        record->failed = result->failed;
+        set_outcome(session, record, result->outcome);
+    } else {
+        record->begun = true;
+        record->begun_seq = seq;
+    }
 }
 
 void session_records_remove(struct session *session, struct session_record *record)
@@ -142,9 +172,25 @@ void session_records_remove(struct session *session, struct session_record *reco
     go_near_if_empty(session);
 }
 
+/* As a rule there is one, and nothing of it lies elsewhere. */
+static bool drop_only_one(struct session *session, uint64_t floor)
+{
+    const struct session_record *record = session->near;
+    if (session->count != 1 || session_record_at(session, 0) != record || record->n >= floor || record->run != NULL ||
+        record->size > SESSION_OUTCOME_NEAR) {
+        return false;
+    }
+    session->count = 0;
+    session->bytes -= sizeof *record;
+    return true;
+}
+
 void session_records_drop_below(struct session *session, uint64_t floor)
 {
     uint32_t below = 0;
+    if (drop_only_one(session, floor)) {
+        return;
+    }
     while (below < session->count && session_record_at(session, below)->n < floor) {
         below++;
     }

@@ -55,8 +55,7 @@ static void set_session(const struct conn *conn, const struct wish *wish, struct
     call->session.id = conn->session;
     call->session.n = wish->number;
     call->session.ack_below = conn->ack_below;
-    call_session_print(&call->session, wish->address, wish->method, wish->args);
-    call->session.print += (uint64_t)wish->role; /* a tell is not the call of the same name */
+    call->session.print = call_print(call) + (uint32_t)wish->role; /* a tell is not the call of the same name */
 }
 
 static void call_out(struct conn *conn, const struct frame *frame, const struct wish *wish)

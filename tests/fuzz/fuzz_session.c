@@ -1,6 +1,6 @@
 /* tests/fuzz/fuzz_session.c: hostile rows of sessions, as a store or a log could hold them (core/shard/session.c). The
- * first byte is the row's kind, or 'D' for a deletion; the rest its value. What is taken is written again, and read
- * back the same. */
+ * first byte is the row's kind, or 'D' for a deletion; the rest its value, which for an 'R' names the session. What is
+ * taken is written again, and read back the same. */
 #include "core/shard/session.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -10,7 +10,7 @@ static struct pdr_bytes name_of(uint8_t *out, uint8_t kind)
 {
     out[0] = kind;
     session_id_encode(out + 1, &id);
-    return pdr_bytes(out, SESSION_KEY_SIZE);
+    return pdr_bytes(out, kind == 'R' ? 1 : SESSION_KEY_SIZE);
 }
 
 static void check_order(const struct session *session)
@@ -30,11 +30,12 @@ static void check_order(const struct session *session)
     }
 }
 
-static void check_again(struct session_table *table, const struct session *session)
+static void check_again(struct session *session, void *user)
 {
+    struct session_table *table = user, again;
     struct session_names names;
-    struct session_table again;
     struct session_row *row = session_save(table, UINT64_MAX);
+    check_order(session);
     if (row == NULL) {
         return; /* an 'P': the store has it */
     }
@@ -42,11 +43,11 @@ static void check_again(struct session_table *table, const struct session *sessi
     session_table_init(&again, 0, &names);
     FUZZ_CHECK(session_note(&again, pdr_bytes(row->key + 1, SESSION_KEY_SIZE), pdr_bytes(row->value, row->value_size),
                             false, 0) == PDR_OK);
-    const struct session *copy = session_find(&again, &id);
+    const struct session *copy = session_find(&again, &session->name->id);
     FUZZ_CHECK(copy != NULL && copy->count == session->count && copy->floor == session->floor);
     for (uint32_t i = 0; i < copy->count; i++) {
         const struct session_record *a = session_record_at(copy, i), *b = session_record_at(session, i);
-        FUZZ_CHECK(a->n == b->n && a->print == b->print && a->ended == b->ended);
+        FUZZ_CHECK(a->n == b->n && a->print == b->print && a->ended == b->ended && a->failed == b->failed);
         FUZZ_CHECK(
             pdr_bytes_equal(pdr_bytes(session_record_bytes(a), a->size), pdr_bytes(session_record_bytes(b), b->size)));
     }
@@ -70,10 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum pdr_status status =
         session_note(&table, name_of(name, deletes ? 'P' : data[0]), pdr_bytes(copy, size - 1), deletes, 1);
     FUZZ_CHECK(status == PDR_OK || status == PDR_INVALID);
-    const struct session *session = session_find(&table, &id);
-    if (status == PDR_OK && session != NULL) {
-        check_order(session);
-        check_again(&table, session);
+    if (status == PDR_OK) {
+        session_each(&table, check_again, &table); /* there is one at most */
     }
     session_roll_back(&table, 0);
     session_table_release(&table);

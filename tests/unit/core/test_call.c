@@ -34,6 +34,29 @@ TEST(the_last_of_the_path_is_the_caller)
     end(call);
 }
 
+static uint32_t print_of(const char *to, const char *method, const char *args)
+{
+    struct pdr_ref ref;
+    REQUIRE(pdr_ref_parse(pdr_str(to), &ref, NULL) == PDR_OK);
+    call_pool_init(&pool);
+    struct pdr_bytes none = pdr_bytes(NULL, 0);
+    struct call *call = call_new(&pool, NULL, &ref, pdr_str(to), pdr_str(method), pdr_str(args), none, NULL, 0, 0);
+    REQUIRE(call != NULL);
+    uint32_t print = call_print(call);
+    end(call);
+    return print;
+}
+
+TEST(a_print_is_of_address_method_and_arguments)
+{
+    uint32_t print = print_of("counter/a", "add", "\x91\1");
+    EXPECT(print == print_of("counter/a", "add", "\x91\1"));
+    EXPECT(print != print_of("counter/b", "add", "\x91\1"));
+    EXPECT(print != print_of("counter/a", "set", "\x91\1"));
+    EXPECT(print != print_of("counter/a", "add", "\x91\2"));
+    EXPECT(print != print_of("counter/aa", "dd", "\x91\1")); /* the same bytes, parted elsewhere */
+}
+
 TEST(a_deadlock_names_its_circle)
 {
     struct call *call = call_along("t/b", pdr_bytes("t/a\0t/b\0t/c", 11), "t/c");

@@ -12,7 +12,7 @@ static struct session_id id_of(uint32_t i)
     return (struct session_id){i % 2, 1, i, i / 3}; /* some hash alike */
 }
 
-static struct session *part_of(const struct session_names *names, uint32_t id, uint32_t shard)
+static struct session *part_of(struct session_names *names, uint32_t id, uint32_t shard)
 {
     const struct session_id wanted = id_of(id);
     return session_names_part(names, &wanted, shard);
@@ -43,7 +43,8 @@ TEST(parts_are_as_in_a_model)
     struct session *(*model)[SHARDS] = mem_new(IDS * sizeof *model);
     for (uint32_t n = 0; n < 20000; n++) {
         uint32_t id = (uint32_t)rng_below(&rng, IDS), shard = (uint32_t)rng_below(&rng, SHARDS);
-        bool rather_adds = n / 4000 % 2 == 0; /* it fills up, and empties, and fills up */
+        bool rather_adds = n / 4000 % 2 == 0;                   /* it fills up, and empties, and fills up */
+        EXPECT(part_of(&names, id, shard) == model[id][shard]); /* found last, when it goes */
         if (model[id][shard] == NULL && (rather_adds || rng_below(&rng, 4) == 0)) {
             add(&names, &model[id][shard], id, shard);
         } else if (model[id][shard] != NULL && (!rather_adds || rng_below(&rng, 4) == 0)) {
@@ -52,6 +53,8 @@ TEST(parts_are_as_in_a_model)
         struct session_id looked_for = id_of((uint32_t)rng_below(&rng, IDS));
         session_names_prefetch(&names, &looked_for, shard);
         uint32_t other = (uint32_t)rng_below(&rng, SHARDS);
+        EXPECT(part_of(&names, id, shard) == model[id][shard]);
+        EXPECT(part_of(&names, id, other) == model[id][other]);
         EXPECT(part_of(&names, id, other) == model[id][other]);
     }
     for (uint32_t i = 0; i < IDS * SHARDS; i++) {

@@ -25,7 +25,9 @@ static void set(struct session *session, uint64_t n, uint32_t size)
 {
     uint8_t bytes[64];
     memset(bytes, (int)(n & 0xff), sizeof bytes);
-    session_records_set(session, session_records_get(session, n, (uint32_t)n), pdr_bytes(bytes, size));
+    struct session_result result = {n, (uint32_t)n, .ended = true, .outcome = pdr_bytes(bytes, size)};
+    session_records_note(session, &result, 1);
+    EXPECT(session_record(session, n)->ended && session_record(session, n)->ended_seq == 1);
 }
 
 static bool holds(const struct session_record *record, const struct model *m)
