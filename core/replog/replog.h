@@ -124,6 +124,9 @@ struct replica *replog_find(const struct replog *replog, uint32_t shard);
 /** At start, entries after applied_seq, in order, before anything else is told: they may have to be sent. */
 void replog_recovered(struct replica *replica, uint64_t epoch, uint64_t seq, struct pdr_bytes payload);
 
+/** Instead of a row that promotes it: this process leads already, in row->epoch, and was the only copy until now, so
+ * that all it had on disk up to `durable_seq` is committed. From here on the others have a say. */
+void replog_resume(struct replica *replica, const struct cluster_shard *row, uint64_t durable_seq);
 /** A row of the directory (R43). May be late; older ones than known are ignored. */
 void replog_row(struct replica *replica, const struct cluster_shard *row);
 /** How a proposal ended. `done`: it was applied, or was refused; not told of what nobody knows. */

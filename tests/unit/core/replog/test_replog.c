@@ -370,6 +370,27 @@ TEST(a_learner_gets_in_when_it_has_all_and_still_is_there)
     end(&f);
 }
 
+/* The only copy led without this; now there is to be another. What it made before is in no window. */
+TEST(a_copy_that_led_alone_goes_on_with_others)
+{
+    struct fixture f;
+    begin(&f);
+    struct replica_options options = {.shard = 10, .user = &f, .rid = 11, .promised = 3, .led = true, .last_seq = 8};
+    struct replica *replica = replog_open(f.replog, &options);
+    struct cluster_shard now = row(5, 3, alone, (struct ids){2, {SELF, 2}});
+    now.shard = 10;
+    replog_resume(replica, &now, 7);
+    EXPECT(replog_is_primary(replica) && replog_may_read(replica) && !f.led);
+    EXPECT_INT(replog_state(replica).commit_seq, 7);
+    replog_durable(replica, 3, 8);
+    EXPECT_INT(f.committed, 8);
+    const struct replog_message *message = said(&f, 2, MESSAGE_NEWEPOCH);
+    REQUIRE(message != NULL);
+    EXPECT(message->head.shard == 10 && message->newepoch.seq == 8);
+    EXPECT_INT(replog_made(replica, pdr_str("nine")), 9);
+    end(&f);
+}
+
 TEST(a_proposal_without_an_answer_is_settled_by_a_touch)
 {
     struct fixture f;
