@@ -54,8 +54,8 @@ static inline struct cluster_map cluster_map_alone(uint32_t shard_count, uint32_
 {
     return (struct cluster_map){.version = 1, .shard_count = shard_count, .cores = cores};
 }
-/** The map of what the view knows now, in one block of memory with all that it points to. `self` is not 0. `replicates`:
- * a log goes between copies of a shard, so that one with several is served by its primary; else nobody owns such a one. */
+/** The map of what the view knows now, in one block of memory with all that it points to. `self` is not 0.
+ * `replicates`: a log goes between copies, so that a shard with several is served; else it is nobody's. */
 struct cluster_map *cluster_map_new(const struct cluster_view *view, uint64_t self, uint32_t cores, bool replicates);
 /** While a shard is on its way out it has no owner, but who had it in the same epoch has it yet: it stands still
  * there, and calls that come wait for what becomes of it, in the order they came. `last`: the map before, which knew

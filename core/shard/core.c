@@ -15,6 +15,7 @@
 #include "core/shard/lease.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
+#include "core/shard/replicas.h"
 #include "core/shard/sessions.h"
 #include "core/shard/tells.h"
 #include "core/shard/turn.h"
@@ -93,6 +94,9 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     core->apply = apply_new(shard_count);
     core->fibers = fiber_pool_new(core->limits.fibers_max, 256);
     core->tells = tells_new(core);
+    if (core->is_member) {
+        replicas_new(core);
+    }
     shards_grow(core, shard_count);
     if (KEYS_SHARD_DIRECTORY % cores == index) {
         core->directory = shard_new(core, KEYS_SHARD_DIRECTORY);
@@ -162,6 +166,7 @@ void core_free(struct core *core)
     }
     hash_each(&core->activations, discard_activation, NULL);
     hash_release(&core->activations);
+    replicas_free(core);
     reminders_free(core);
     watch_free(core);
     sessions_free(core);
@@ -420,7 +425,11 @@ static bool is_drained(struct core *core)
 
 static bool is_applied(struct core *core)
 {
-    if (core->open != NULL || !list_empty(&core->in_flight) || tells_in_flight(core) > 0) {
+    if (core->open != NULL || !list_empty(&core->in_flight)) {
+        return false;
+    }
+    replicas_stop(core);
+    if (tells_in_flight(core) > 0) {
         return false;
     }
     if (core->failed_step != NULL) { /* a full disk */
@@ -488,7 +497,9 @@ bool core_tick(struct core *core)
         loader_submit(core);
     }
     if (core->fibers != NULL) {
+        replicas_settle(core);
         commit_submit(core);
+        replicas_flush(core);
         apply_consider(core);
     }
     if (core->world.flush != NULL) {

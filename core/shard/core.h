@@ -24,6 +24,7 @@
 struct core;
 struct cluster_map;
 struct peers;
+struct replicas;
 struct shard;
 struct session_asking;
 struct submission;
@@ -120,10 +121,12 @@ struct core {
     struct shard *directory;
 
     /* duty.c, lease.c: of a member */
-    struct list changing;    /* struct duty: opened, released or closed now */
-    struct timer duty_timer; /* a release takes too long */
-    uint64_t lease_until_ns; /* reads are answered before that (R15) */
-    struct list lease_waits; /* calls whose answer waits for a lease */
+    struct list changing;      /* struct duty: opened, released or closed now */
+    struct timer duty_timer;   /* a release takes too long */
+    uint64_t lease_until_ns;   /* reads are answered before that (R15) */
+    struct list lease_waits;   /* calls whose answer waits for a lease */
+    bool rows_wait;            /* a row could not be taken yet: in a later tick */
+    struct replicas *replicas; /* copies that are not the only ones (replicas.h); NULL: of a node alone */
 
     struct hash activations; /* by full address */
     struct hash watched;     /* watch.c: actors that somebody listens to */

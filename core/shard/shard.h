@@ -9,10 +9,12 @@
 #include <stdint.h>
 
 #include "core/base/list.h"
+#include "core/replog/history.h"
 #include "core/shard/session.h"
 
 struct core;
 struct duty;
+struct shard_copy;
 struct shard_tells;
 struct submission;
 struct reminders;
@@ -43,7 +45,9 @@ struct shard {
     uint32_t life;                 /* how often it was opened: what left in an earlier life comes back to nobody */
     uint64_t synced_epoch;         /* the newest that is durable as begun; 0: none, and no name either */
     uint32_t notes, notes_synced;  /* records of ours that are no entries: submitted, durable */
-    struct duty *duty;             /* of a member's node: what it is to be; NULL: no map had it yet */
+    struct history history;  /* which epoch wrote what, of a member's node; while `copy` has a machine, it knows */
+    struct shard_copy *copy; /* replicas.h; NULL: this is, and was, the only copy */
+    struct duty *duty;       /* of a member's node: what it is to be; NULL: no map had it yet */
 };
 
 /** Its actors, tells, reminders and sessions are in memory, or may be. */

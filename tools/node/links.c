@@ -4,6 +4,7 @@
 #include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
 #include "net/carry/carry.h"
+#include "core/shard/replicas.h"
 #include "net/forward/forward.h"
 #include "tools/node/node_parts.h"
 
@@ -149,6 +150,9 @@ void node_links_open(struct node *node, const struct node_links_options *options
         node->parts[i].peers = links->at[i].net;
         node->parts[i].conns.peers = (struct conn_peer_door){enter, &links->at[i]};
         open_forward(links, options, i);
+        if (options->propose != NULL) {
+            replicas_start(node->cores[i], &(struct replicas_options){options->incarnation, options->propose, node});
+        }
     }
     node->router.forwards = links->forwards;
     if (options->control_transport != NULL) {

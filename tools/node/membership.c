@@ -233,6 +233,7 @@ enum pdr_status membership_open(struct node *node, const struct membership_optio
                                              .node = options->node,
                                              .incarnation = options->incarnation,
                                              .control_transport = options->control_transport,
+                                             .propose = options->replicates ? proposals_send : NULL,
                                              .guest = contacts_guest,
                                              .guest_user = m,
                                              .entropy = options->entropy,
@@ -295,9 +296,11 @@ void membership_tick(struct node *node)
     }
     contacts_tell(m);
     maps_tell(m);
-    carries_tick(m->carries);
+    if (!m->options.replicates) {
+        carries_tick(m->carries);
+    }
     uint64_t next = least(member_due_ns(m->member), least(maps_due_ns(m), guests_due_ns(m)));
-    next = least(next, carries_due_ns(m->carries));
+    next = m->options.replicates ? next : least(next, carries_due_ns(m->carries));
     timer_set(&node->control->wheel, &m->timer, next);
 }
 

@@ -55,6 +55,11 @@ void maps_tell(struct membership *m);
 uint64_t maps_due_ns(const struct membership *m);
 void maps_free(struct membership *m);
 
+/* membership_proposals.c */
+struct replog_proposal;
+/** On a core's thread, for struct replicas_options: `node` is one. */
+void proposals_send(void *node, struct core *core, const struct replog_proposal *proposal);
+
 /* membership_contacts.c */
 bool contacts_guest(void *membership, const struct handshake_peer *who);
 void contacts_registered(void *membership, uint64_t boot);

@@ -14,6 +14,7 @@
 #include "core/shard/commit.h"
 #include "core/shard/core.h"
 #include "core/shard/recover.h"
+#include "core/shard/replicas.h"
 #include "core/store/keys.h"
 #include "net/conn/conn.h"
 #include "net/forward/forward.h"
@@ -112,6 +113,7 @@ static void flush_done(struct job *job)
     list_remove(&flush->job.node);
     if (flush->status == PDR_OK) {
         if (node->journal != NULL) {
+            journal_hold(node->journal, node->checkpoint_position < node->wanted_position);
             journal_release(node->journal, node->checkpoint_position);
         }
     } else {
@@ -226,6 +228,7 @@ static void core_idle(void *user)
 {
     struct node_core *part = user;
     part->is_applied = apply_is_done(part->node->cores[part->index]);
+    part->held = replicas_oldest(part->node->cores[part->index]);
     node_to_control(part->node, part->index, part_over);
 }
 
@@ -244,15 +247,18 @@ static void close_conns(struct node *node, uint64_t index)
     conns_close(&node->parts[index].conns, core_idle, &node->parts[index]);
 }
 
-/* How far the log may be released by the last flush: not at all, if a core could not bring the store up to date. */
+/* How far the log may be released by the last flush: not at all, if a core could not bring the store up to date; and
+ * not what others have a say in, and have not said. */
 static uint64_t last_position(const struct node *node)
 {
+    uint64_t position = node->wanted_position;
     for (unsigned i = 0; i < node->world.cores; i++) {
         if (!node->parts[i].is_applied && !MUTATION(18)) {
             return 0;
         }
+        position = node->parts[i].held < position ? node->parts[i].held : position;
     }
-    return node->wanted_position;
+    return position;
 }
 
 static void unlisten(struct node *node, uint64_t unused)

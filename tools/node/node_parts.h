@@ -27,6 +27,7 @@ struct node_core {
     struct node *node;
     unsigned index;
     bool is_applied; /* in a stop: the store has what the core wrote; set before the core says that it is idle */
+    uint64_t held;   /* ... but for what others have a say in, which lies there or behind it */
     struct conns conns;
     struct peers_net *peers; /* NULL: the node is alone */
     struct forward *forward; /* as well */

@@ -114,8 +114,9 @@ static bool judge_reached(const struct totals *t, bool directory)
 int main(int argc, char **argv)
 {
     static const struct option table[] = {
-        {"seed", 1, NULL, 's'},  {"runs", 1, NULL, 'r'},      {"workload", 1, NULL, 'w'}, {"no-faults", 0, NULL, 'n'},
-        {"trace", 0, NULL, 't'}, {"directory", 0, NULL, 'd'}, {"mutation", 1, NULL, 'm'}, {NULL, 0, NULL, 0}};
+        {"seed", 1, NULL, 's'},      {"runs", 1, NULL, 'r'},     {"workload", 1, NULL, 'w'},
+        {"no-faults", 0, NULL, 'n'}, {"trace", 0, NULL, 't'},    {"directory", 0, NULL, 'd'},
+        {"copies", 1, NULL, 'c'},    {"mutation", 1, NULL, 'm'}, {NULL, 0, NULL, 0}};
     struct world_options options = {.seed = 1};
     struct totals totals = {0};
     uint64_t runs = 1;
@@ -139,6 +140,9 @@ int main(int argc, char **argv)
             break;
         case 'd':
             options.directory = true;
+            break;
+        case 'c':
+            options.copies = (uint8_t)strtoul(optarg, NULL, 10);
             break;
         case 'm':
             mutation = (int)strtol(optarg, NULL, 10);

@@ -323,6 +323,7 @@ void world_init(struct world *w, const struct world_options *options)
     w->site_count = 2 + (uint32_t)sim_draw(&w->sim, SITES_MAX - 1);
     w->version = 10;
     w->directory = options->directory;
+    w->copies = options->copies != 0 ? options->copies : 1;
     mover_init(&w->mover, w);
     for (uint32_t s = 0; s < CLUSTER_SHARDS; s++) {
         w->owner[s] = (uint32_t)sim_draw(&w->sim, w->site_count);
