@@ -437,10 +437,10 @@ void replicas_durable(struct shard *shard, struct touched *touched, const struct
     uint64_t seq = touched->last_seq;
     copy->is_named = true;
     touched->last_seq = seq < copy->from_seq ? seq : copy->from_seq; /* what is applied with the submission */
+    tail_durable(copy, seq, s, s->batch.begin);
     if (copy->replica == NULL) {
         return;
     }
-    tail_durable(copy, seq, s, s->batch.begin);
     replog_durable(copy->replica, touched->epoch, seq);
     shard->durable_seq = replog_state(copy->replica).durable_seq;
     if (MUTATION(195) && shard_serves(shard) && shard->durable_seq > shard->commit_seq) {

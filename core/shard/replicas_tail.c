@@ -81,8 +81,8 @@ void replicas_move_tails(struct core *core, uint64_t position)
 {
     for (uint32_t id = 0; core->replicas != NULL && id < core->shard_count; id++) {
         struct shard_copy *copy = core->shards[id] != NULL ? core->shards[id]->copy : NULL;
-        if (copy != NULL && copy->replica != NULL && copy->moving == 0 && !core->refusing && !core->frozen &&
-            !list_empty(&copy->tail) && entry_at(copy->tail.next)->position < position) {
+        if (copy != NULL && copy->moving == 0 && !core->refusing && !core->frozen && !list_empty(&copy->tail) &&
+            entry_at(copy->tail.next)->position < position) {
             move(copy);
         }
     }

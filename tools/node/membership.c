@@ -224,6 +224,7 @@ enum pdr_status membership_open(struct node *node, const struct membership_optio
     m->at = mem_new(node->world.cores * sizeof(struct map_version *));
     m->carries = carries_new(m);
     list_init(&m->versions);
+    list_init(&m->proposed);
     timer_init(&m->timer, due);
     CHECK(options->contact_count <= MEMBERSHIP_CONTACTS_MAX && MEMBERSHIP_CONTACTS_MAX <= MEMBER_SEEDS_MAX);
     node->membership = m;
@@ -373,6 +374,7 @@ void membership_free(struct node *node)
         raft_disk_shard_free(m->disk);
     }
     maps_free(m);
+    proposals_free(m);
     carries_free(m->carries);
     mem_free(m->at);
     mem_free(m);

@@ -30,6 +30,7 @@ struct membership {
     bool has_ended;        /* and must end the process */
 
     struct carries *carries; /* carry.c */
+    struct list proposed;    /* membership_proposals.c: those that have no answer yet */
 
     /* membership_maps.c */
     bool rows_changed, lease_changed; /* and the cores do not know yet */
@@ -59,6 +60,7 @@ void maps_free(struct membership *m);
 struct replog_proposal;
 /** On a core's thread, for struct replicas_options: `node` is one. */
 void proposals_send(void *node, struct core *core, const struct replog_proposal *proposal);
+void proposals_free(struct membership *m);
 
 /* membership_contacts.c */
 bool contacts_guest(void *membership, const struct handshake_peer *who);

@@ -8,6 +8,7 @@
 
 struct errand {
     struct message message;
+    struct list list; /* membership->proposed */
     struct node *node;
     struct core *core;
     struct replog_proposal proposal;
@@ -45,6 +46,7 @@ static void come_back(struct message *message)
 static void answered(void *user, const struct member_answer *answer)
 {
     struct errand *errand = user;
+    list_remove(&errand->list);
     if (answer->outcome == LETTER_UNKNOWN) {
         mem_free(errand);
         return;
@@ -63,6 +65,7 @@ static void arrive(struct message *message)
         return;
     }
     struct command command = command_of(&errand->proposal);
+    list_push_back(&m->proposed, &errand->list); /* the answer may come before the call returns */
     member_propose(m->member, &command, PROPOSE_MS, answered, errand);
 }
 
@@ -70,5 +73,14 @@ void proposals_send(void *node, struct core *core, const struct replog_proposal 
 {
     struct errand *errand = mem_new(sizeof *errand);
     *errand = (struct errand){.message = {.deliver = arrive}, .node = node, .core = core, .proposal = *proposal};
+    list_init(&errand->list);
     loop_post(errand->node->world.control_loop, &errand->message);
+}
+
+void proposals_free(struct membership *m)
+{
+    struct list *node;
+    while ((node = list_pop(&m->proposed)) != NULL) {
+        mem_free(LIST_ITEM(node, struct errand, list));
+    }
 }
