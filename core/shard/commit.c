@@ -137,7 +137,7 @@ static void open_epoch(struct submission *s, struct shard *shard)
     }
     append(s, RECORD_EPOCH, shard, shard->last_seq, 0);
     shard->epoch_open = true;
-    if (s->core->is_member) {
+    if (shard->duty != NULL) { /* of a member; and not the directory's, which nobody copies */
         history_begin(&shard->history, shard->epoch, shard->last_seq + 1);
     }
 }

@@ -177,9 +177,6 @@ void core_free(struct core *core)
     }
     tells_free(core);
     shards_free(core);
-    if (core->directory != NULL) {
-        history_release(&core->directory->history);
-    }
     mem_free(core->directory);
     mem_free(core->types);
     call_pool_release(&core->calls);

@@ -505,7 +505,7 @@ static void install_shard(struct recovery *r, struct core *core, struct shard *s
     }
     shard->last_seq = shard->durable_seq = shard->commit_seq = from->last_seq;
     shard->applied_seq = shard->applying_seq = from->last_seq;
-    if (core->is_member) {
+    if (shard->duty != NULL) {
         history_set(&shard->history, from->control.history, from->control.history_count);
     }
     if (core->is_member && keeps_tail(from)) {
