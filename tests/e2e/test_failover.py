@@ -31,11 +31,18 @@ class Writer(threading.Thread):
                     self.done[key] += 1
                 except RpcError:
                     pass
+                except (OSError, RuntimeError):  # it goes on with another connection
+                    rpc.close()
+                    rpc = Rpc(self.address, 2 * DEADLINE_MS / 1000)
                 self.slowest = max(self.slowest, time.monotonic() - began)
         rpc.close()
 
 
 class Failover(Case):
+    def lives(self, c, n):
+        self.assertIsNone(c.nodes[n].process.poll(), c.nodes[n].tail())
+        return True
+
     def test_a_node_dies(self):
         c = Cluster(self, "--copies", "3")
         c.start_all(3)
@@ -45,7 +52,7 @@ class Failover(Case):
         self.eventually(lambda: min(writer.done.values()) > 3, "each counter is written to", 30)
         c.kill(2)
         at = dict(writer.done)
-        self.eventually(lambda: all(writer.done[k] > at[k] + 1 for k in keys), "each is written to again", 30)
+        self.eventually(lambda: self.lives(c, 1) and all(writer.done[k] > at[k] + 1 for k in keys), "each is written to again", 30)
         c.start(2)
         self.eventually(lambda: c.up(1) == 3, "it is back", 20)
         c.kill(3)
@@ -53,6 +60,7 @@ class Failover(Case):
         self.eventually(lambda: all(writer.done[k] > at[k] + 1 for k in keys), "and again without another", 30)
         writer.ending.set()
         writer.join(60)
+        self.assertIsNone(c.nodes[1].process.poll(), c.nodes[1].tail())
         rpc = Rpc(c.address(2), 30)
         for key in keys:
             value = rpc.call("_sys/conn.call", key, "get", [], {"deadline_ms": DEADLINE_MS})
