@@ -29,11 +29,14 @@ static void propose(struct replica *replica, enum replog_proposal_kind kind, uin
     struct primary *primary = replica->primary;
     struct replog *replog = replica->replog;
     primary->proposed = (struct proposed){
-        .proposal = {kind, replica->shard, replica->row.cv, node, rid, ++replog->numbers}, .sent_ns = replog->now_ns};
+        .proposal = {kind, replica->shard, replica->row.cv, node, rid, ++replog->numbers},
+        .sent_ns = replog->now_ns,
+        .patience_ns = REPLOG_ANSWER_NS};
     replog->hooks.propose(replica->user, &primary->proposed.proposal);
 }
 
-/* R44, R51: the proposal may still apply, unless a CAS that changes nothing else comes before it. */
+/* R44, R51: the proposal may still apply, unless a CAS that changes nothing else comes before it. Where many shards wait
+ * for a slow way to the directory, each TOUCH makes it slower: so they come ever more rarely. */
 static void settle(struct replica *replica)
 {
     struct replog *replog = replica->replog;
@@ -44,8 +47,11 @@ static void settle(struct replica *replica)
     bool died = learner != NULL && (learner->link->life == 0 || learner->rid != proposed->proposal.rid);
     uint64_t now_ns = replog->now_ns;
     if (now_ns - proposed->sent_ns < (died ? REPLOG_RETRY_NS : REPLOG_ANSWER_NS) ||
-        (proposed->touched_ns != 0 && now_ns - proposed->touched_ns < REPLOG_ANSWER_NS)) {
+        (proposed->touched_ns != 0 && now_ns - proposed->touched_ns < proposed->patience_ns)) {
         return;
+    }
+    if (proposed->touched_ns != 0) {
+        proposed->patience_ns = earlier_of(2 * proposed->patience_ns, REPLOG_PATIENCE_NS);
     }
     primary->move_ns = later_of(primary->move_ns, now_ns + REPLOG_AGAIN_NS);
     if (MUTATION(172) && proposed->proposal.kind == REPLOG_TRANSFER) {

@@ -12,7 +12,8 @@
 /* Numbers of replication.md section 14, and how often what had no answer is said again. */
 #define REPLOG_RETRY_NS (250 * NS_PER_MS)   /* NEWEPOCH, CONFIRM, a question how far the other is */
 #define REPLOG_SILENT_NS (1500 * NS_PER_MS) /* R42: a copy without progress is removed */
-#define REPLOG_ANSWER_NS NS_PER_S           /* R44: a proposal without an answer is settled by TOUCH */
+#define REPLOG_ANSWER_NS NS_PER_S           /* R44: a proposal without an answer is settled by TOUCH ... */
+#define REPLOG_PATIENCE_NS (8 * NS_PER_S)   /* ... and that by another, later and later, but not more than this */
 #define REPLOG_DRAIN_NS (100 * NS_PER_MS)   /* R50: a move that has not drained by then is given up */
 #define REPLOG_AGAIN_NS NS_PER_S            /* after what was given up or refused */
 #define REPLOG_NEAR 64u                     /* R50: entries that who takes over may lack when a move begins */
@@ -58,6 +59,7 @@ struct proposed {
     struct replog_proposal proposal; /* kind REPLOG_NONE: nothing */
     uint64_t sent_ns;
     uint64_t touch_number, touched_ns; /* R44; 0: not */
+    uint64_t patience_ns;              /* from one TOUCH to the next */
 };
 
 struct primary {
@@ -197,6 +199,11 @@ void installing_stop(struct replica *replica);
 static inline uint64_t later_of(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
+}
+
+static inline uint64_t earlier_of(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 #endif

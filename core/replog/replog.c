@@ -217,6 +217,7 @@ void replog_proposed(struct replica *replica, uint64_t number, bool done)
     struct proposed *proposed = &primary->proposed;
     if (proposed->touch_number == number) {
         proposed->touch_number = 0; /* done: the row will say so; refused: another row will */
+        proposed->patience_ns = REPLOG_PATIENCE_NS;
     } else if (proposed->proposal.kind != REPLOG_NONE && proposed->proposal.number == number && !done) {
         /* R1: refused, so that it never applies. What it was waited for with goes back to the row. */
         primary->again_ns = replica->replog->now_ns + REPLOG_AGAIN_NS;

@@ -47,7 +47,8 @@ static void answered(void *user, const struct member_answer *answer)
 {
     struct errand *errand = user;
     list_remove(&errand->list);
-    if (answer->outcome == LETTER_UNKNOWN) {
+    bool is_settled = answer->outcome != LETTER_NOWHERE || errand->proposal.kind != REPLOG_TOUCH;
+    if (answer->outcome == LETTER_UNKNOWN || !is_settled) {
         mem_free(errand);
         return;
     }
