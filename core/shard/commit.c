@@ -411,7 +411,7 @@ void commit_open_gate(struct shard *shard)
 {
     while (!list_empty(&shard->gate)) {
         struct gate_wait *wait = LIST_ITEM(shard->gate.next, struct gate_wait, node);
-        if (wait->seq > shard->commit_seq) {
+        if (wait->seq > (MUTATION(195) ? shard->durable_seq : shard->commit_seq)) {
             return;
         }
         list_remove(&wait->node);

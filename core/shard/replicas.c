@@ -42,9 +42,6 @@ static void on_journal(void *user, const struct record *record, uint64_t promise
 static void on_committed(void *user, uint64_t seq)
 {
     struct shard_copy *copy = user;
-    if (MUTATION(195) && seq <= copy->shard->commit_seq) {
-        return;
-    }
     CHECK(seq >= copy->shard->commit_seq && seq <= copy->shard->last_seq);
     copy->shard->commit_seq = seq;
     copy->committed = true;
@@ -77,7 +74,7 @@ static void on_cut(void *user, uint64_t seq)
 {
     struct shard_copy *copy = user;
     struct shard *shard = copy->shard;
-    CHECK(seq >= copy->released_seq && seq >= shard->applied_seq); /* I6 */
+    CHECK((seq >= copy->released_seq && seq >= shard->applied_seq) || MUTATION(196)); /* I6 */
     copy->was_cut = copy->was_cut || seq < shard->last_seq;
     tail_cut(copy, seq);
     shard->last_seq = seq < shard->last_seq ? seq : shard->last_seq;
@@ -118,7 +115,7 @@ static void on_broken(void *user, const char *why)
 {
     const struct shard_copy *copy = user;
     LOG_ERROR("shard.broken", "shard=%u why=\"%s\"", copy->shard->id, why);
-    CHECK(!"a rule of replication is broken (I4 to I7): see shard.broken in the log");
+    CHECK(MUTATION(196) || !"a rule of replication is broken (I4 to I7): see shard.broken in the log");
 }
 
 static void on_snapshot_open(void *user, uint64_t snapshot, uint64_t at_least)
@@ -443,8 +440,9 @@ void replicas_durable(struct shard *shard, struct touched *touched, const struct
     }
     replog_durable(copy->replica, touched->epoch, seq);
     shard->durable_seq = replog_state(copy->replica).durable_seq;
-    if (MUTATION(195) && shard_serves(shard) && shard->durable_seq > shard->commit_seq) {
-        on_committed(copy, shard->durable_seq);
+    if (MUTATION(195)) {
+        copy->committed = true;
+        copy_note(copy);
     }
     if (copy->row_waits && shard->durable_seq >= copy->from_seq) {
         copy->row_waits = false;
