@@ -28,10 +28,10 @@ static void propose(struct replica *replica, enum replog_proposal_kind kind, uin
 {
     struct primary *primary = replica->primary;
     struct replog *replog = replica->replog;
-    primary->proposed = (struct proposed){
-        .proposal = {kind, replica->shard, replica->row.cv, node, rid, ++replog->numbers},
-        .sent_ns = replog->now_ns,
-        .patience_ns = REPLOG_ANSWER_NS};
+    primary->proposed =
+        (struct proposed){.proposal = {kind, replica->shard, replica->row.cv, node, rid, ++replog->numbers},
+                          .sent_ns = replog->now_ns,
+                          .patience_ns = REPLOG_ANSWER_NS};
     replog->hooks.propose(replica->user, &primary->proposed.proposal);
 }
 
