@@ -23,6 +23,7 @@
 
 #define TICK_BUDGET 2048 /* calls a tick, so that sockets and completions are not kept waiting */
 #define SWEEP_MS 250u
+#define RECALL_MS 500u
 
 static void set_defaults(struct core_limits *l)
 {
@@ -423,6 +424,14 @@ static bool is_drained(struct core *core)
     return (core->turns_open == 0 && core->queued == 0) || core_now_ns(core) >= core->drain_until_ns;
 }
 
+/* Whoever has one may wait for what this node would have to acknowledge. Its row stays: it is sent once more. */
+static void recall(struct core *core)
+{
+    if (core->world.recall != NULL && core_now_ns(core) >= core->recall_ns) {
+        core->world.recall(core->world.router, core);
+    }
+}
+
 static bool is_applied(struct core *core)
 {
     if (core->open != NULL || !list_empty(&core->in_flight)) {
@@ -430,6 +439,7 @@ static bool is_applied(struct core *core)
     }
     replicas_stop(core);
     if (tells_in_flight(core) > 0) {
+        recall(core);
         return false;
     }
     if (core->failed_step != NULL) { /* a full disk */
@@ -530,6 +540,7 @@ void core_stop(struct core *core, uint64_t drain_ms, void (*idle)(void *user), v
 void core_freeze(struct core *core, void (*idle)(void *user), void *user)
 {
     core->frozen = true;
+    core->recall_ns = core_now_ns(core) + RECALL_MS * NS_PER_MS;
     if (core->is_member) {
         duty_stop(core);
     }

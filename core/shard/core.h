@@ -79,6 +79,9 @@ struct core_world {
     void (*moved)(void *router, struct core *home, struct call *call);
     /** core->map is another one now. NULL: nobody needs to hear of it. */
     void (*map_taken)(void *router, struct core *core);
+    /** The core is frozen, and has waited for long: tells that are out at other nodes fail as PDR_UNAVAILABLE. NULL:
+     * there are no others. */
+    void (*recall)(void *router, struct core *core);
     /** All cores of the node, by index, for what each must hear; NULL: there is only this one. */
     struct core *const *cores;
     unsigned core_count;
@@ -189,6 +192,7 @@ struct core {
     bool dead;         /* core_free: nobody is told anything any more */
     bool stopping, frozen;
     uint64_t drain_until_ns;
+    uint64_t recall_ns;       /* frozen: tells that are out are waited for until then */
     void (*idle)(void *user); /* core_stop: nothing runs, nothing is unapplied */
     void *idle_user;
 };
