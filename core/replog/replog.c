@@ -328,6 +328,12 @@ struct replica_state replog_state(const struct replica *replica)
         state.released = primary->released;
         state.paused = primary->paused;
         state.set = primary->set;
+        state.proposes = primary->proposed.proposal.kind != REPLOG_NONE;
     }
     return state;
+}
+
+void replog_history(const struct replica *replica, struct history *out)
+{
+    history_set(out, replica->history.at, replica->history.count);
 }

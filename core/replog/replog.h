@@ -23,6 +23,7 @@
 #include "core/env/peer.h"
 #include "core/journal/control.h"
 #include "core/journal/record.h"
+#include "core/replog/history.h"
 
 struct replog;
 struct replica;
@@ -166,10 +167,13 @@ bool replog_may_read(const struct replica *replica);
 struct replica_state {
     uint64_t rid, promised, last_seq, durable_seq, commit_seq, applied_seq;
     bool primary, ready, released, paused, follows, lost, full;
+    bool proposes;      /* something was proposed, and is not settled */
     uint64_t cv;        /* of the row it knows */
     uint64_t leader_cv; /* of one that its primary knows: what this node does by an older row may be wrong (R65) */
     struct copies set;  /* of a primary: who must have an entry (R23) */
 };
 struct replica_state replog_state(const struct replica *replica);
+/** Which epoch wrote what, as far as it is known: copied to *out. */
+void replog_history(const struct replica *replica, struct history *out);
 
 #endif

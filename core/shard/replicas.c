@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/base/check.h"
+#include "core/base/endian.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
@@ -29,6 +30,7 @@ static void on_journal(void *user, const struct record *record, uint64_t promise
     struct shard_copy *copy = user;
     struct shard *shard = copy->shard;
     if (record->kind == RECORD_EPOCH || record->kind == RECORD_CUT) {
+        copy->led = record->kind == RECORD_EPOCH;
         shard->epoch = promised;
         shard->epoch_open = true;
     } else if (record->seq > shard->last_seq) { /* another's; else it is written once more */
@@ -107,8 +109,10 @@ static void on_confirmed(void *user, uint64_t round) {}
 
 static void on_lost(void *user, const char *why)
 {
-    const struct shard_copy *copy = user;
-    LOG_ERROR("shard.lost", "shard=%u why=\"%s\"; this copy is of no use any more", copy->shard->id, why);
+    struct shard_copy *copy = user;
+    copy->is_lost = true;
+    LOG_ERROR("shard.lost", "shard=%u why=\"%s\"; this copy is of no use any more, and is made anew", copy->shard->id,
+              why);
 }
 
 static void on_broken(void *user, const char *why)
@@ -228,6 +232,7 @@ static struct shard_copy *copy_new(struct core *core, struct shard *shard)
     struct shard_copy *copy = mem_new(sizeof *copy);
     copy->core = core;
     copy->shard = shard;
+    copy->led = true; /* whatever it promised it has led, before it had others */
     copy->released_seq = shard->applied_seq;
     list_init(&copy->unsettled);
     list_init(&copy->tail);
@@ -237,6 +242,15 @@ static struct shard_copy *copy_new(struct core *core, struct shard *shard)
     session_table_init(&copy->side, shard->id, &core->replicas->names);
     shard->copy = copy;
     return copy;
+}
+
+void copy_free(struct shard_copy *copy)
+{
+    list_remove(&copy->unsettled);
+    tail_cut(copy, 0);
+    session_table_release(&copy->side);
+    transfers_free(copy);
+    mem_free(copy);
 }
 
 void replicas_recovered(struct core *core, struct shard *shard, const struct control *control)
@@ -252,21 +266,27 @@ void replicas_recovered_entry(struct shard *shard, uint64_t epoch, uint64_t seq,
     tail_push(copy_of(shard), epoch, seq, position, payload);
 }
 
-/* Its name, and that it is one of several, before anything else. */
+void copy_write_name(struct shard_copy *copy, bool is_shared)
+{
+    const struct shard *shard = copy->shard;
+    uint8_t payload[CONTROL_COPY_SIZE];
+    control_copy_encode(shard->rid, is_shared, payload);
+    struct record record = {RECORD_COPY, shard->id, shard->epoch, 0, pdr_bytes(payload, sizeof payload)};
+    commit_record(copy->core, copy->shard, &record);
+}
+
+/* Before anything else. */
 static void write_name(struct shard_copy *copy, bool is_new)
 {
     struct shard *shard = copy->shard;
-    uint8_t payload[CONTROL_COPY_SIZE];
-    control_copy_encode(shard->rid, true, payload);
-    struct record record = {.shard = shard->id, .epoch = shard->epoch, .payload = pdr_bytes(payload, 8)};
+    uint8_t payload[8];
     if (is_new) {
-        record.kind = RECORD_RID;
+        put_le64(payload, shard->rid);
+        struct record record = {RECORD_RID, shard->id, shard->epoch, 0, pdr_bytes(payload, sizeof payload)};
         commit_record(copy->core, shard, &record);
         shard->rid_known = true;
     }
-    record.kind = RECORD_COPY;
-    record.payload = pdr_bytes(payload, sizeof payload);
-    commit_record(copy->core, shard, &record);
+    copy_write_name(copy, true);
 }
 
 /* R47: the name that the row has for this node's copy, if it may be taken: by one that is made now, and by one that
@@ -295,7 +315,7 @@ static bool tell_tail(struct shard_copy *copy)
     return true;
 }
 
-static void open_machine(struct shard_copy *copy, bool led, uint64_t committed)
+static void open_machine(struct shard_copy *copy, uint64_t committed)
 {
     struct shard *shard = copy->shard;
     history_cut(&shard->history, shard->last_seq);
@@ -303,7 +323,7 @@ static void open_machine(struct shard_copy *copy, bool led, uint64_t committed)
                                       .user = copy,
                                       .rid = shard->rid,
                                       .promised = shard->epoch,
-                                      .led = led && shard->epoch > 0,
+                                      .led = copy->led && shard->epoch > 0,
                                       .last_seq = shard->last_seq,
                                       .applied_seq = committed,
                                       .history = shard->history.at,
@@ -319,7 +339,7 @@ static void attach(struct core *core, struct shard *shard, const struct cluster_
     struct cluster_shard alone = *row;
     copy->released_seq = copy->from_seq = shard->last_seq;
     take_name(copy, row);
-    open_machine(copy, true, shard->commit_seq);
+    open_machine(copy, shard->commit_seq);
     alone.cv = row->cv - 1;
     alone.targets = (struct ids){1, {core->map->self}};
     copy->row = *row;
@@ -337,15 +357,20 @@ static bool has_others(const struct cluster_shard *row, uint64_t self)
     return !is_alone;
 }
 
+bool copy_row_is_alone(const struct shard_copy *copy)
+{
+    return copy->row.cv != 0 && !has_others(&copy->row, copy->core->map->self);
+}
+
 static enum replicas_row begin_copy(struct core *core, struct shard *shard, const struct cluster_shard *row)
 {
     const struct replicas *r = core->replicas;
     struct shard_copy *copy = shard->copy;
     if (row == NULL || r->replog == NULL || (copy == NULL && !has_others(row, core->map->self))) {
-        return copy == NULL ? REPLICAS_NO : REPLICAS_TAKEN; /* one that no row names stays as it is */
+        return copy == NULL ? REPLICAS_NO : REPLICAS_TAKEN; /* one that no row names: replicas_end.c */
     }
     if (core->refusing || shard->state == DUTY_OPENING || shard->state == DUTY_CLOSING ||
-        shard->duty->install != NULL) {
+        shard->duty->install != NULL || (copy != NULL && copy->is_lost)) {
         return REPLICAS_LATER;
     }
     if (row->epoch < shard->epoch) {
@@ -361,11 +386,10 @@ static enum replicas_row begin_copy(struct core *core, struct shard *shard, cons
     if (shard->state != DUTY_CLOSED) {
         return REPLICAS_CLOSE;
     }
-    bool led = copy == NULL || copy->led;
     copy = copy != NULL ? copy : copy_new(core, shard);
     take_name(copy, row);
     copy->row = *row;
-    open_machine(copy, led, shard->applied_seq);
+    open_machine(copy, shard->applied_seq);
     replog_row(copy->replica, row);
     return REPLICAS_TAKEN;
 }
@@ -553,6 +577,18 @@ static void look(struct core *core)
     }
 }
 
+static void consider_ends(struct core *core)
+{
+    for (uint32_t id = 0; id < core->shard_count; id++) {
+        if (core->shards[id] != NULL && core->shards[id]->copy != NULL) {
+            copy_consider_drop(core->shards[id]->copy);
+        }
+        if (core->shards[id] != NULL && core->shards[id]->copy != NULL) {
+            copy_consider_alone(core->shards[id]->copy);
+        }
+    }
+}
+
 static void tick(struct timer *timer)
 {
     struct replicas *r = LIST_ITEM(timer, struct replicas, timer);
@@ -560,6 +596,8 @@ static void tick(struct timer *timer)
     if (!core->frozen) {
         replog_tick(r->replog, core_now_ns(core));
         look(core);
+        replicas_settle(core);
+        consider_ends(core);
         replicas_settle(core);
         timer_set(&core->wheel, timer, core_now_ns(core) + TICK_NS);
     }
@@ -608,11 +646,7 @@ void replicas_free(struct core *core)
     for (uint32_t id = 0; id < core->shard_count; id++) {
         struct shard_copy *copy = core->shards[id] != NULL ? core->shards[id]->copy : NULL;
         if (copy != NULL) {
-            list_remove(&copy->unsettled);
-            tail_cut(copy, 0);
-            session_table_release(&copy->side);
-            transfers_free(copy);
-            mem_free(copy);
+            copy_free(copy);
             core->shards[id]->copy = NULL;
         }
     }

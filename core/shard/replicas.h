@@ -1,8 +1,8 @@
 /* core/shard/replicas.h: the copies of a core's shards that are not the only ones: core/replog over this core's log,
  * store and links (replication.md; docs/internals/replication.md says which rule is where).
  *
- * A shard whose row names this node alone has no struct shard_copy, and pays one branch an entry. One that has, or had,
- * other copies has one until the process ends. Then the machine decides what is committed, when the shard is opened
+ * A shard whose row names this node alone has no struct shard_copy, and pays one branch an entry. One that has other
+ * copies has one, until it has been alone for a while. Then the machine decides what is committed, when the shard is opened
  * and when it is given up; duties (duty.h) do what it says.
  *
  *     row of the directory --> machine --began--> OPENING --ready, and all of it in the store--> OPEN
@@ -23,10 +23,24 @@
 
 struct touched;
 
+/** R65: whether a copy that was closed is wanted after all. `index`: 0, or the answer to an earlier question. */
+struct replicas_question {
+    uint32_t shard;
+    uint64_t number; /* names it */
+    uint64_t index;  /* of the directory's log: what it had in it when it was asked */
+};
+enum replicas_verdict {
+    REPLICAS_NOT_YET, /* this node does not know yet what the directory had at `index` (0: there was no answer) */
+    REPLICAS_WANTED,
+    REPLICAS_ABSENT, /* at `index` or later it had no copy of this node's, nor was to have one */
+};
+
 struct replicas_options {
     uint64_t incarnation; /* of this process */
     /** On the core's thread: to the directory (R1); the outcome to replicas_proposed, if there is one. */
     void (*propose)(void *user, struct core *core, const struct replog_proposal *proposal);
+    /** On the core's thread: of the directory; the answer to replicas_asked, if there is one. */
+    void (*ask)(void *user, struct core *core, const struct replicas_question *question);
     void *user;
 };
 
@@ -39,6 +53,9 @@ void replicas_free(struct core *core);
 
 /** On the core's thread: how a proposal of that number ended: it was applied, or refused (R1). */
 void replicas_proposed(struct core *core, uint32_t shard, uint64_t number, bool done);
+
+/** On the core's thread. */
+void replicas_asked(struct core *core, const struct replicas_question *question, enum replicas_verdict verdict);
 
 /* For the files of core/shard. */
 

@@ -44,6 +44,20 @@ struct incoming {
     struct list chunks, stale;
 };
 
+/* replicas_end.c: a copy that is not wanted any more. */
+enum drop_state {
+    DROP_NO,
+    DROP_WAITS,  /* to be closed */
+    DROP_CLOSED, /* it has no machine, and acknowledges nothing */
+    DROP_ASKED,
+    DROP_RUNS, /* its rows are being deleted */
+};
+struct dropping {
+    enum drop_state state;
+    uint64_t at_ns; /* of the next step */
+    uint64_t number, index;
+};
+
 struct shard_copy {
     struct core *core;
     struct shard *shard;
@@ -53,6 +67,7 @@ struct shard_copy {
     bool led;          /* recovered: it promised its epoch as primary (R34) */
     bool row_waits;    /* `row` is told when all up to from_seq is durable */
     bool is_named;     /* RECORD_COPY is durable, under rid */
+    bool is_lost;      /* it is of no use (R32b, R47) */
     bool was_cut, is_paused;
     /* noted by hooks */
     struct list unsettled;
@@ -63,9 +78,11 @@ struct shard_copy {
     uint32_t moving; /* entries with a moved_in */
     struct session_table side;
     enum side_state side_state;
-    uint32_t side_life;
+    uint32_t side_life, side_jobs;
     struct list outgoing;
     struct incoming incoming;
+    struct dropping drop;
+    uint64_t alone_ns; /* since when; 0: it is not */
 };
 
 struct replicas {
@@ -78,7 +95,8 @@ struct replicas {
     struct list unsettled;
     struct timer timer;
     struct session_names names; /* of the tables beside the core's */
-    bool is_settling;
+    bool is_settling, is_dropping;
+    uint64_t questions;
 };
 
 static inline struct shard_copy *copy_of(const struct shard *shard)
@@ -88,6 +106,17 @@ static inline struct shard_copy *copy_of(const struct shard *shard)
 
 /* replicas.c */
 void copy_note(struct shard_copy *copy);
+/** RECORD_COPY: its name, and whether it is one of several. */
+void copy_write_name(struct shard_copy *copy, bool is_shared);
+/** Its row has no other copies, nor is to have any. */
+bool copy_row_is_alone(const struct shard_copy *copy);
+void copy_free(struct shard_copy *copy);
+
+/* replicas_end.c */
+/** With each tick: a copy that no row names, or that is of no use, takes the next step. May free it. */
+void copy_consider_drop(struct shard_copy *copy);
+/** With each tick: one that has no others any more needs no machine. May free it. */
+void copy_consider_alone(struct shard_copy *copy);
 
 /* replicas_tail.c */
 void tail_push(struct shard_copy *copy, uint64_t epoch, uint64_t seq, uint64_t position, struct pdr_bytes payload);

@@ -132,6 +132,7 @@ static void side_done(struct job *job)
     struct side_read *read = LIST_ITEM(job, struct side_read, job.job);
     struct shard_copy *copy = read->copy;
     list_remove(&read->job.node);
+    copy->side_jobs--;
     if (copy->side_state == SIDE_LOADING && copy->side_life == read->life) {
         copy->side_state = read->status == PDR_OK ? SIDE_LOADED : SIDE_NONE; /* else a later tick tries again */
         for (const struct found *found = read->rows.first; found != NULL && read->status == PDR_OK;
@@ -158,6 +159,7 @@ static void side_load(struct shard_copy *copy)
     read->copy = copy;
     read->life = ++copy->side_life;
     copy->side_state = SIDE_LOADING;
+    copy->side_jobs++;
     list_push_back(&core->jobs, &read->job.node);
     work_submit(core->world.work, core->world.loop, &read->job.job);
 }

@@ -15,6 +15,7 @@
 struct carrier;
 struct node;
 struct core;
+struct replicas_question;
 struct replog_proposal;
 
 /** Who this node is to others. Pointers are borrowed until node_free. */
@@ -30,6 +31,7 @@ struct node_links_options {
     /** What shards with several copies ask of the directory (core/shard/replicas.h); user is the node. NULL: nobody
      * carries that out, so that each shard has one copy. */
     void (*propose)(void *node, struct core *core, const struct replog_proposal *proposal);
+    void (*ask)(void *node, struct core *core, const struct replicas_question *question);
     /** As in struct peers_world; on the control core. */
     bool (*guest)(void *user, const struct handshake_peer *who);
     void *guest_user;

@@ -235,6 +235,7 @@ enum pdr_status membership_open(struct node *node, const struct membership_optio
                                              .incarnation = options->incarnation,
                                              .control_transport = options->control_transport,
                                              .propose = options->replicates ? proposals_send : NULL,
+                                             .ask = options->replicates ? proposals_ask : NULL,
                                              .guest = contacts_guest,
                                              .guest_user = m,
                                              .entropy = options->entropy,

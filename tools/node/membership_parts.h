@@ -60,6 +60,9 @@ void maps_free(struct membership *m);
 struct replog_proposal;
 /** On a core's thread, for struct replicas_options: `node` is one. */
 void proposals_send(void *node, struct core *core, const struct replog_proposal *proposal);
+struct replicas_question;
+/** The same: whether a copy that no row names is wanted. */
+void proposals_ask(void *node, struct core *core, const struct replicas_question *question);
 void proposals_free(struct membership *m);
 
 /* membership_contacts.c */

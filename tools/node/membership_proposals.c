@@ -1,5 +1,6 @@
-/* tools/node/membership_proposals.c: what primaries of shards with several copies ask of the directory goes from their
- * core to the control core, and the outcome back (replication.md R1, R41 to R45, R50). */
+/* tools/node/membership_proposals.c: what copies of shards ask of the directory goes from their core to the control core,
+ * and the answer back: proposals of primaries (replication.md R1, R41 to R45, R50), and whether a copy that no row names
+ * is wanted after all (R65). */
 #include "core/base/mem.h"
 #include "core/shard/replicas.h"
 #include "tools/node/membership_parts.h"
@@ -13,7 +14,33 @@ struct errand {
     struct core *core;
     struct replog_proposal proposal;
     bool done;
+    struct replicas_question question;
+    enum replicas_verdict verdict;
 };
+
+/* To the control core. */
+static struct errand *errand_new(struct node *node, struct core *core, void (*arrive)(struct message *message))
+{
+    struct errand *errand = mem_new(sizeof *errand);
+    errand->message.deliver = arrive;
+    errand->node = node;
+    errand->core = core;
+    list_init(&errand->list);
+    return errand;
+}
+
+/* NULL: there is nobody to ask any more, and the errand is over. */
+static struct membership *membership_of(struct errand *errand)
+{
+    struct membership *m = errand->node->membership;
+    if (errand->node->control->dead || m == NULL || m->member == NULL) {
+        mem_free(errand);
+        return NULL;
+    }
+    return m;
+}
+
+/* Proposals. */
 
 static struct command command_of(const struct replog_proposal *p)
 {
@@ -60,9 +87,8 @@ static void answered(void *user, const struct member_answer *answer)
 static void arrive(struct message *message)
 {
     struct errand *errand = LIST_ITEM(message, struct errand, message);
-    struct membership *m = errand->node->membership;
-    if (errand->node->control->dead || m == NULL || m->member == NULL) {
-        mem_free(errand);
+    struct membership *m = membership_of(errand);
+    if (m == NULL) {
         return;
     }
     struct command command = command_of(&errand->proposal);
@@ -72,9 +98,63 @@ static void arrive(struct message *message)
 
 void proposals_send(void *node, struct core *core, const struct replog_proposal *proposal)
 {
-    struct errand *errand = mem_new(sizeof *errand);
-    *errand = (struct errand){.message = {.deliver = arrive}, .node = node, .core = core, .proposal = *proposal};
-    list_init(&errand->list);
+    struct errand *errand = errand_new(node, core, arrive);
+    errand->proposal = *proposal;
+    loop_post(errand->node->world.control_loop, &errand->message);
+}
+
+/* Questions. */
+
+static void bring_verdict(struct message *message)
+{
+    struct errand *errand = LIST_ITEM(message, struct errand, message);
+    if (!errand->core->dead) {
+        replicas_asked(errand->core, &errand->question, errand->verdict);
+    }
+    mem_free(errand);
+}
+
+/* What the view has counts only if it has all that the directory had when it was asked. */
+static void judge(struct errand *errand, const struct membership *m)
+{
+    const struct cluster_view *view = member_view(m->member);
+    const struct cluster_shard *row = cluster_rows_shard(&view->rows, errand->question.shard);
+    errand->verdict = REPLICAS_NOT_YET;
+    if (errand->question.index != 0 && view->index >= errand->question.index && row != NULL) {
+        bool is_wanted = copies_have(&row->isr, m->options.node) || ids_have(&row->targets, m->options.node);
+        errand->verdict = is_wanted ? REPLICAS_WANTED : REPLICAS_ABSENT;
+    }
+    errand->message.deliver = bring_verdict;
+    loop_post(errand->core->world.loop, &errand->message);
+}
+
+static void was_read(void *user, const struct member_answer *answer)
+{
+    struct errand *errand = user;
+    list_remove(&errand->list);
+    errand->question.index = answer->outcome == LETTER_DONE ? answer->dir_index : 0;
+    judge(errand, errand->node->membership);
+}
+
+static void look(struct message *message)
+{
+    struct errand *errand = LIST_ITEM(message, struct errand, message);
+    struct membership *m = membership_of(errand);
+    if (m == NULL) {
+        return;
+    }
+    if (errand->question.index != 0) {
+        judge(errand, m);
+    } else {
+        list_push_back(&m->proposed, &errand->list);
+        member_read(m->member, PROPOSE_MS, was_read, errand);
+    }
+}
+
+void proposals_ask(void *node, struct core *core, const struct replicas_question *question)
+{
+    struct errand *errand = errand_new(node, core, look);
+    errand->question = *question;
     loop_post(errand->node->world.control_loop, &errand->message);
 }
 
