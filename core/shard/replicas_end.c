@@ -73,6 +73,7 @@ static void dropped(void *user, uint32_t id, enum pdr_status status)
 static void drop(struct shard_copy *copy)
 {
     struct replicas *r = copy->core->replicas;
+    CHECK(copy->replica == NULL);
     if (r->is_dropping || copy->shard->state != DUTY_CLOSED || !is_still(copy)) {
         return; /* one at a time: each flushes the store */
     }
@@ -120,6 +121,9 @@ void copy_consider_drop(struct shard_copy *copy)
     if (!copy->is_lost && !is_absent(copy)) {
         d->state = DROP_NO; /* if its machine is closed the next map opens it */
         return;
+    }
+    if (copy->replica != NULL && d->state != DROP_WAITS) {
+        d->state = DROP_NO; /* it was wanted for a moment, and is open again */
     }
     if (d->state == DROP_NO) {
         end_drop(copy, DROP_WAITS, copy->is_lost ? 0 : UNWANTED_NS);

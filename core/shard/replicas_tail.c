@@ -7,6 +7,7 @@
 #include "core/base/mutation.h"
 #include "core/shard/apply.h"
 #include "core/shard/commit.h"
+#include "core/shard/duty_parts.h"
 #include "core/shard/found.h"
 #include "core/shard/replicas_parts.h"
 
@@ -77,11 +78,18 @@ static void move(struct shard_copy *copy)
     }
 }
 
+/* Not while the copy is replaced: behind RECORD_SNAP they would be another log's. They are void soon, anyway. */
+static bool may_move(const struct shard_copy *copy)
+{
+    const struct core *core = copy->core;
+    return copy->moving == 0 && copy->shard->duty->install == NULL && !core->refusing && !core->frozen;
+}
+
 void replicas_move_tails(struct core *core, uint64_t position)
 {
     for (uint32_t id = 0; core->replicas != NULL && id < core->shard_count; id++) {
         struct shard_copy *copy = core->shards[id] != NULL ? core->shards[id]->copy : NULL;
-        if (copy != NULL && copy->moving == 0 && !core->refusing && !core->frozen && !list_empty(&copy->tail) &&
+        if (copy != NULL && may_move(copy) && !list_empty(&copy->tail) &&
             entry_at(copy->tail.next)->position < position) {
             move(copy);
         }
