@@ -274,9 +274,13 @@ static void add(struct recovered_shard *shard, const struct record *record, uint
     shard->last_seq = record->seq;
 }
 
-/* R32: everything after `seq` is void. What the store has came later in the log than that (R24: it was committed). */
+/* R32: everything after `seq` is void. What the store has came later in the log than that (R24: it was committed). And
+ * of what is void the beginning may be gone: nobody holds the log for it. */
 static void cut(struct recovered_shard *shard, uint64_t seq)
 {
+    if (shard->gap_seq > seq) {
+        shard->gap_seq = 0;
+    }
     while (shard->pending_count > 0 && shard->pending[shard->pending_count - 1].seq > seq) {
         mem_free(shard->pending[--shard->pending_count].payload);
     }
