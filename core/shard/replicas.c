@@ -14,6 +14,7 @@
 #include "core/shard/duty_parts.h"
 #include "core/shard/replicas_parts.h"
 
+#define PART_BYTES (256u << 10)  /* calls on the same link wait no longer than that takes */
 #define TICK_NS (50 * NS_PER_MS) /* of the machines */
 
 void copy_note(struct shard_copy *copy)
@@ -626,9 +627,10 @@ void replicas_start(struct core *core, const struct replicas_options *options)
 {
     struct replicas *r = core->replicas;
     r->options = *options;
+    r->options.part_bytes = options->part_bytes != 0 ? options->part_bytes : PART_BYTES;
     shim_init(r);
     const struct replog_options machines = {
-        .node = core->map->self, .incarnation = options->incarnation, .peers = &r->shim};
+        .node = core->map->self, .incarnation = options->incarnation, .snapshot_window = 8, .peers = &r->shim};
     r->replog = replog_new(&machines, &hooks, core_now_ns(core));
     timer_init(&r->timer, tick);
     timer_set(&core->wheel, &r->timer, core_now_ns(core) + TICK_NS);

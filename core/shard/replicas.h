@@ -42,6 +42,7 @@ struct replicas_options {
     /** On the core's thread: of the directory; the answer to replicas_asked, if there is one. */
     void (*ask)(void *user, struct core *core, const struct replicas_question *question);
     void *user;
+    uint32_t part_bytes; /* of a snapshot, in one frame; 0: 256 KiB */
 };
 
 /** At birth of a member's core; before replicas_start it has copies, and no machines. */

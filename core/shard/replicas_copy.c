@@ -1,5 +1,7 @@
-/* core/shard/replicas_copy.c: a snapshot of a copy for a learner, and one that comes in (R62, R63): core/replog's
- * chunks are those of install.h. */
+/* core/shard/replicas_copy.c: a snapshot of a copy for a learner, and one that comes in (R62, R63).
+ *
+ * A chunk of install.h may be as large as a row, which is more than a frame should be: so it goes in parts, and what
+ * core/replog calls a chunk is [u8: 1 if it is the last part of its chunk][bytes]. No bytes at all: that was everything. */
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/shard/commit.h"
@@ -47,10 +49,60 @@ static void opened(void *user, struct shard_export *e, enum pdr_status status)
     }
 }
 
+static void was_read(void *user, struct pdr_bytes chunk, enum pdr_status status)
+{
+    struct outgoing *outgoing = user;
+    struct shard_copy *copy = outgoing->copy;
+    outgoing->asked = false;
+    if (status != PDR_OK) {
+        LOG_ERROR("store.read_failed", "shard=%u; its copy for another node begins again", copy->shard->id);
+        return; /* the learner hears nothing, and is asked again from the beginning */
+    }
+    outgoing->chunk = chunk;
+    if (chunk.size > 0) {
+        outgoing->wanted = true;
+        copy_note(copy);
+    } else {
+        replog_snapshot_chunk(copy->replica, outgoing->number, chunk, true);
+    }
+    replicas_settle(copy->core);
+}
+
+/* May be asked for the next at once. */
+static void send_part(struct outgoing *outgoing)
+{
+    struct shard_copy *copy = outgoing->copy;
+    struct pdr_bytes *rest = &outgoing->chunk;
+    uint32_t most = copy->core->replicas->options.part_bytes;
+    uint32_t size = rest->size < most ? (uint32_t)rest->size : most;
+    uint8_t *part = mem_grow(NULL, 1 + size);
+    part[0] = size == rest->size;
+    memcpy(part + 1, rest->data, size);
+    *rest = pdr_bytes((const uint8_t *)rest->data + size, rest->size - size);
+    outgoing->wanted = false;
+    replog_snapshot_chunk(copy->replica, outgoing->number, pdr_bytes(part, 1 + size), false);
+    mem_free(part);
+}
+
+static void read_on(struct outgoing *outgoing)
+{
+    if (outgoing->chunk.size > 0) {
+        send_part(outgoing);
+    } else {
+        outgoing->wanted = false;
+        outgoing->asked = true;
+        shard_export_next(outgoing->export, was_read, outgoing);
+    }
+}
+
 void outgoing_consider(struct shard_copy *copy)
 {
-    for (struct list *node = copy->outgoing.next; node != &copy->outgoing; node = node->next) {
+    for (struct list *node = copy->outgoing.next, *next; node != &copy->outgoing; node = next) {
         struct outgoing *outgoing = LIST_ITEM(node, struct outgoing, node);
+        next = node->next;
+        while (outgoing->wanted) {
+            read_on(outgoing);
+        }
         bool waits = outgoing->export == NULL && !outgoing->asked && !outgoing->over;
         if (waits && copy->shard->applied_seq >= outgoing->at_least && copy->shard->applied_seq > 0) {
             outgoing->asked = true;
@@ -70,25 +122,12 @@ void outgoing_open(struct shard_copy *copy, uint64_t snapshot, uint64_t at_least
     copy_note(copy);
 }
 
-static void was_read(void *user, struct pdr_bytes chunk, enum pdr_status status)
-{
-    struct outgoing *outgoing = user;
-    struct shard_copy *copy = outgoing->copy;
-    outgoing->asked = false;
-    if (status != PDR_OK) {
-        LOG_ERROR("store.read_failed", "shard=%u; its copy for another node begins again", copy->shard->id);
-        return; /* the learner hears nothing, and is asked again from the beginning */
-    }
-    replog_snapshot_chunk(copy->replica, outgoing->number, chunk, chunk.size == 0);
-    replicas_settle(copy->core);
-}
-
 void outgoing_read(struct shard_copy *copy, uint64_t snapshot)
 {
     struct outgoing *outgoing = outgoing_of(copy, snapshot);
     if (outgoing != NULL && outgoing->export != NULL) {
-        outgoing->asked = true;
-        shard_export_next(outgoing->export, was_read, outgoing);
+        outgoing->wanted = true;
+        copy_note(copy);
     }
 }
 
@@ -119,6 +158,9 @@ static void free_chunks(struct list *chunks)
 static void forget_chunks(struct incoming *incoming)
 {
     list_splice(&incoming->stale, &incoming->chunks);
+    mem_free(incoming->begun);
+    incoming->begun = NULL;
+    incoming->owes_taken = false;
 }
 
 void incoming_begin(struct shard_copy *copy, uint64_t seq, const struct control_epoch *history, uint32_t count)
@@ -134,15 +176,55 @@ void incoming_begin(struct shard_copy *copy, uint64_t seq, const struct control_
     copy_note(copy);
 }
 
+/* More than any chunk has is not kept: without its end it is no chunk, and the sender begins again. */
+static void join_part(struct incoming *incoming, struct pdr_bytes part)
+{
+    struct incoming_chunk *chunk = incoming->begun;
+    uint32_t had = chunk != NULL ? chunk->size : 0;
+    if (had + part.size > SNAPSHOT_CHUNK_MAX) {
+        return;
+    }
+    uint32_t size = had + (uint32_t)part.size, capacity = chunk != NULL ? chunk->capacity : 0;
+    if (size > capacity) {
+        capacity = size > 2 * capacity ? size : 2 * capacity;
+        chunk = mem_grow(chunk, sizeof *chunk + capacity);
+    }
+    if (had == 0) {
+        *chunk = (struct incoming_chunk){0};
+        list_init(&chunk->node);
+    }
+    memcpy(chunk->bytes + had, part.data, part.size);
+    chunk->size = size;
+    chunk->capacity = capacity;
+    incoming->begun = chunk;
+}
+
+static void chunk_is_whole(struct incoming *incoming)
+{
+    if (incoming->begun != NULL) {
+        list_push_back(&incoming->chunks, &incoming->begun->node);
+        incoming->begun = NULL;
+    }
+}
+
+/* Of a part the rest of the chunk is asked for at once, unless there are chunks that wait for the store. */
 void incoming_chunk(struct shard_copy *copy, struct pdr_bytes bytes, bool last)
 {
-    struct incoming_chunk *chunk = mem_grow(NULL, sizeof *chunk + bytes.size);
-    *chunk = (struct incoming_chunk){.last = last, .size = (uint32_t)bytes.size};
-    if (bytes.size > 0) {
-        memcpy(chunk->bytes, bytes.data, bytes.size);
+    struct incoming *incoming = &copy->incoming;
+    const uint8_t *at = bytes.data;
+    if (bytes.size > 1) {
+        join_part(incoming, pdr_bytes(at + 1, bytes.size - 1));
+        incoming->owes_taken = true;
     }
-    list_init(&chunk->node);
-    list_push_back(&copy->incoming.chunks, &chunk->node);
+    if (bytes.size > 0 && at[0] == 1) {
+        chunk_is_whole(incoming);
+    }
+    if (last) {
+        struct incoming_chunk *end = mem_new(sizeof *end);
+        end->last = true;
+        list_init(&end->node);
+        list_push_back(&incoming->chunks, &end->node);
+    }
     copy_note(copy);
 }
 
@@ -190,6 +272,7 @@ static void chunk_taken(void *user, uint32_t shard, enum pdr_status status)
         list_remove(&chunk->node);
         mem_free(chunk);
     }
+    incoming->owes_taken = false;
     replog_install_taken(copy->replica);
     copy_note(copy);
     replicas_settle(copy->core);
@@ -243,6 +326,9 @@ void incoming_step(struct shard_copy *copy)
         shard_install(copy->core, shard->id, shard->rid, begun, copy);
     } else if (incoming->state == INCOMING_READY && !list_empty(&incoming->chunks)) {
         install_front(copy);
+    } else if (incoming->state != INCOMING_NONE && incoming->owes_taken && list_empty(&incoming->chunks)) {
+        incoming->owes_taken = false;
+        replog_install_taken(copy->replica);
     }
 }
 
@@ -254,4 +340,5 @@ void transfers_free(struct shard_copy *copy)
     }
     free_chunks(&copy->incoming.chunks);
     free_chunks(&copy->incoming.stale);
+    mem_free(copy->incoming.begun);
 }

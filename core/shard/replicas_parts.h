@@ -27,13 +27,15 @@ struct outgoing {
     uint64_t number, at_least;
     struct shard_export *export; /* NULL: it is not open */
     bool asked, over;
+    bool wanted;            /* the machine waits for the next part, ... */
+    struct pdr_bytes chunk; /* ... of what is left of this chunk; empty: of the next one */
 };
 
 /* A chunk of one that comes in. */
 struct incoming_chunk {
     struct list node;
     bool last;
-    uint32_t size;
+    uint32_t size, capacity;
     uint8_t bytes[];
 };
 enum incoming_state { INCOMING_NONE, INCOMING_WANTED, INCOMING_READY, INCOMING_BUSY, INCOMING_ENDS };
@@ -42,6 +44,8 @@ struct incoming {
     uint64_t seq;
     struct keys_meta meta;
     struct list chunks, stale;
+    struct incoming_chunk *begun; /* the parts of one, as far as they have come; NULL: none */
+    bool owes_taken;
 };
 
 /* replicas_end.c: a copy that is not wanted any more. */

@@ -152,8 +152,11 @@ void node_links_open(struct node *node, const struct node_links_options *options
         node->parts[i].conns.peers = (struct conn_peer_door){enter, &links->at[i]};
         open_forward(links, options, i);
         if (options->propose != NULL) {
-            replicas_start(node->cores[i],
-                           &(struct replicas_options){options->incarnation, options->propose, options->ask, node});
+            replicas_start(node->cores[i], &(struct replicas_options){.incarnation = options->incarnation,
+                                                                      .propose = options->propose,
+                                                                      .ask = options->ask,
+                                                                      .user = node,
+                                                                      .part_bytes = options->part_bytes});
         }
     }
     node->router.forwards = links->forwards;

@@ -32,6 +32,7 @@ struct node_links_options {
      * carries that out, so that each shard has one copy. */
     void (*propose)(void *node, struct core *core, const struct replog_proposal *proposal);
     void (*ask)(void *node, struct core *core, const struct replicas_question *question);
+    uint32_t part_bytes; /* struct replicas_options */
     /** As in struct peers_world; on the control core. */
     bool (*guest)(void *user, const struct handshake_peer *who);
     void *guest_user;

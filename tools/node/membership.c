@@ -236,6 +236,7 @@ enum pdr_status membership_open(struct node *node, const struct membership_optio
                                              .control_transport = options->control_transport,
                                              .propose = options->replicates ? proposals_send : NULL,
                                              .ask = options->replicates ? proposals_ask : NULL,
+                                             .part_bytes = options->part_bytes,
                                              .guest = contacts_guest,
                                              .guest_user = m,
                                              .entropy = options->entropy,

@@ -49,6 +49,7 @@ static void before_open(void *user, struct sim_node *n)
                                      .entropy = entropy,
                                      .entropy_user = site,
                                      .replicates = w->copies > 1,
+                                     .part_bytes = 64 + (uint32_t)(site->id % 4096),
                                      .leader = {.repair_ms = 2000, .copies_max = w->copies, .moves = true},
                                      .hooks = {site, keep, must_end}};
     for (uint32_t i = 0; i < w->site_count; i++) {
