@@ -12,6 +12,7 @@
 #include "core/cluster_map.h"
 #include "core/shard/commit.h"
 #include "core/shard/duty_parts.h"
+#include "core/shard/lease.h"
 #include "core/shard/replicas_parts.h"
 
 #define PART_BYTES (256u << 10)  /* calls on the same link wait no longer than that takes */
@@ -105,8 +106,12 @@ static void on_propose(void *user, const struct replog_proposal *proposal)
     options->propose(options->user, copy->core, proposal);
 }
 
-/* R14 is not asked for yet: answers wait for the lease. */
-static void on_confirmed(void *user, uint64_t round) {}
+static void on_confirmed(void *user, uint64_t round)
+{
+    struct shard_copy *copy = user;
+    copy->confirmed = round;
+    copy_note(copy);
+}
 
 static void on_lost(void *user, const char *why)
 {
@@ -196,6 +201,7 @@ static void settle(struct shard_copy *copy)
     struct shard *shard = copy->shard;
     if (copy->stepped_down) {
         copy->stepped_down = copy->was_cut = false;
+        copy->confirmed = 0;
         duty_give_up(core, shard);
     }
     if (copy->began) {
@@ -205,6 +211,11 @@ static void settle(struct shard_copy *copy)
     if (copy->committed) {
         copy->committed = false;
         commit_open_gate(shard);
+    }
+    if (copy->confirmed != 0) {
+        uint64_t round = copy->confirmed;
+        copy->confirmed = 0;
+        lease_confirmed(core, shard, round);
     }
     tail_release(copy);
     settle_pause(copy);
@@ -525,6 +536,16 @@ bool replicas_was_cut(struct shard *shard)
 bool replicas_is_ready(const struct shard *shard)
 {
     return shard->copy->replica != NULL && replog_may_read(shard->copy->replica);
+}
+
+uint64_t replicas_confirm(struct shard *shard)
+{
+    struct shard_copy *copy = shard->copy;
+    uint64_t round = copy != NULL && copy->replica != NULL ? replog_confirm(copy->replica) : 0;
+    if (MUTATION(199) && round != 0) {
+        on_confirmed(copy, round);
+    }
+    return round;
 }
 
 void replicas_opened(struct shard *shard)

@@ -102,6 +102,9 @@ uint64_t replicas_released(const struct shard *shard);
 struct session_row *replicas_save_sessions(struct core *core, struct session_row *rows);
 /** R33: all follow, and what the epoch began with is committed. */
 bool replicas_is_ready(const struct shard *shard);
+/** R14: asks all that an entry needs whether they have promised another epoch. The round of questions, for
+ * lease_confirmed, that vouches for what was read before this call; 0: there is none, or not now. */
+uint64_t replicas_confirm(struct shard *shard);
 /** The shard is OPEN now: what is known of its sessions is elsewhere from here on. */
 void replicas_opened(struct shard *shard);
 /** The shard is CLOSED now. */

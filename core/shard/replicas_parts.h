@@ -76,6 +76,7 @@ struct shard_copy {
     /* noted by hooks */
     struct list unsettled;
     bool began, stepped_down, committed;
+    uint64_t confirmed; /* a round (R14); 0: none */
 
     struct list tail;
     uint64_t tail_bytes, released_seq;
