@@ -180,6 +180,10 @@ void copy_consider_alone(struct shard_copy *copy)
         struct shard *shard = copy->shard;
         copy_write_name(copy, false); /* what is in the log from here on is committed */
         close_machine(copy);
+        const struct history *history = &shard->history;
+        if (history->count == 0 || history->at[history->count - 1].epoch != shard->epoch) {
+            history_begin(&shard->history, shard->epoch, shard->last_seq + 1); /* it has no entries yet */
+        }
         copy_free(copy);
         shard->copy = NULL;
     }
