@@ -437,9 +437,12 @@ static bool is_applied(struct core *core)
     if (core->open != NULL || !list_empty(&core->in_flight)) {
         return false;
     }
-    replicas_stop(core);
+    bool has_stopped = replicas_stop(core);
     if (tells_in_flight(core) > 0) {
         recall(core);
+        return false;
+    }
+    if (!has_stopped) {
         return false;
     }
     if (core->failed_step != NULL) { /* a full disk */
@@ -453,6 +456,9 @@ static bool is_applied(struct core *core)
 
 static void stop_step(struct core *core)
 {
+    if (core->idle == NULL && core->frozen && core->open == NULL && list_empty(&core->in_flight)) {
+        (void)replicas_stop(core); /* who came after that */
+    }
     if (core->idle == NULL || !(core->frozen ? is_applied(core) : is_drained(core))) {
         return;
     }

@@ -578,13 +578,17 @@ void replicas_proposed(struct core *core, uint32_t id, uint64_t number, bool don
     }
 }
 
-void replicas_stop(struct core *core)
+bool replicas_stop(struct core *core)
 {
+    bool has_any = false;
     for (uint32_t id = 0; core->replicas != NULL && id < core->shard_count; id++) {
-        if (core->shards[id] != NULL && core->shards[id]->copy != NULL) {
-            commit_abandon(core->shards[id]);
+        struct shard *shard = core->shards[id];
+        if (shard != NULL && !list_empty(&shard->gate)) {
+            has_any = true;
+            commit_abandon(shard);
         }
     }
+    return !has_any;
 }
 
 /* Time. */

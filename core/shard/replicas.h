@@ -111,8 +111,9 @@ void replicas_opened(struct shard *shard);
 void replicas_closed(struct shard *shard);
 /** A snapshot was installed, and its record is durable. */
 void replicas_became(struct shard *shard);
-/** The node stops, and its log has all: nobody waits any more for what others have not acknowledged. */
-void replicas_stop(struct core *core);
+/** The node stops, and its log has all: nobody waits any more for what others have not acknowledged. False: somebody
+ * did, and who was told may have had something to say. */
+bool replicas_stop(struct core *core);
 void replicas_settle(struct core *core);
 /** End of a tick, behind commit_submit. */
 void replicas_flush(struct core *core);
