@@ -58,6 +58,18 @@ class Cluster:
     def up(self, n):
         return sum(m["state"] == "up" for m in self.status(n)["members"])
 
+    def voters(self, n):
+        """A node may be lost when there are three."""
+        return sum(m["role"] == "voter" for m in self.status(n)["members"])
+
+    def short(self, n):
+        """How many shards have fewer copies in sync than they ought to, or no primary; as node `n` says."""
+        directory = self.status(n)["directory"]
+        return directory["short"] + directory["headless"] + directory["moving"] if directory else None
+
+    def whole(self, n):
+        return self.short(n) == 0
+
     def leader(self, n):
         """The number of the node that leads, as node `n` says; 0: none."""
         leader = self.status(n)["leader"]
