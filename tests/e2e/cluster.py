@@ -51,6 +51,10 @@ class Cluster:
     def status(self, n):
         return output_json(self.test, run("status", "--json", node=self.address(n)))
 
+    def told(self, n):
+        """What a person is told."""
+        return self.status(n)
+
     def member(self, n, of):
         """What node `n` says of node `of`; None: nothing."""
         return next((m for m in self.status(n)["members"] if m["name"] == f"n{of}"), None)
@@ -64,7 +68,7 @@ class Cluster:
 
     def short(self, n):
         """How many shards have fewer copies in sync than they ought to, or no primary; as node `n` says."""
-        directory = self.status(n)["directory"]
+        directory = self.told(n)["directory"]
         return directory["short"] + directory["headless"] + directory["moving"] if directory else None
 
     def whole(self, n):

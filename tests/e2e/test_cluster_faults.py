@@ -3,6 +3,9 @@
 leader, each other, their time and their disks. Calls that the fault does not touch go on all the time without an error
 (load.py), what a session asked is done exactly once, and `perdure status` says how it is.
 
+All of it with one copy of a shard, and with three. One copy: its node goes on alone, and nobody else can. Three: what a
+node led goes on where two others are together, and who is alone must not write.
+
 Skipped without the privilege to make networks. PDR_STANDSTILL_S (3) says how long a node stands still."""
 import collections
 import os
@@ -26,10 +29,10 @@ SMALL = ("--log-segment", "1MiB", "--log-size", "8MiB", "--store-buffer", "1MiB"
 class NetCluster(Cluster):
     """Each node in its namespace, on the same port."""
 
-    def __init__(self, test, net):
+    def __init__(self, test, net, copies):
         super().__init__(test)
         self.net, self.disks = net, {}
-        self.args = ("--secret", self.secret)
+        self.args = ("--secret", self.secret, "--copies", str(copies))
 
         with open(self.secret, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as f:
             f.write("0123456789abcdef0123456789abcdef")
@@ -83,18 +86,23 @@ class NetCluster(Cluster):
         return sum(float(line.split()[-1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
 
-@unittest.skipIf(WHY_NOT, WHY_NOT)
-class ClusterFaults(Case):
-    def build(self, count, started=None, small=None):
+class Faults:
+    """With COPIES of each shard."""
+
+    def build(self, count, started=None, small=None, apart=lambda: ()):
+        """`apart`: no counter that is called has two copies on these nodes."""
         self.net = netns.Net(count)
         self.addCleanup(self.net.remove)
         self.addCleanup(end_all)
-        self.cluster = c = NetCluster(self, self.net)
+        self.cluster = c = NetCluster(self, self.net, self.COPIES)
         if small is not None:
             c.disks[small] = SmallDisk(self, 48, "tmpfs")
         c.start_all(started or count)
         self.eventually(lambda: sum(m["role"] == "voter" for m in c.status(1)["members"]) == 3, "three voters", 30)
         self.eventually(lambda: self.spread(started or count), "every node owns something", 20)
+        if self.COPIES > 1:
+            self.eventually(lambda: c.whole(1), "every shard has its copies", 30)
+        self.apart = {f"n{n}" for n in apart()}
         self.load = Load(self, list(c.nodes), c.address, self.owned)
         self.load.goes_on()
         return c
@@ -108,9 +116,28 @@ class ClusterFaults(Case):
             with Rpc(self.cluster.address(1)) as rpc:
                 while min((len(self.names[f"n{n}"]) for n in self.cluster.nodes)) <= count:  # one is left for others
                     name = f"counter/k{number}"
-                    self.names[rpc.call("_sys/directory.shard", name)["primary"]].append(name)
+                    shard = rpc.call("_sys/directory.shard", name)
+                    if len(self.apart & set(shard["in_sync"])) <= 1:
+                        self.names[shard["primary"]].append(name)
                     number += 1
         return [self.names[f"n{owner}"].pop() for _ in range(count)]
+
+    def touch(self, *sides, alone=(), unleased=()):
+        """As Load.touch. With several copies who is alone is touched, for it may not write."""
+        self.load.touch(*sides, *(alone if self.COPIES == 1 else ()), unleased=unleased)
+
+    def takes_over(self, nodes, gone):
+        """With several copies: what the gone ones led is called, and answered, through these nodes."""
+        want = [(k, k.done + 2) for k in self.load.callers if k.pair[0] in nodes and k.pair[1] in gone]
+        if self.COPIES > 1:
+            self.eventually(lambda: all(k.done >= n for k, n in want), "others lead what the gone ones led", 20)
+
+    def waits(self, n):
+        """With several copies: what it still leads is not written to."""
+        if self.COPIES > 1:
+            with Rpc(self.cluster.address(n)) as rpc:
+                call = (rpc.call, "_sys/conn.call", self.names[f"n{n}"][0], "add", [1], {"deadline_ms": 1000})
+                self.fails_with("deadline_exceeded", *call)
 
     def tells(self, nodes, down):
         """Each of these, asked by a person, says who leads, and who is down; of itself, and from the directory."""
@@ -132,6 +159,8 @@ class ClusterFaults(Case):
         self.eventually(c.all_up, "all see all, and one leader", 30)
         self.load.touch()
         self.every_pair_works()
+        if self.COPIES > 1:
+            self.eventually(lambda: c.whole(1), "every shard has its copies again", 30)
         self.load.heal()
         told = self.load.judge()
         print(f"{self.id().split('.')[-1]}: {told}", file=sys.stderr)
@@ -165,17 +194,38 @@ class ClusterFaults(Case):
         self.eventually(lambda: all(c.state(n, leader) == "down" for n in others), "the dead one is known to be", 20)
         self.tells(others, [leader])
         self.load.goes_on()
+        self.takes_over(others, [leader])
         c.again(leader)
         self.healed()
 
+    def test_each_node_is_killed(self):
+        """One after the other, the directory's leader last: what it led goes on elsewhere, and nothing is lost."""
+        c = self.build(3)
+        for n in sorted(c.nodes, key=lambda n: n == c.leader(1)):
+            others = c.others(n)
+            self.load.touch(others)
+            c.kill(n)
+            self.eventually(lambda: all(c.state(m, n) == "down" for m in others), "the dead one is known to be", 20)
+            self.takes_over(others, [n])
+            self.load.goes_on()
+            c.again(n)
+            self.load.touch()
+            self.eventually(c.all_up, "it is back", 30)
+            if self.COPIES > 1:
+                self.eventually(lambda: c.whole(1), "and has its copies", 30)
+        self.healed()
+
+    def minority(self):
+        members = self.cluster.status(1)["members"]
+        voters = [int(m["name"][1:]) for m in members if m["role"] == "voter"]
+        return [self.cluster.leader(1), next(n for n in self.cluster.nodes if n not in voters)]
+
     def test_a_minority_is_cut_off(self):
         """With the leader in it, and a node that is no voter."""
-        c = self.build(5)
-        leader = c.leader(1)
-        voters = [int(m["name"][1:]) for m in c.status(1)["members"] if m["role"] == "voter"]
-        few = [leader, next(n for n in c.nodes if n not in voters)]
-        many = c.others(*few)
-        self.load.touch(few, many, unleased=few)
+        c = self.build(5, apart=self.minority)
+        few = self.minority()
+        leader, many = few[0], c.others(*few)
+        self.touch(many, alone=[few], unleased=few)
         self.net.part(few)
         self.eventually(lambda: c.agreed(many) in many, "the majority has another leader", 20)
         self.eventually(lambda: all(c.state(n, m) == "down" for n in many for m in few), "who is cut off is down", 20)
@@ -183,6 +233,8 @@ class ClusterFaults(Case):
         self.eventually(lambda: all(c.metric(n, "perdure_lease_left_ms") == 0 for n in few), "its lease is over", 20)
         self.assertGreater(self.net.dropped(), 0)
         self.load.goes_on()
+        self.takes_over(many, few)
+        self.waits(leader)
         self.tells(many, few)
         self.tells_nobody_leads(few)
         self.net.heal()
@@ -192,12 +244,13 @@ class ClusterFaults(Case):
         c = self.build(3)
         left = next(n for n in c.nodes if n != c.leader(1))
         dead = c.others(left)
-        self.load.touch([left], unleased=[left])
+        self.touch(alone=[[left]], unleased=[left])
         for n in dead:
             c.kill(n)
         self.eventually(lambda: c.leader(left) == 0, "nobody leads", 20)
         self.eventually(lambda: c.metric(left, "perdure_lease_left_ms") == 0, "its lease is over", 20)
         self.load.goes_on()
+        self.waits(left)
         self.tells_nobody_leads([left])
         for n in dead:
             c.again(n)
@@ -215,6 +268,7 @@ class ClusterFaults(Case):
         self.eventually(lambda: c.leader(leader) != leader, "who led knows that it does not", 20)
         self.assertGreater(self.net.dropped(), 0)
         self.load.goes_on()
+        self.takes_over(others, [leader])
         self.tells(others, [leader])
         self.net.heal()
         self.healed()
@@ -236,6 +290,7 @@ class ClusterFaults(Case):
         self.eventually(lambda: c.agreed(others) in others, "another leads", 20)
         self.eventually(lambda: all(c.state(n, leader) == "down" for n in others), "who stands still is down", 20)
         self.load.goes_on()
+        self.takes_over(others, [leader])
         self.tells(others, [leader])
         time.sleep(max(0, end - time.monotonic()))
         c.resume(leader)
@@ -262,11 +317,12 @@ class ClusterFaults(Case):
         c = self.build(4, started=3)
         leader = c.leader(1)
         many = c.others(leader)
-        self.load.touch([leader], many, unleased=[leader])
+        self.touch(many, alone=[[leader]], unleased=[leader])
         self.net.part([leader, 4])
         c.start(4, wait=False)
         self.eventually(lambda: c.agreed(many) in many, "the majority has another leader", 20)
         self.load.goes_on()
+        self.takes_over(many, [leader])
         self.assertGreater(self.net.dropped(), 0)
         self.assertTrue(all(c.member(n, 4) is None for n in many), "it is not in")
         c.nodes[4].await_ready()
@@ -350,6 +406,16 @@ class ClusterFaults(Case):
             except RpcError as error:
                 self.assertIn(error.code, ("no_space", "overloaded", "deadline_exceeded", "unavailable"), error)
                 return error.code == "no_space"
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class OneCopy(Faults, Case):
+    COPIES = 1
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class ThreeCopies(Faults, Case):
+    COPIES = 3
 
 
 if __name__ == "__main__":
