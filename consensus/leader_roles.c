@@ -126,6 +126,8 @@ static void consider_stepping_aside(struct leader *l, struct raft_node *raft)
         l->full_ns = now_ns; /* if nothing comes of it, again */
         if (raft_node_transfer(raft, 0, &why) == PDR_OK) {
             LOG_WARN("directory.no_space", "the disk of its leader is full, so another is to lead");
+        } else {
+            LOG_DEBUG("directory.transfer_waits", "to=any why=\"%s\"", why);
         }
     }
 }

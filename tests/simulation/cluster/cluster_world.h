@@ -153,6 +153,8 @@ void cluster_faults_heal(struct cluster_world *world);
 void cluster_judge_init(struct cluster_world *world);
 /** Two who think that they may serve a shard; after anything that the node did. */
 void cluster_judge_owners(struct cluster_host *node);
+/** NULL: nobody, or two who do not know of each other yet. */
+struct cluster_host *cluster_judge_leader(struct cluster_world *world);
 /** NULL: all is as it should be. A sentence's end. */
 const char *cluster_judge_unsettled(struct cluster_world *world);
 /** For the story: what each node thinks. */
