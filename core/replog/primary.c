@@ -73,6 +73,7 @@ static void lead(struct replica *replica)
     replica->led = true;
     replica->leader = NULL;
     list_remove(&replica->acks);
+    primary->move_ns = replica->replog->now_ns + REPLOG_AGAIN_NS; /* who hands over may be about to leave */
     primary->start_seq = replica->last_seq;
     primary->set = replica->row.isr;
     primary->alone_ns = 0;

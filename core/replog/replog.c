@@ -27,6 +27,14 @@ struct replog *replog_new(const struct replog_options *options, const struct rep
     return replog;
 }
 
+void replog_leave(struct replog *replog)
+{
+    replog->leaves = !MUTATION(206);
+    for (uint32_t i = 0; i < replog->count && replog->leaves; i++) {
+        follower_leave(replog->replicas[i]);
+    }
+}
+
 /* The copies, by shard. */
 
 static uint32_t place_of(const struct replog *replog, uint32_t shard)

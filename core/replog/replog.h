@@ -115,6 +115,11 @@ struct replog *replog_new(const struct replog_options *options, const struct rep
 void replog_free(struct replog *replog);
 /** Every 50 ms or so. The clock is CLOCK_BOOTTIME; the machines know no other. */
 void replog_tick(struct replog *replog, uint64_t now_ns);
+/** This process will end soon. From the next tick on whoever else is in sync is to lead (R50), and those who lead are
+ * to wait for this node's copies no more; until that is so all goes on as ever. */
+void replog_leave(struct replog *replog);
+/** All that could be done without this node's copies is done without them. */
+bool replog_has_left(const struct replog *replog);
 /** End of a tick of the loop: what gathered leaves, one frame or more a link. */
 void replog_flush(struct replog *replog);
 

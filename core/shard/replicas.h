@@ -57,6 +57,9 @@ void replicas_proposed(struct core *core, uint32_t shard, uint64_t number, bool 
 
 /** On the core's thread. */
 void replicas_asked(struct core *core, const struct replicas_question *question, enum replicas_verdict verdict);
+/** On the core's thread: the process is to end, and others are to lead what it leads. `left` is called when they do, at
+ * once if there is nothing to hand over, after `wait_ms` at the latest. The core goes on meanwhile. */
+void replicas_leave(struct core *core, uint64_t wait_ms, void (*left)(void *user), void *user);
 
 /* For the files of core/shard. */
 

@@ -102,6 +102,10 @@ struct replicas {
     struct session_names names; /* of the tables beside the core's */
     bool is_settling, is_dropping;
     uint64_t questions;
+    struct timer leave_timer; /* replicas_leave.c */
+    uint64_t leave_until_ns;
+    void (*left)(void *user); /* NULL: nobody waits for it */
+    void *left_user;
 };
 
 static inline struct shard_copy *copy_of(const struct shard *shard)

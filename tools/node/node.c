@@ -24,6 +24,8 @@
 #include "tools/node/node_parts.h"
 #include "tools/node/sys_node.h"
 
+#define HAND_OVER_MS 1000u /* within a stop */
+
 static _Thread_local char node_why[512]; /* of the last failed node_open of this thread */
 
 /* Messages of the control core to another and back. */
@@ -203,7 +205,7 @@ static void journal_failed(void *user, const char *why)
     abort();
 }
 
-/* Stop: downwards. Listener, cores drain, connections close, journal ends, store closes. */
+/* Stop: downwards. Listener, leads go to others, cores drain, connections close, journal ends, store closes. */
 
 static void journal_closed(void *user)
 {
@@ -230,6 +232,18 @@ static void core_idle(void *user)
     part->is_applied = apply_is_done(part->node->cores[part->index]);
     part->held = replicas_oldest(part->node->cores[part->index]);
     node_to_control(part->node, part->index, part_over);
+}
+
+static void leads_over(void *user)
+{
+    struct node_core *part = user;
+    node_to_control(part->node, part->index, part_over);
+}
+
+/* What has copies elsewhere goes on there, before anything here stops. */
+static void hand_over_core(struct node *node, uint64_t index)
+{
+    replicas_leave(node->cores[index], HAND_OVER_MS, leads_over, &node->parts[index]);
 }
 
 static void stop_core(struct node *node, uint64_t index)
@@ -282,6 +296,10 @@ void node_stop_step(struct node *node, uint64_t unused)
     case STOP_NO:
         backup_cancel(node);
         to_core(node, 0, unlisten);
+        break;
+    case STOP_LEADS:
+        node->stop_awaited = node->world.cores;
+        node_to_all(node, hand_over_core);
         break;
     case STOP_CORES:
         node->stop_awaited = node->world.cores;

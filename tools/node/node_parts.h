@@ -12,6 +12,7 @@
 /* What a stop has yet to do, in this order. */
 enum stop_step {
     STOP_NO,
+    STOP_LEADS,
     STOP_CORES,
     STOP_FAREWELL,
     STOP_TURNS,
