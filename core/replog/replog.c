@@ -316,6 +316,19 @@ bool replog_may_read(const struct replica *replica)
     return primary != NULL && primary->ready && !primary->released;
 }
 
+static uint64_t lag_of(const struct replica *replica)
+{
+    const struct primary *primary = replica->primary;
+    uint64_t slowest = replica->last_seq;
+    for (struct list *node = primary->backups.next; node != &primary->backups; node = node->next) {
+        const struct backup *backup = LIST_ITEM(node, struct backup, of_primary);
+        if (copies_have(&primary->set, backup->link->id) && backup->acked < slowest) {
+            slowest = backup->acked;
+        }
+    }
+    return replica->last_seq - slowest;
+}
+
 struct replica_state replog_state(const struct replica *replica)
 {
     const struct primary *primary = replica->primary;
@@ -337,6 +350,7 @@ struct replica_state replog_state(const struct replica *replica)
         state.paused = primary->paused;
         state.set = primary->set;
         state.proposes = primary->proposed.proposal.kind != REPLOG_NONE;
+        state.lag = lag_of(replica);
     }
     return state;
 }

@@ -175,6 +175,7 @@ struct replica_state {
     bool proposes;      /* something was proposed, and is not settled */
     uint64_t cv;        /* of the row it knows */
     uint64_t leader_cv; /* of one that its primary knows: what this node does by an older row may be wrong (R65) */
+    uint64_t lag;       /* of a primary: entries that the slowest of `set` has not acknowledged */
     struct copies set;  /* of a primary: who must have an entry (R23) */
 };
 struct replica_state replog_state(const struct replica *replica);

@@ -117,6 +117,7 @@ static void on_lost(void *user, const char *why)
 {
     struct shard_copy *copy = user;
     copy->is_lost = true;
+    copy->core->replicas->stats.lost++;
     LOG_ERROR("shard.lost", "shard=%u why=\"%s\"; this copy is of no use any more, and is made anew", copy->shard->id,
               why);
 }

@@ -63,6 +63,7 @@ static void was_read(void *user, struct pdr_bytes chunk, enum pdr_status status)
         outgoing->wanted = true;
         copy_note(copy);
     } else {
+        copy->core->replicas->stats.sent++;
         replog_snapshot_chunk(copy->replica, outgoing->number, chunk, true);
     }
     replicas_settle(copy->core);
@@ -291,6 +292,7 @@ static void ended(void *user, uint32_t shard, enum pdr_status status)
     }
     incoming->state = INCOMING_NONE;
     forget_chunks(incoming);
+    copy->core->replicas->stats.installed++;
     replog_installed(copy->replica);
     replicas_settle(copy->core);
 }

@@ -5,6 +5,7 @@
 #include "core/shard/duty.h"
 #include "core/shard/install.h"
 #include "core/shard/replicas.h"
+#include "core/shard/replicas_stats.h"
 #include "core/shard/shard.h"
 
 /* An entry that is not known to be committed. */
@@ -106,6 +107,7 @@ struct replicas {
     uint64_t leave_until_ns;
     void (*left)(void *user); /* NULL: nobody waits for it */
     void *left_user;
+    struct replicas_stats stats; /* what is counted; the rest is looked at */
 };
 
 static inline struct shard_copy *copy_of(const struct shard *shard)
