@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """tests/e2e/test_failover.py: shards with three copies: a node dies without a word, and nothing that was acknowledged is
 lost; what it led goes on elsewhere."""
+import shutil
 import threading
 import time
 
 from cluster import Cluster
-from perdure import Case, Rpc, RpcError, main
+from perdure import Case, Rpc, RpcError, main, run
 
 KEYS = 24
 DEADLINE_MS = 15000
@@ -61,20 +62,54 @@ class Failover(Case):
         self.goes_on(c, writer, "each counter is written to")
         c.kill(2)
         self.goes_on(c, writer, "each is written to again")
+        status = c.status(1)
+        self.assertEqual((status["copies"], status["copies_led"], status["directory"]["short"]),
+                         (256, status["copies_short"], 256), "a person is told that each shard has too few copies")
         c.start(2)
         self.eventually(lambda: c.whole(1), "its copies are whole again", 30)
         c.kill(3)
         self.goes_on(c, writer, "and again without another")
+        self.ends(c, writer)
+
+    def ends(self, c, writer):
+        """All is there, once, and another node says so."""
         writer.ending.set()
         writer.join(60)
         self.assertIsNone(writer.failed)
-        rpc = Rpc(c.address(2), 30)
-        for key in keys:
-            value = rpc.call("_sys/conn.call", key, "get", [], {"deadline_ms": DEADLINE_MS})
-            self.assertGreaterEqual(value, writer.done[key], f"{key} has all that was acknowledged")
-            self.assertLessEqual(value, writer.sent[key], f"{key} was added to no more often than asked")
-        rpc.close()
+        with Rpc(c.address(2), 30) as rpc:
+            for key in writer.keys:
+                value = rpc.call("_sys/conn.call", key, "get", [], {"deadline_ms": DEADLINE_MS})
+                self.assertGreaterEqual(value, writer.done[key], f"{key} has all that was acknowledged")
+                self.assertLessEqual(value, writer.sent[key], f"{key} was added to no more often than asked")
         print(f"the slowest call took {writer.slowest:.2f} s")
 
+    def test_a_disk_is_lost(self):
+        """Its node is drained and removed for good; its copies are made anew, on the others and a spare; then any node
+        may die again. The name is free for a new node on a new disk."""
+        c = Cluster(self, "--copies", "3")
+        c.start_all(4)
+        self.eventually(lambda: c.voters(1) == 3 and c.whole(1), "the cluster can lose a node", 30)
+        keys = [f"counter/f{i}" for i in range(KEYS)]
+        writer = Writer(c.address(1), keys)
+        writer.start()
+        self.goes_on(c, writer, "each counter is written to")
+        c.kill(2)
+        shutil.rmtree(c.directory(2))
+        self.eventually(lambda: c.member(1, 2)["state"] == "down", "it is known to be down", 20)
+        self.assertEqual(run("drain", "n2", node=c.address(1)).returncode, 0)
+        self.eventually(lambda: c.whole(1) and self.copies(c) == {"n1": 256, "n2": 0, "n3": 256, "n4": 256},
+                        "the three that are left have all", 60)
+        self.goes_on(c, writer, "each is written to")
+        self.assertEqual(run("remove", "n2", node=c.address(1)).returncode, 0)
+        c.start(2)
+        self.eventually(lambda: c.up(1) == 4 and c.whole(1) and self.copies(c)["n2"] > 256 // 2, "a new n2 has its share", 60)
+        c.kill(3)
+        self.goes_on(c, writer, "each is written to without another")
+        self.ends(c, writer)
 
-main()
+    def copies(self, c):
+        return {m["name"]: m["copies"] for m in c.told(1)["directory"]["members"]}
+
+
+if __name__ == "__main__":
+    main()
