@@ -6,7 +6,7 @@
 #define T0 (9 * NS_PER_S)
 #define MS NS_PER_MS
 #define LEASE_MS (LEASE_NS / MS)
-#define WAIT_MS (unsigned)(LEASE_MS * 101 / 100) /* L * (1 + RHO) */
+#define WAIT_MS (unsigned)((LEASE_MS * 101 + 99) / 100) /* L * (1 + RHO) */
 
 static struct lease_grantor g;
 static uint64_t now;
