@@ -48,6 +48,7 @@ struct leader {
     uint32_t down_count, down_capacity;
     uint64_t roles_ns; /* when Raft's group was last looked at */
     bool changing;     /* a change of it is under way */
+    uint64_t full_ns;  /* since when the own disk takes nothing; 0: it does */
     uint64_t hash_ns;  /* when the state's hash was last sent around */
 
     uint64_t news[LEADER_NEWS_MAX]; /* nodes that a change concerns */

@@ -7,8 +7,10 @@
 #include "core/base/hash_bytes.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/mutation.h"
 
 #define ROLES_NS (200 * NS_PER_MS)
+#define ASIDE_NS NS_PER_S
 
 static enum roles_health health_of(const struct leader *l, const struct cluster_member *member)
 {
@@ -110,16 +112,40 @@ static void show(struct leader *l, const struct raft_member *servers, uint32_t s
     }
 }
 
+/* A leader without room on its disk can propose nothing: nobody is promoted, joins or moves. Whoever has most of the
+ * log, and so has room, does better. */
+static void consider_stepping_aside(struct leader *l, struct raft_node *raft)
+{
+    uint64_t now_ns = leader_now(l);
+    const char *why;
+    if (!raft_node_state(raft).full) {
+        l->full_ns = 0;
+    } else if (l->full_ns == 0) {
+        l->full_ns = now_ns;
+    } else if (now_ns - l->full_ns >= ASIDE_NS && !MUTATION(205)) {
+        l->full_ns = now_ns; /* if nothing comes of it, again */
+        if (raft_node_transfer(raft, 0, &why) == PDR_OK) {
+            LOG_WARN("directory.no_space", "the disk of its leader is full, so another is to lead");
+        } else {
+            LOG_DEBUG("directory.transfer_waits", "to=any why=\"%s\"", why);
+        }
+    }
+}
+
 void leader_roles_tick(struct leader *l)
 {
     struct raft_member servers[RAFT_SERVERS_MAX];
     const struct cluster_info *info = cluster_rows_info(leader_rows(l));
     uint64_t now_ns = leader_now(l);
-    if (info == NULL || l->changing || now_ns - l->roles_ns < ROLES_NS) {
+    if (info == NULL || now_ns - l->roles_ns < ROLES_NS) {
         return;
     }
     l->roles_ns = now_ns;
     struct raft_node *raft = server_raft(l->options.server);
+    consider_stepping_aside(l, raft);
+    if (l->changing) {
+        return;
+    }
     uint32_t server_count = raft_node_members(raft, servers, RAFT_SERVERS_MAX);
     if (raft_node_state(raft).changing) {
         return;

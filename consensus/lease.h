@@ -10,7 +10,7 @@
 
 #include "core/env/clock.h"
 
-#define LEASE_NS NS_PER_S               /* L of R3; GRANT says it, so a later version may choose another */
+#define LEASE_NS (750 * NS_PER_MS)      /* L of R3; GRANT says it, so a later version may choose another */
 #define LEASE_RENEW_NS (LEASE_NS / 4)   /* between two renewals of a node */
 #define LEASE_ROUND_NS (50 * NS_PER_MS) /* between two rounds to a quorum (R4): one serves all nodes */
 #define LEASE_DRIFT_PERCENT 1u          /* RHO: a clock runs at 1 +- RHO of true time; real ones at less than 0.1 % */

@@ -4,7 +4,10 @@
 
 #include "core/base/log.h"
 
+/* Who is asked may only be slow, or the way to him: so that the same page is not sent again and again, each question
+ * without an answer is waited for twice as long as the one before. */
 #define ASK_NS (200 * NS_PER_MS)
+#define ASK_NS_MAX (4 * NS_PER_S)
 
 static void look_at_self(struct member *m)
 {
@@ -43,11 +46,20 @@ void feed_own(struct member *m)
     lease_changed(m, any);
 }
 
+/* Of one who is asked anew nothing is known yet. */
+static void be_patient(struct member *m, uint64_t whom)
+{
+    bool again = whom != 0 && whom == m->feed_asked && m->feed_wait_ns != 0;
+    m->feed_wait_ns = !again ? ASK_NS : m->feed_wait_ns < ASK_NS_MAX / 2 ? 2 * m->feed_wait_ns : ASK_NS_MAX;
+    m->feed_asked = whom;
+    m->feed_due_ns = member_now(m) + m->feed_wait_ns;
+}
+
 static void ask(struct member *m)
 {
     uint64_t whom = member_whom(m);
     struct letter letter = {.kind = LETTER_ASK, .ask = {m->view.cursor}};
-    m->feed_due_ns = member_now(m) + ASK_NS;
+    be_patient(m, whom);
     if (whom != 0) {
         member_send(m, whom, &letter);
     }
@@ -56,7 +68,9 @@ static void ask(struct member *m)
 void feed_reach(struct member *m, uint64_t dir_index)
 {
     m->target = dir_index > m->target ? dir_index : m->target;
-    if (m->view.index < m->target && m->feed_due_ns == 0) {
+    uint64_t leader = member_leader(m);
+    bool waits = m->feed_due_ns != 0 && (leader == 0 || m->feed_asked == leader);
+    if (m->view.index < m->target && !waits) {
         ask(m);
     }
 }
@@ -75,7 +89,7 @@ void feed_take(struct member *m, struct pdr_bytes page)
     if (m->view.index == index && m->view.cursor == cursor) {
         return; /* of one who knows no more than we do: after a while another is asked */
     }
-    m->feed_due_ns = 0;
+    m->feed_due_ns = m->feed_wait_ns = 0;
     if (m->view.cursor > m->view.index) {
         ask(m); /* the page was not the last of its answer */
     } else {

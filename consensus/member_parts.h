@@ -53,8 +53,10 @@ struct member {
     bool registering, publishing, founding;
     uint64_t register_due_ns;
 
-    uint64_t target;      /* dir_index that somebody said there is */
-    uint64_t feed_due_ns; /* an ASK is under way until then; 0: none is */
+    uint64_t target;       /* dir_index that somebody said there is */
+    uint64_t feed_due_ns;  /* an ASK is under way until then; 0: none is */
+    uint64_t feed_wait_ns; /* ... and was waited for so long from the beginning */
+    uint64_t feed_asked;   /* whom */
     uint64_t lease_until;
 
     uint64_t load_no;  /* of the last report of load */

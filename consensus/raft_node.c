@@ -345,6 +345,7 @@ struct raft_node_state raft_node_state(const struct raft_node *node)
                                     .ready = node->ready,
                                     .candidate = raft->state == RAFT_CANDIDATE,
                                     .failed = node->failed,
+                                    .full = node->disk->ops->is_full(node->disk),
                                     .term = raft->current_term,
                                     .leader_id = leader_of(node),
                                     .last_index = replica_log_last(node->log),

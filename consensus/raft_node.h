@@ -123,6 +123,7 @@ enum pdr_status raft_node_transfer(struct raft_node *node, uint64_t id, const ch
 
 struct raft_node_state {
     bool leader, ready, candidate, failed;
+    bool full;                /* the disk takes nothing: proposals are refused */
     uint64_t term, leader_id; /* 0: not known */
     uint64_t last_index, stored_index, commit_index, applied_index, snapshot_index;
     uint64_t life;

@@ -13,6 +13,9 @@ struct raft_peer {
     uint64_t id;
     uint64_t life;           /* its newest, as far as we know; 0: none */
     uint64_t received, sent; /* numbers of letters: of that life, and of ours */
+    /* Entries that it was sent last, when, and how long until they are sent again. */
+    uint64_t append_prev, append_end, append_term;
+    uint64_t append_ns, append_wait_ns;
 };
 
 /** What is to be told to the core when a batch is durable. */

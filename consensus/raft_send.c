@@ -8,6 +8,9 @@
 #include "core/base/check.h"
 #include "core/base/mutation.h"
 
+#define RESEND_NS (100 * NS_PER_MS)
+#define RESEND_NS_MAX (800 * NS_PER_MS)
+
 static bool is_member(const struct raft_node *node, uint64_t id)
 {
     for (unsigned i = 0; i < node->raft.configuration.n; i++) {
@@ -80,12 +83,35 @@ void node_send_letter(struct raft_node *node, struct raft_letter *letter)
     node_send_held(node);
 }
 
+/* With each heartbeat the core sends all that was not acknowledged once more. Over a slow way that would fill it, so that
+ * nothing came through in time: the same entries go again after a while that doubles, and until then only the heartbeat. */
+static bool is_resent_early(struct raft_node *node, struct raft_peer *peer, const struct raft_append_entries *append)
+{
+    uint64_t end = append->prev_log_index + append->n_entries;
+    bool is_same = peer->append_term == append->term && peer->append_prev == append->prev_log_index &&
+                   end <= peer->append_end;
+    if (is_same && node->ticked_ns - peer->append_ns < peer->append_wait_ns) {
+        return true;
+    }
+    bool is_longer = is_same && peer->append_wait_ns < RESEND_NS_MAX;
+    peer->append_wait_ns = !is_same ? RESEND_NS : is_longer ? 2 * peer->append_wait_ns : peer->append_wait_ns;
+    peer->append_term = append->term;
+    peer->append_prev = append->prev_log_index;
+    peer->append_end = end;
+    peer->append_ns = node->ticked_ns;
+    return false;
+}
+
 /* A range of our log, in letters of a size that peers take. */
 static void send_append(struct raft_node *node, const struct raft_message *message)
 {
     const struct raft_append_entries *append = &message->append_entries;
     uint64_t prev = append->prev_log_index, prev_term = append->prev_log_term;
     uint64_t end = prev + append->n_entries;
+    struct raft_peer *peer = node_peer(node, message->server_id);
+    if (peer != NULL && append->n_entries > 0 && is_resent_early(node, peer, append)) {
+        end = prev;
+    }
     if (raft_node_match(node, message->server_id) > prev) { /* the core asserts it, in builds we do not have */
         node_fail(node, "the core knows that server %llu has entry %llu, and would send it what is behind entry %llu",
                   message->server_id, (unsigned long long)raft_node_match(node, message->server_id),

@@ -105,9 +105,10 @@ static uint32_t list_places(const struct cluster_rows *rows, struct cluster_plac
     return count;
 }
 
-/* So far no log goes between copies: while there is more than one the shard is on its way, and nobody serves it. Nor
- * does `self` what an earlier process of it led, until it is promoted anew (R34). */
-static void leave_out_unserved(const struct cluster_rows *rows, uint64_t self, struct cluster_owner *owners)
+/* Where no log goes between copies, a shard with more than one is on its way, and nobody serves it. Nor does `self`
+ * what an earlier process of it led, until it is promoted anew (R34). */
+static void leave_out_unserved(const struct cluster_rows *rows, uint64_t self, bool replicates,
+                               struct cluster_owner *owners)
 {
     const struct row_list *shards = &rows->of[ROW_SHARD];
     const struct cluster_member *member = cluster_rows_member(rows, self);
@@ -115,32 +116,54 @@ static void leave_out_unserved(const struct cluster_rows *rows, uint64_t self, s
     for (uint32_t i = 0; i < shards->count; i++) {
         const struct cluster_shard *shard = &shards->at[i]->entry.shard;
         bool is_old = shard->primary == self && shard->incarnation < incarnation;
-        if (is_old || (shard->isr.count > 1 && !MUTATION(190))) {
+        if (is_old || (shard->isr.count > 1 && !replicates && !MUTATION(190))) {
             owners[shard->shard].node = 0;
         }
     }
 }
 
-struct cluster_map *cluster_map_new(const struct cluster_view *view, uint64_t self, uint32_t cores)
+/* The rows that this node's copies go by: those that name it. Null `rows`: only count. */
+static uint32_t list_rows(const struct cluster_rows *from, uint64_t self, struct cluster_shard *rows)
+{
+    const struct row_list *shards = &from->of[ROW_SHARD];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < shards->count; i++) {
+        const struct cluster_shard *row = &shards->at[i]->entry.shard;
+        if (!copies_have(&row->isr, self) && !ids_have(&row->targets, self)) {
+            continue;
+        }
+        if (rows != NULL) {
+            rows[count] = *row;
+        }
+        count++;
+    }
+    return count;
+}
+
+struct cluster_map *cluster_map_new(const struct cluster_view *view, uint64_t self, uint32_t cores, bool replicates)
 {
     const struct cluster_rows *rows = &view->rows;
     const struct cluster_group *group = default_group(rows);
     struct block texts = {NULL, 0}, arrays = {NULL, sizeof(struct cluster_map)};
     CHECK(self != 0 && cores > 0);
     uint32_t nodes = list_nodes(rows, NULL, &texts), places = list_places(rows, NULL, &texts);
+    uint32_t row_count = list_rows(rows, self, NULL);
+    take(&arrays, row_count * sizeof(struct cluster_shard));
     take(&arrays, view->owner_count * sizeof(struct cluster_owner));
     take(&arrays, nodes * sizeof(struct cluster_node));
     take(&arrays, places * sizeof(struct cluster_place));
 
     struct cluster_map *map = mem_grow(NULL, arrays.size + texts.size);
     struct block block = {(char *)map, sizeof *map};
+    struct cluster_shard *row_array = take(&block, row_count * sizeof *row_array);
     struct cluster_owner *owner_array = take(&block, view->owner_count * sizeof *owner_array);
     struct cluster_node *node_array = take(&block, nodes * sizeof *node_array);
     struct cluster_place *place_array = take(&block, places * sizeof *place_array);
     if (view->owner_count > 0) {
         memcpy(owner_array, view->owners, view->owner_count * sizeof *owner_array);
-        leave_out_unserved(rows, self, owner_array);
+        leave_out_unserved(rows, self, replicates, owner_array);
     }
+    list_rows(rows, self, row_array);
     list_nodes(rows, node_array, &block);
     list_places(rows, place_array, &block);
     CHECK(block.size == arrays.size + texts.size);
@@ -152,7 +175,9 @@ struct cluster_map *cluster_map_new(const struct cluster_view *view, uint64_t se
                                 .owner_count = view->owner_count,
                                 .node_count = nodes,
                                 .place_count = places,
+                                .row_count = row_count,
                                 .owners = owner_array,
+                                .rows = row_array,
                                 .nodes = node_array,
                                 .places = place_array};
     return map;
@@ -204,4 +229,18 @@ const struct cluster_node *cluster_map_node(const struct cluster_map *map, uint6
         return NULL;
     }
     return bsearch(&probe, map->nodes, map->node_count, sizeof probe, compare_nodes);
+}
+
+const struct cluster_shard *cluster_map_row(const struct cluster_map *map, uint32_t shard)
+{
+    uint32_t low = 0, high = map->row_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (map->rows[middle].shard < shard) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < map->row_count && map->rows[low].shard == shard ? &map->rows[low] : NULL;
 }

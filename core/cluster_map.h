@@ -39,20 +39,24 @@ struct cluster_map {
     uint64_t self;        /* this node; 0: it is alone, and owns every shard */
     uint32_t owner_count; /* shards of all groups */
     uint32_t node_count, place_count;
+    uint32_t row_count;
     const struct cluster_owner *owners; /* by shard */
-    const struct cluster_node *nodes;   /* by id */
+    const struct cluster_shard *rows; /* core/cluster/row.h; of shards that this node has a copy of, or is to; by id */
+    const struct cluster_node *nodes; /* by id */
     const struct cluster_place *places; /* by type and tag */
 };
 
 struct cluster_view;
+struct cluster_shard;
 
 /** A node alone, which needs no cluster_map_free. */
 static inline struct cluster_map cluster_map_alone(uint32_t shard_count, uint32_t cores)
 {
     return (struct cluster_map){.version = 1, .shard_count = shard_count, .cores = cores};
 }
-/** The map of what the view knows now, in one block of memory with all that it points to. `self` is not 0. */
-struct cluster_map *cluster_map_new(const struct cluster_view *view, uint64_t self, uint32_t cores);
+/** The map of what the view knows now, in one block of memory with all that it points to. `self` is not 0.
+ * `replicates`: a log goes between copies, so that a shard with several is served; else it is nobody's. */
+struct cluster_map *cluster_map_new(const struct cluster_view *view, uint64_t self, uint32_t cores, bool replicates);
 /** While a shard is on its way out it has no owner, but who had it in the same epoch has it yet: it stands still
  * there, and calls that come wait for what becomes of it, in the order they came. `last`: the map before, which knew
  * that. */
@@ -91,6 +95,9 @@ static inline const struct cluster_owner *cluster_map_owner(const struct cluster
 {
     return shard < map->owner_count ? &map->owners[shard] : NULL;
 }
+
+/** The whole row of a shard that has, or is to have, a copy on this node; NULL: the directory knows of none. */
+const struct cluster_shard *cluster_map_row(const struct cluster_map *map, uint32_t shard);
 
 /** NULL: not a member, or a node alone. */
 const struct cluster_node *cluster_map_node(const struct cluster_map *map, uint64_t node);

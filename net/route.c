@@ -83,6 +83,11 @@ void route_map_taken(void *router, struct core *core)
     forward_map_changed(((struct router *)router)->forwards[core->index]);
 }
 
+void route_recall(void *router, struct core *core)
+{
+    forward_recall(((struct router *)router)->forwards[core->index]);
+}
+
 /* Not here, or not only the map decides. */
 static bool leaves(const struct router *router, const struct core *from, const struct call *call)
 {

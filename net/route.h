@@ -37,5 +37,7 @@ uint32_t route_place(const struct cluster_map *map, const struct call *call);
 void route_moved(void *router, struct core *home, struct call *call);
 /** core_world.map_taken: what waited for a newer map goes on. */
 void route_map_taken(void *router, struct core *core);
+/** core_world.recall: tells that are at other nodes, or wait for one, fail. */
+void route_recall(void *router, struct core *core);
 
 #endif

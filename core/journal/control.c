@@ -2,7 +2,7 @@
  *
  *      0 u64 rid
  *      8 u64 cut epoch, 16 u64 cut seq
- *     24 u16 gen, 26 u16 installing gen, 28 u16 flags (1: installing), 30 u16 epochs
+ *     24 u16 gen, 26 u16 installing gen, 28 u16 flags (1: installing, 2: shared), 30 u16 epochs
  *     32 epochs x {u64 epoch, u64 first seq}, ascending */
 #include "core/journal/control.h"
 
@@ -12,6 +12,7 @@
 #define FIXED_SIZE 32u
 #define EPOCH_SIZE 16u
 #define FLAG_INSTALLING 1u
+#define FLAG_SHARED 2u
 
 uint64_t control_epoch_of(const struct control *control, uint64_t seq)
 {
@@ -57,6 +58,7 @@ static bool note_snapshot(struct control *control, const struct record *record)
         read.promised = control->promised > record->epoch ? control->promised : record->epoch;
         read.cut_epoch = control->cut_epoch;
         read.cut_seq = control->cut_seq;
+        read.shared = control->shared;
     }
     *control = read;
     return true;
@@ -111,6 +113,24 @@ static bool note_rid(struct control *control, const struct record *record)
     return true;
 }
 
+void control_copy_encode(uint64_t rid, bool shared, uint8_t payload[CONTROL_COPY_SIZE])
+{
+    put_le64(payload, rid);
+    payload[8] = shared;
+}
+
+/* The same data under another name, perhaps: nothing else changes. */
+static bool note_copy(struct control *control, const struct record *record)
+{
+    const uint8_t *payload = record->payload.data;
+    if (record->payload.size != CONTROL_COPY_SIZE || payload[8] > 1) {
+        return false;
+    }
+    control->rid = get_le64(payload);
+    control->shared = payload[8] == 1;
+    return true;
+}
+
 bool control_note(struct control *control, const struct record *record)
 {
     switch (record->kind) {
@@ -127,6 +147,8 @@ bool control_note(struct control *control, const struct record *record)
         return note_snapshot(control, record);
     case RECORD_RID:
         return note_rid(control, record);
+    case RECORD_COPY:
+        return note_copy(control, record);
     case RECORD_DROP:
         *control = (struct control){.shard = control->shard};
         return true;
@@ -150,7 +172,7 @@ void control_encode(const struct control *control, void *payload)
     put_le64(to + 16, control->cut_seq);
     put_le16(to + 24, control->gen);
     put_le16(to + 26, control->installing_gen);
-    put_le16(to + 28, control->installing ? FLAG_INSTALLING : 0);
+    put_le16(to + 28, (uint16_t)((control->installing ? FLAG_INSTALLING : 0) | (control->shared ? FLAG_SHARED : 0)));
     put_le16(to + 30, (uint16_t)control->history_count);
     for (uint32_t i = 0; i < control->history_count; i++) {
         put_le64(to + FIXED_SIZE + EPOCH_SIZE * i, control->history[i].epoch);
@@ -166,7 +188,7 @@ enum pdr_status control_decode(const struct record *record, struct control *out)
     }
     uint32_t count = get_le16(from + 30), flags = get_le16(from + 28);
     if (count > CONTROL_HISTORY_MAX || record->payload.size != FIXED_SIZE + EPOCH_SIZE * count ||
-        flags > FLAG_INSTALLING) {
+        flags > (FLAG_INSTALLING | FLAG_SHARED)) {
         return PDR_INVALID;
     }
     *out = (struct control){.shard = record->shard, .history_count = count, .promised = record->epoch};
@@ -175,7 +197,8 @@ enum pdr_status control_decode(const struct record *record, struct control *out)
     out->cut_seq = get_le64(from + 16);
     out->gen = get_le16(from + 24);
     out->installing_gen = get_le16(from + 26);
-    out->installing = flags == FLAG_INSTALLING;
+    out->installing = (flags & FLAG_INSTALLING) != 0;
+    out->shared = (flags & FLAG_SHARED) != 0;
     for (uint32_t i = 0; i < count; i++) {
         struct control_epoch *epoch = &out->history[i];
         epoch->epoch = get_le64(from + FIXED_SIZE + EPOCH_SIZE * i);

@@ -27,6 +27,7 @@ struct control {
     uint16_t gen;                /* the generation of the installed snapshot (R63) */
     uint16_t installing_gen;     /* RECORD_INSTALLING without its RECORD_SNAP, if `installing` */
     bool installing;
+    bool shared; /* what follows `applied` in the log may not be committed: other copies have a say (R24) */
     struct control_epoch history[CONTROL_HISTORY_MAX]; /* ascending; the newest CONTROL_HISTORY_MAX */
 };
 
@@ -36,6 +37,10 @@ uint64_t control_epoch_of(const struct control *control, uint64_t seq);
 /** Takes note of the next record of control->shard. False: its payload is malformed, or an epoch begins that is not
  * higher than those before; *control is of no use then. */
 bool control_note(struct control *control, const struct record *record);
+
+/** Payload of a RECORD_COPY, of this size: its name, and whether other copies have a say in what is committed. */
+#define CONTROL_COPY_SIZE 9u
+void control_copy_encode(uint64_t rid, bool shared, uint8_t payload[CONTROL_COPY_SIZE]);
 
 /** Payload of a RECORD_CONTROL or RECORD_SNAP. */
 uint32_t control_payload_size(const struct control *control);

@@ -101,6 +101,18 @@ void journal_release(struct journal *journal, uint64_t position)
     post_order(journal, deliver_release, NULL, position);
 }
 
+static void deliver_hold(struct message *message)
+{
+    struct order *order = LIST_ITEM(message, struct order, message);
+    order->journal->segments.held = order->position != 0;
+    mem_free(order);
+}
+
+void journal_hold(struct journal *journal, bool held)
+{
+    post_order(journal, deliver_hold, NULL, held);
+}
+
 static void deliver_unreleasable(struct message *message)
 {
     struct order *order = LIST_ITEM(message, struct order, message);

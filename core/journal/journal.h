@@ -81,6 +81,10 @@ void journal_resume(struct journal *journal, struct loop *home);
 /** Any thread. Everything before `position` is in the store, and the store was flushed: its segments may go. */
 void journal_release(struct journal *journal, uint64_t position);
 
+/** Any thread, before journal_release. Whether the last checkpoint could not release all that it should have, since
+ * entries wait for other nodes to acknowledge them: then the log may be sixteen times as long as bytes_max. */
+void journal_hold(struct journal *journal, bool held);
+
 /** Any thread. No checkpoint can be made for now, because the store has no room or the node stops. Until the next
  * journal_release a log as long as bytes_max answers PDR_NO_SPACE; else it lets batches wait until there is room. */
 void journal_unreleasable(struct journal *journal);

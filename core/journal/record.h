@@ -22,6 +22,7 @@ enum record_kind {
     RECORD_DROP = 7,       /* the copy is gone */
     RECORD_COMMIT = 8,     /* a hint: commit_seq was at least seq */
     RECORD_CONTROL = 9,    /* first in each segment, one a shard: rid, promised, last cut, history: control.h */
+    RECORD_COPY = 10,      /* what the copy is from here on: payload rid u64, shared u8 (control.h) */
     RECORD_KIND_COUNT
 };
 

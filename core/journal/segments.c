@@ -128,9 +128,11 @@ static uint64_t size_of_next(const struct segments *segments)
     return size < segments->needed ? segments->needed : size;
 }
 
-static bool is_at_max(const struct segments *segments) /* a single one is never released */
+/* A single one is never released. What is held goes on being so until records are written that settle it. */
+static bool is_at_max(const struct segments *segments)
 {
-    return segments->count > 1 && segments->bytes + size_of_next(segments) > segments->bytes_max;
+    uint64_t bytes_max = segments->held ? SEGMENTS_HELD_TIMES * segments->bytes_max : segments->bytes_max;
+    return segments->count > 1 && segments->bytes + size_of_next(segments) > bytes_max;
 }
 
 static void start_create(struct segments *segments)
@@ -138,7 +140,7 @@ static void start_create(struct segments *segments)
     char name[SEGMENT_NAME_SIZE];
     uint64_t size = size_of_next(segments);
     if (is_at_max(segments)) {
-        segments->no_space = segments->unreleasable || MUTATION(80);
+        segments->no_space = segments->unreleasable || segments->held || MUTATION(80);
         return;
     }
     segments->chore = SEGMENTS_CREATE;

@@ -15,7 +15,8 @@
 #include "core/journal/disk.h"
 
 #define SEGMENT_NAME_SIZE 32
-#define SEGMENTS_READY_MAX 3 /* more than that is given back to the file system */
+#define SEGMENTS_HELD_TIMES 16u /* bytes_max, while some of it is held */
+#define SEGMENTS_READY_MAX 3    /* more than that is given back to the file system */
 
 struct segment {
     uint64_t number; /* from 1 */
@@ -40,6 +41,7 @@ struct segments {
     enum segments_chore chore;
     struct segment moving;       /* what the chore is about */
     bool unreleasable;           /* nothing is released for now: at bytes_max there is no space, else a wait */
+    bool held;                   /* other nodes have a say in what is left: the log may be longer for that */
     bool no_space;               /* no new segment could be made (R74) ... */
     bool retry;                  /* ... but now try again */
     bool closing;                /* no new chores */

@@ -280,6 +280,9 @@ void backup_refused(struct backup *backup, const struct message_nack *message)
         backup->is_lost = backup->rid == 0 || backup->rid == message->rid;
         backup->rid = message->rid;
         break;
+    case NACK_LEAVES:
+        backup->is_leaving = true;
+        break;
     case NACK_STALE: /* the directory will say so, too */
     case NACK_REASON_COUNT:
         break;
@@ -303,6 +306,7 @@ void backup_gone(struct backup *backup)
 {
     list_remove(&backup->dirty);
     sending_end(backup);
+    backup->is_leaving = false; /* whoever comes back is another process, or has changed its mind */
     if (backup->phase == BACKUP_INSTALLING) {
         backup->phase = BACKUP_ASKED; /* R61: from the beginning */
     }

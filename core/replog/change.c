@@ -28,12 +28,15 @@ static void propose(struct replica *replica, enum replog_proposal_kind kind, uin
 {
     struct primary *primary = replica->primary;
     struct replog *replog = replica->replog;
-    primary->proposed = (struct proposed){
-        .proposal = {kind, replica->shard, replica->row.cv, node, rid, ++replog->numbers}, .sent_ns = replog->now_ns};
+    primary->proposed =
+        (struct proposed){.proposal = {kind, replica->shard, replica->row.cv, node, rid, ++replog->numbers},
+                          .sent_ns = replog->now_ns,
+                          .patience_ns = REPLOG_ANSWER_NS};
     replog->hooks.propose(replica->user, &primary->proposed.proposal);
 }
 
-/* R44, R51: the proposal may still apply, unless a CAS that changes nothing else comes before it. */
+/* R44, R51: the proposal may still apply, unless a CAS that changes nothing else comes before it. Where many shards
+ * wait for a slow way to the directory, each TOUCH makes it slower: so they come ever more rarely. */
 static void settle(struct replica *replica)
 {
     struct replog *replog = replica->replog;
@@ -44,8 +47,11 @@ static void settle(struct replica *replica)
     bool died = learner != NULL && (learner->link->life == 0 || learner->rid != proposed->proposal.rid);
     uint64_t now_ns = replog->now_ns;
     if (now_ns - proposed->sent_ns < (died ? REPLOG_RETRY_NS : REPLOG_ANSWER_NS) ||
-        (proposed->touched_ns != 0 && now_ns - proposed->touched_ns < REPLOG_ANSWER_NS)) {
+        (proposed->touched_ns != 0 && now_ns - proposed->touched_ns < proposed->patience_ns)) {
         return;
+    }
+    if (proposed->touched_ns != 0) {
+        proposed->patience_ns = earlier_of(2 * proposed->patience_ns, REPLOG_PATIENCE_NS);
     }
     primary->move_ns = later_of(primary->move_ns, now_ns + REPLOG_AGAIN_NS);
     if (MUTATION(172) && proposed->proposal.kind == REPLOG_TRANSFER) {
@@ -63,7 +69,7 @@ static bool is_caught_up(const struct replica *replica, const struct backup *bac
 {
     bool has_start = backup->acked >= replica->primary->start_seq || MUTATION(169);
     return backup->phase == BACKUP_STREAMED && backup->rid != 0 && backup->link->life != 0 && !backup->is_full &&
-           !backup->is_lost && backup->acked >= replica->commit_seq && has_start;
+           !backup->is_lost && !backup->is_leaving && backup->acked >= replica->commit_seq && has_start;
 }
 
 static bool may_be_added(const struct replica *replica, const struct backup *backup)
@@ -106,6 +112,15 @@ static bool targets_are_in(const struct cluster_shard *row)
     return true;
 }
 
+/* R42. A process that has ended closes its connections: whose link is gone, and was there, is waited for less long. */
+static bool is_silent(const struct replica *replica, const struct backup *backup)
+{
+    uint64_t now_ns = replica->replog->now_ns;
+    uint64_t since_ns = later_of(backup->progress_ns, backup->link->changed_ns);
+    bool is_away = backup->link->life == 0 && backup->rid != 0 && now_ns - since_ns >= REPLOG_AWAY_NS;
+    return is_away || now_ns - backup->progress_ns >= REPLOG_SILENT_NS;
+}
+
 /* R42, R46, R47. */
 static bool consider_remove(struct replica *replica, const struct backup *backup)
 {
@@ -114,11 +129,11 @@ static bool consider_remove(struct replica *replica, const struct backup *backup
     if (copy == NULL) {
         return false;
     }
-    uint64_t silent_ns = replica->replog->now_ns - backup->progress_ns;
     bool is_other = backup->rid != 0 && backup->rid != copy->rid; /* a new disk: the copy in sync is gone */
     bool is_gone = is_other || (backup->is_lost && backup->rid == copy->rid);
     bool is_extra = !ids_have(&row->targets, copy->node) && targets_are_in(row);
-    if (!is_gone && silent_ns < REPLOG_SILENT_NS && !backup->is_full && !is_extra) {
+    bool goes = is_gone || is_extra || backup->is_full || backup->is_leaving || is_silent(replica, backup);
+    if (!goes) {
         return false;
     }
     if (row->isr.count > row->min_isr) {
@@ -145,16 +160,51 @@ static void transfer(struct replica *replica, uint64_t node)
     propose(replica, REPLOG_TRANSFER, node, 0);
 }
 
-/* The node that should lead, if it could take over now. */
-static struct backup *successor(const struct replica *replica)
+/* That node's copy, if it could take over now. */
+static struct backup *able(const struct replica *replica, uint64_t node)
 {
     const struct cluster_shard *row = &replica->row;
-    uint64_t node = row->targets.count > 0 ? row->targets.at[0] : 0;
     const struct copy *copy = copies_of(&row->isr, node);
     struct backup *backup = copy != NULL ? backup_find(replica, node) : NULL;
     bool can = backup != NULL && backup->link->life != 0 && backup->phase == BACKUP_STREAMED &&
-               backup->rid == copy->rid && !backup->is_full && !ids_have(&row->lost, copy->rid);
+               backup->rid == copy->rid && !backup->is_full && !backup->is_leaving && !ids_have(&row->lost, copy->rid);
     return can ? backup : NULL;
+}
+
+/* Who should lead. When this node leaves: anybody; shards are spread over the others. */
+static struct backup *successor(const struct replica *replica)
+{
+    const struct cluster_shard *row = &replica->row;
+    struct backup *found = NULL;
+    if (!replica->replog->leaves) {
+        return row->targets.count > 0 ? able(replica, row->targets.at[0]) : NULL;
+    }
+    for (uint32_t i = 0; i < row->isr.count && found == NULL; i++) {
+        found = able(replica, row->isr.at[(row->shard + i) % row->isr.count].node);
+    }
+    return found;
+}
+
+/* Whether others can do without the copy, and do not yet. */
+static bool is_held_back(const struct replica *replica)
+{
+    const struct cluster_shard *row = &replica->row;
+    if (replica->primary != NULL) {
+        return replica->primary->released || successor(replica) != NULL;
+    }
+    bool is_unheard = replica->leader == NULL; /* whoever took over has yet to say so */
+    return (is_unheard || replica->leader->life != 0) && row->isr.count > row->min_isr &&
+           copies_have(&row->isr, replica->replog->options.node);
+}
+
+bool replog_has_left(const struct replog *replog)
+{
+    for (uint32_t i = 0; i < replog->count; i++) {
+        if (is_held_back(replog->replicas[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* R50: pause, drain, release, propose. */
@@ -168,7 +218,8 @@ static bool consider_move(struct replica *replica)
         return false;
     }
     if (!primary->paused) {
-        if (now_ns >= primary->move_ns && to->acked + REPLOG_NEAR >= replica->last_seq) {
+        bool may = now_ns >= primary->move_ns || replica->replog->leaves;
+        if (may && to->acked + REPLOG_NEAR >= replica->last_seq) {
             pause_turns(replica, true);
         }
         return primary->paused;

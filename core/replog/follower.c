@@ -3,6 +3,13 @@
 #include "core/base/mutation.h"
 #include "core/replog/parts.h"
 
+static void say_leaves(struct replica *replica, struct link *to)
+{
+    if (replica->replog->leaves) {
+        follower_refuse(replica, to, replica->promised, NACK_LEAVES);
+    }
+}
+
 static void say_follows(struct replica *replica, struct link *to)
 {
     link_say(to, &(struct replog_message){.kind = MESSAGE_FOLLOWS,
@@ -11,6 +18,14 @@ static void say_follows(struct replica *replica, struct link *to)
                                                       .rid = replica->rid,
                                                       .durable = replica->durable_seq,
                                                       .applied = replica->applied_seq}});
+    say_leaves(replica, to);
+}
+
+void follower_leave(struct replica *replica)
+{
+    if (replica->follows && replica->leader != NULL) {
+        say_leaves(replica, replica->leader);
+    }
 }
 
 void follower_refuse(struct replica *replica, struct link *to, uint64_t epoch, enum nack_reason reason)

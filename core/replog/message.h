@@ -94,6 +94,7 @@ enum nack_reason {
     NACK_NEED_EPOCH, /* it does not follow that epoch yet: NEWEPOCH first */
     NACK_NO_SPACE,   /* its journal is full (R74) */
     NACK_LOST,       /* the copy is damaged, or has nothing in common with the primary's (R32, R47) */
+    NACK_LEAVES,     /* its process ends soon; until then it goes on as ever */
     NACK_REASON_COUNT
 };
 

@@ -12,7 +12,9 @@
 /* Numbers of replication.md section 14, and how often what had no answer is said again. */
 #define REPLOG_RETRY_NS (250 * NS_PER_MS)   /* NEWEPOCH, CONFIRM, a question how far the other is */
 #define REPLOG_SILENT_NS (1500 * NS_PER_MS) /* R42: a copy without progress is removed */
-#define REPLOG_ANSWER_NS NS_PER_S           /* R44: a proposal without an answer is settled by TOUCH */
+#define REPLOG_AWAY_NS (500 * NS_PER_MS)    /* R42: the same, of a copy whose node cannot be reached */
+#define REPLOG_ANSWER_NS NS_PER_S           /* R44: a proposal without an answer is settled by TOUCH ... */
+#define REPLOG_PATIENCE_NS (8 * NS_PER_S)   /* ... and that by another, later and later, but not more than this */
 #define REPLOG_DRAIN_NS (100 * NS_PER_MS)   /* R50: a move that has not drained by then is given up */
 #define REPLOG_AGAIN_NS NS_PER_S            /* after what was given up or refused */
 #define REPLOG_NEAR 64u                     /* R50: entries that who takes over may lack when a move begins */
@@ -49,7 +51,7 @@ struct backup {
     uint64_t gap_ns, gap_seq;        /* the last GAP, for its doubles */
     uint64_t asked_round, confirmed; /* R14 */
     uint64_t asked_cv, cv;           /* of a row: it was told, and has answered since: R65 */
-    bool is_lost, is_full, is_poked;
+    bool is_lost, is_full, is_poked, is_leaving;
     struct sending sending; /* number 0: none */
 };
 
@@ -58,6 +60,7 @@ struct proposed {
     struct replog_proposal proposal; /* kind REPLOG_NONE: nothing */
     uint64_t sent_ns;
     uint64_t touch_number, touched_ns; /* R44; 0: not */
+    uint64_t patience_ns;              /* from one TOUCH to the next */
 };
 
 struct primary {
@@ -129,6 +132,7 @@ struct replog {
     struct replog_hooks hooks;
     uint64_t now_ns;
     uint64_t numbers;          /* of proposals and snapshots */
+    bool leaves;               /* replog_leave */
     uint64_t window_bytes;     /* of all copies */
     struct replica **replicas; /* by shard */
     uint32_t count, capacity;
@@ -180,6 +184,8 @@ void follower_receive(struct replica *replica, struct link *from, const struct r
 /** `more`: entries, not only the epoch. */
 void follower_durable(struct replica *replica, bool more);
 void follower_refuse(struct replica *replica, struct link *to, uint64_t epoch, enum nack_reason reason);
+/** Its primary is to know that this process ends soon. */
+void follower_leave(struct replica *replica);
 void replica_lost(struct replica *replica, const char *why);
 void replica_append(struct replica *replica, uint64_t epoch, struct pdr_bytes payload);
 
@@ -197,6 +203,11 @@ void installing_stop(struct replica *replica);
 static inline uint64_t later_of(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
+}
+
+static inline uint64_t earlier_of(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 #endif

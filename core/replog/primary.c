@@ -64,17 +64,16 @@ void primary_durable(struct replica *replica)
 
 /* An epoch begins, and ends. */
 
-static void begin(struct replica *replica)
+static void lead(struct replica *replica)
 {
-    struct replog *replog = replica->replog;
     struct primary *primary = mem_new(sizeof *primary);
-    installing_stop(replica);
     replica->primary = primary;
     replica->promised = replica->row.epoch;
     replica->follows = false;
     replica->led = true;
     replica->leader = NULL;
     list_remove(&replica->acks);
+    primary->move_ns = replica->replog->now_ns + REPLOG_AGAIN_NS; /* who hands over may be about to leave */
     primary->start_seq = replica->last_seq;
     primary->set = replica->row.isr;
     primary->alone_ns = 0;
@@ -82,12 +81,30 @@ static void begin(struct replica *replica)
     list_init(&primary->confirm);
     primary->replica = replica;
     list_init(&primary->backups);
+}
+
+static void begin(struct replica *replica)
+{
+    struct replog *replog = replica->replog;
+    installing_stop(replica);
+    lead(replica);
     history_cut(&replica->history, replica->last_seq);
     backups_sync(replica);
     struct record record = {
         .kind = RECORD_EPOCH, .shard = replica->shard, .epoch = replica->promised, .seq = replica->last_seq};
     replog->hooks.began(replica->user, replica->promised);
     replog->hooks.journal(replica->user, &record, replica->promised);
+}
+
+void replog_resume(struct replica *replica, const struct cluster_shard *row, uint64_t durable_seq)
+{
+    CHECK(replica->primary == NULL && row->shard == replica->shard && row->epoch == replica->promised);
+    CHECK(durable_seq <= replica->last_seq && durable_seq >= replica->applied_seq);
+    replica->row = *row;
+    replica->durable_seq = replica->commit_seq = durable_seq;
+    lead(replica);
+    replica->primary->opened = replica->primary->ready = true;
+    backups_sync(replica);
 }
 
 void primary_step_down(struct replica *replica)

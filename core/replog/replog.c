@@ -27,6 +27,14 @@ struct replog *replog_new(const struct replog_options *options, const struct rep
     return replog;
 }
 
+void replog_leave(struct replog *replog)
+{
+    replog->leaves = !MUTATION(206);
+    for (uint32_t i = 0; i < replog->count && replog->leaves; i++) {
+        follower_leave(replog->replicas[i]);
+    }
+}
+
 /* The copies, by shard. */
 
 static uint32_t place_of(const struct replog *replog, uint32_t shard)
@@ -217,6 +225,7 @@ void replog_proposed(struct replica *replica, uint64_t number, bool done)
     struct proposed *proposed = &primary->proposed;
     if (proposed->touch_number == number) {
         proposed->touch_number = 0; /* done: the row will say so; refused: another row will */
+        proposed->patience_ns = REPLOG_PATIENCE_NS;
     } else if (proposed->proposal.kind != REPLOG_NONE && proposed->proposal.number == number && !done) {
         /* R1: refused, so that it never applies. What it was waited for with goes back to the row. */
         primary->again_ns = replica->replog->now_ns + REPLOG_AGAIN_NS;
@@ -307,6 +316,19 @@ bool replog_may_read(const struct replica *replica)
     return primary != NULL && primary->ready && !primary->released;
 }
 
+static uint64_t lag_of(const struct replica *replica)
+{
+    const struct primary *primary = replica->primary;
+    uint64_t slowest = replica->last_seq;
+    for (struct list *node = primary->backups.next; node != &primary->backups; node = node->next) {
+        const struct backup *backup = LIST_ITEM(node, struct backup, of_primary);
+        if (copies_have(&primary->set, backup->link->id) && backup->acked < slowest) {
+            slowest = backup->acked;
+        }
+    }
+    return replica->last_seq - slowest;
+}
+
 struct replica_state replog_state(const struct replica *replica)
 {
     const struct primary *primary = replica->primary;
@@ -327,6 +349,13 @@ struct replica_state replog_state(const struct replica *replica)
         state.released = primary->released;
         state.paused = primary->paused;
         state.set = primary->set;
+        state.proposes = primary->proposed.proposal.kind != REPLOG_NONE;
+        state.lag = lag_of(replica);
     }
     return state;
+}
+
+void replog_history(const struct replica *replica, struct history *out)
+{
+    history_set(out, replica->history.at, replica->history.count);
 }

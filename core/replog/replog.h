@@ -23,6 +23,7 @@
 #include "core/env/peer.h"
 #include "core/journal/control.h"
 #include "core/journal/record.h"
+#include "core/replog/history.h"
 
 struct replog;
 struct replica;
@@ -114,6 +115,11 @@ struct replog *replog_new(const struct replog_options *options, const struct rep
 void replog_free(struct replog *replog);
 /** Every 50 ms or so. The clock is CLOCK_BOOTTIME; the machines know no other. */
 void replog_tick(struct replog *replog, uint64_t now_ns);
+/** This process will end soon. From the next tick on whoever else is in sync is to lead (R50), and those who lead are
+ * to wait for this node's copies no more; until that is so all goes on as ever. */
+void replog_leave(struct replog *replog);
+/** All that could be done without this node's copies is done without them. */
+bool replog_has_left(const struct replog *replog);
 /** End of a tick of the loop: what gathered leaves, one frame or more a link. */
 void replog_flush(struct replog *replog);
 
@@ -124,6 +130,9 @@ struct replica *replog_find(const struct replog *replog, uint32_t shard);
 /** At start, entries after applied_seq, in order, before anything else is told: they may have to be sent. */
 void replog_recovered(struct replica *replica, uint64_t epoch, uint64_t seq, struct pdr_bytes payload);
 
+/** Instead of a row that promotes it: this process leads already, in row->epoch, and was the only copy until now, so
+ * that all it had on disk up to `durable_seq` is committed. From here on the others have a say. */
+void replog_resume(struct replica *replica, const struct cluster_shard *row, uint64_t durable_seq);
 /** A row of the directory (R43). May be late; older ones than known are ignored. */
 void replog_row(struct replica *replica, const struct cluster_shard *row);
 /** How a proposal ended. `done`: it was applied, or was refused; not told of what nobody knows. */
@@ -163,10 +172,14 @@ bool replog_may_read(const struct replica *replica);
 struct replica_state {
     uint64_t rid, promised, last_seq, durable_seq, commit_seq, applied_seq;
     bool primary, ready, released, paused, follows, lost, full;
+    bool proposes;      /* something was proposed, and is not settled */
     uint64_t cv;        /* of the row it knows */
     uint64_t leader_cv; /* of one that its primary knows: what this node does by an older row may be wrong (R65) */
+    uint64_t lag;       /* of a primary: entries that the slowest of `set` has not acknowledged */
     struct copies set;  /* of a primary: who must have an entry (R23) */
 };
 struct replica_state replog_state(const struct replica *replica);
+/** Which epoch wrote what, as far as it is known: copied to *out. */
+void replog_history(const struct replica *replica, struct history *out);
 
 #endif

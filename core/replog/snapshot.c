@@ -143,6 +143,11 @@ void installing_begin(struct replica *replica, struct link *from, const struct m
         message->seq <= replica->durable_seq) {
         return;
     }
+    struct control_epoch history[CONTROL_HISTORY_MAX];
+    uint32_t count = message_history_read(message->history, history);
+    if (count == 0 || history[count - 1].first_seq > message->seq) {
+        return; /* nobody has entries that no epoch wrote */
+    }
     installing_stop(replica);
     if (replica->installing != NULL) {
         return; /* the host is switching to another */
@@ -150,7 +155,8 @@ void installing_begin(struct replica *replica, struct link *from, const struct m
     struct installing *installing = replica->installing = mem_new(sizeof *installing);
     installing->number = message->snapshot;
     installing->seq = message->seq;
-    installing->history_count = message_history_read(message->history, installing->history);
+    installing->history_count = count;
+    memcpy(installing->history, history, count * sizeof history[0]);
     replica->replog->hooks.install_begin(replica->user, message->seq, installing->history, installing->history_count);
 }
 

@@ -10,6 +10,7 @@
 #include "core/shard/commit.h"
 #include "core/shard/duty.h"
 #include "core/shard/mailbox.h"
+#include "core/shard/replicas.h"
 #include "core/shard/turn.h"
 
 #define ENTRY_OVERHEAD 40u /* struct state_entry, its pointer, the heap's own */
@@ -241,7 +242,7 @@ void activation_rest(struct activation *a)
 void activation_reload(struct activation *a)
 {
     struct shard *shard = a->shard;
-    uint64_t kept = a->last_seq < shard->commit_seq ? a->last_seq : shard->commit_seq;
+    uint64_t kept = a->last_seq < replicas_kept(shard) ? a->last_seq : replicas_kept(shard);
     CHECK(a->turn == NULL);
     if (shard->state == DUTY_CLOSING) {
         duty_leave(a);

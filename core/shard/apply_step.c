@@ -6,6 +6,7 @@
 #include "core/base/mutation.h"
 #include "core/shard/apply.h"
 #include "core/shard/commit.h"
+#include "core/shard/replicas.h"
 
 struct apply_step {
     struct core_job job;
@@ -111,6 +112,9 @@ static void answer_checkpoints(struct core *core)
             list_push_back(&core->checkpoints, node);
             continue;
         }
+        uint64_t held = replicas_oldest(core); /* by others, for as long as it takes them */
+        replicas_move_tails(core, c->known);
+        oldest = held < oldest ? held : oldest;
         c->done(c->user, oldest < c->known && !MUTATION(17) ? oldest : c->known);
         mem_free(c);
     }
@@ -163,6 +167,7 @@ static void step_done(struct job *job)
     core->applying = false;
     core->step = NULL;
     note_applied(step);
+    replicas_applied(core);
     activation_applied(core);
     step_discard(&step->job);
     answer_checkpoints(core);
@@ -195,7 +200,7 @@ static struct session_row *save_sessions(struct core *core)
         *end = all;
         all = rows;
     }
-    return all;
+    return replicas_save_sessions(core, all);
 }
 
 static void start_step(struct core *core)

@@ -9,6 +9,7 @@
 #include "core/base/mutation.h"
 #include "core/shard/aside.h"
 #include "core/shard/reminders.h"
+#include "core/shard/replicas.h"
 #include "core/shard/sessions.h"
 #include "core/shard/watch.h"
 #include "core/shard/tells.h"
@@ -26,6 +27,11 @@ enum pdr_status commit_admits(struct core *core, struct shard *shard, struct cal
         return call_fail(
             call, PDR_NO_SPACE,
             "the disk under the data directory is full: writes are refused, reads go on; free space there");
+    }
+    if (shard->copy != NULL && !replicas_admit(shard)) {
+        core->stats.overloaded++;
+        call->retry_ms = 50 + (uint32_t)rng_below(&core->rng, 100);
+        return call_fail(call, PDR_OVERLOADED, "the other copies are behind (limit uncommitted_bytes_max)");
     }
     if (shard->last_seq - shard->commit_seq < core->limits.uncommitted_entries_max &&
         core->uncommitted_bytes < core->limits.uncommitted_bytes_max &&
@@ -57,6 +63,7 @@ static struct submission *open_submission(struct core *core)
     s->size = 0;
     s->touched_count = 0;
     s->batch.entries = 0;
+    s->is_shared = s->is_release = false;
     list_init(&s->node);
     core->open = s;
     return s;
@@ -113,7 +120,8 @@ static uint8_t *append(struct submission *s, enum record_kind kind, const struct
 
 static void touch(struct submission *s, struct shard *shard)
 {
-    uint64_t epoch = shard->epoch_open ? shard->epoch : shard->synced_epoch;
+    bool is_of_epoch = shard->epoch_open || shard->copy != NULL;
+    uint64_t epoch = is_of_epoch ? shard->epoch : shard->synced_epoch;
     if (shard->touched_in == s) {
         s->touched[shard->touched_at].last_seq = shard->last_seq;
         s->touched[shard->touched_at].epoch = epoch;
@@ -143,6 +151,9 @@ static void open_epoch(struct submission *s, struct shard *shard)
     }
     append(s, RECORD_EPOCH, shard, shard->last_seq, 0);
     shard->epoch_open = true;
+    if (shard->duty != NULL) { /* of a member; and not the directory's, which nobody copies */
+        history_begin(&shard->history, shard->epoch, shard->last_seq + 1);
+    }
 }
 
 /* A deletion leaves a tombstone where the store may be asked; and where there is too much, for that is about to be
@@ -207,7 +218,12 @@ static uint64_t add_entry(struct core *core, struct shard *shard, struct pdr_byt
     CHECK(shard_serves(shard));
     open_epoch(s, shard);
     uint64_t seq = ++shard->last_seq;
-    effects_encode(append(s, RECORD_ENTRY, shard, seq, size), address, writes, rows);
+    uint8_t *payload = append(s, RECORD_ENTRY, shard, seq, size);
+    effects_encode(payload, address, writes, rows);
+    if (shard->copy != NULL) {
+        s->is_shared = true;
+        replicas_made(shard, seq, pdr_bytes(payload, size));
+    }
     s->batch.entries++;
     touch(s, shard);
     if (shard != core->directory) {
@@ -245,6 +261,74 @@ uint32_t commit_note(struct core *core, struct shard *shard, enum record_kind ki
     touch(s, shard);
     core->uncommitted_bytes += s->size - before;
     return shard->notes;
+}
+
+void commit_record(struct core *core, struct shard *shard, const struct record *record)
+{
+    struct submission *s = open_submission(core);
+    uint32_t before = s->size, size = record_size((uint32_t)record->payload.size);
+    uint8_t *at = reserve(s, size);
+    memset(at + size - 8, 0, 8);
+    record_encode_header(at, record->kind, shard->id, record->epoch, record->seq, (uint32_t)record->payload.size);
+    if (record->payload.size > 0) {
+        memcpy(at + RECORD_HEADER_SIZE, record->payload.data, record->payload.size);
+    }
+    s->is_shared = true;
+    touch(s, shard);
+    if (record->kind == RECORD_ENTRY) {
+        s->batch.entries++;
+        s->touched[shard->touched_at].last_seq =
+            record->seq; /* of several that are written again this is not the last */
+    }
+    core->uncommitted_bytes += s->size - before;
+}
+
+static struct submission *release_at(struct core *core, uint64_t position)
+{
+    struct list *at = core->unapplied.prev;
+    while (at != &core->unapplied && LIST_ITEM(at, struct submission, node)->batch.begin > position) {
+        at = at->prev;
+    }
+    struct submission *s = LIST_ITEM(at, struct submission, node);
+    if (at != &core->unapplied && s->is_release && s->batch.begin == position) {
+        return s;
+    }
+    s = mem_new(sizeof *s);
+    s->core = core;
+    s->is_release = true;
+    s->batch.begin = position;
+    s->durable_ms = core_now_ns(core) / NS_PER_MS;
+    list_init(&s->node);
+    list_push_back(at->next, &s->node); /* behind `at`: in the order of the log */
+    return s;
+}
+
+static void touch_released(struct submission *s, struct shard *shard, uint64_t epoch, uint64_t seq)
+{
+    uint32_t i = s->touched_count;
+    while (i > 0 && s->touched[i - 1].shard != shard) {
+        i--;
+    }
+    if (i == 0) {
+        if (s->touched_count == s->touched_capacity) {
+            s->touched_capacity = s->touched_capacity == 0 ? 16 : s->touched_capacity * 2;
+            s->touched = mem_grow(s->touched, s->touched_capacity * sizeof *s->touched);
+        }
+        i = ++s->touched_count;
+    }
+    s->touched[i - 1] = (struct touched){shard, epoch, seq, 0};
+}
+
+void commit_release(struct core *core, struct shard *shard, const struct record *record, uint64_t position)
+{
+    struct submission *s = release_at(core, position);
+    uint32_t size = record_size((uint32_t)record->payload.size);
+    uint8_t *at = reserve(s, size);
+    memset(at + size - 8, 0, 8);
+    record_encode_header(at, RECORD_ENTRY, shard->id, record->epoch, record->seq, (uint32_t)record->payload.size);
+    memcpy(at + RECORD_HEADER_SIZE, record->payload.data, record->payload.size);
+    touch_released(s, shard, record->epoch, record->seq);
+    core->unapplied_bytes += size;
 }
 
 enum pdr_status commit_turn(struct turn *turn, bool final)
@@ -339,11 +423,11 @@ bool commit_gate(struct shard *shard, struct gate_wait *wait, uint64_t seq)
 }
 
 /* Nearly in order of seq: a reader may stand behind a later writer, and then only waits a little longer. */
-static void open_gate(struct shard *shard)
+void commit_open_gate(struct shard *shard)
 {
     while (!list_empty(&shard->gate)) {
         struct gate_wait *wait = LIST_ITEM(shard->gate.next, struct gate_wait, node);
-        if (wait->seq > shard->commit_seq) {
+        if (wait->seq > (MUTATION(195) ? shard->durable_seq : shard->commit_seq)) {
             return;
         }
         list_remove(&wait->node);
@@ -369,7 +453,7 @@ static void advance(struct shard *shard, uint64_t durable_seq)
     CHECK(durable_seq >= shard->durable_seq && durable_seq <= shard->last_seq);
     shard->durable_seq = durable_seq;
     shard->commit_seq = durable_seq;
-    open_gate(shard);
+    commit_open_gate(shard);
 }
 
 /* Roll-back: the journal had no room (R74). What was not durable is undone: the positions go back, the epoch ends, and
@@ -377,19 +461,20 @@ static void advance(struct shard *shard, uint64_t durable_seq)
 
 static void roll_back_shard(struct core *core, struct shard *shard)
 {
-    if (shard->last_seq == shard->commit_seq) {
+    uint64_t kept = replicas_kept(shard);
+    if (shard->copy != NULL ? !replicas_was_cut(shard) : shard->last_seq == kept) {
         return;
     }
-    shard->last_seq = shard->commit_seq;
+    shard->last_seq = kept;
     if (!core->is_member) {
         shard->epoch++; /* so (epoch, seq) never names two batches (I9) */
         shard->epoch_open = false;
         shard->rid_known = shard->rid_known && shard->commit_seq > 0; /* the name went with the first entry */
     } /* else epochs are the directory's to give; and nobody but this core has seen what was undone */
-    shard->load_barrier = shard->commit_seq;
+    shard->load_barrier = kept;
     if (shard != core->directory) { /* which has neither */
         reminders_forget(core, shard);
-        sessions_roll_back(core, shard);
+        sessions_roll_back(core, shard, kept);
     }
     struct list waits;
     list_init(&waits);
@@ -397,14 +482,18 @@ static void roll_back_shard(struct core *core, struct shard *shard)
     struct list *node;
     while ((node = list_pop(&waits)) != NULL) {
         struct gate_wait *wait = LIST_ITEM(node, struct gate_wait, node);
-        wait->open(wait, wait->seq <= shard->commit_seq ? PDR_OK : PDR_NO_SPACE); /* it may only stand behind others */
+        if (wait->seq > shard->commit_seq && wait->seq <= kept) { /* others have it: it is not undone */
+            list_push_back(&shard->gate, &wait->node);
+        } else {
+            wait->open(wait, wait->seq <= kept ? PDR_OK : PDR_NO_SPACE); /* it may only stand behind others */
+        }
     }
 }
 
 static bool roll_back_activation(struct hash_node *node, void *user)
 {
     struct activation *a = LIST_ITEM(node, struct activation, by_address);
-    if (a->last_seq <= a->shard->commit_seq) {
+    if (a->last_seq <= replicas_kept(a->shard)) {
         return true;
     }
     if (a->state == ACTIVATION_IDLE) {
@@ -425,6 +514,8 @@ static void resume(struct timer *timer)
     }
     core->refusing = false; /* the next write tells whether there is room */
     journal_resume(core->world.journal, core->world.loop);
+    replicas_space(core);
+    replicas_settle(core);
 }
 
 void commit_refuse(struct core *core)
@@ -444,7 +535,7 @@ static void forget_epochs(const struct submission *s)
     for (uint32_t i = 0; i < s->touched_count && s->core->is_member; i++) {
         struct shard *shard = s->touched[i].shard;
         shard->notes = shard->notes_synced;
-        if (shard->synced_epoch != shard->epoch) {
+        if (shard->copy == NULL && shard->synced_epoch != shard->epoch) {
             shard->epoch_open = false;
             /* The name went with the first epoch, and is written once. That of an installed copy is in RECORD_SNAP: a
              * RECORD_RID behind it would begin another copy, without its generation. */
@@ -467,6 +558,7 @@ static void roll_back(struct core *core)
         core->uncommitted_bytes -= s->size;
         submission_free(s);
     }
+    replicas_no_space(core);
     watch_roll_back(core);
     /* activations first: a gate that opens may run nothing, but the next tick must not see undone state */
     if (!MUTATION(14)) {
@@ -480,6 +572,50 @@ static void roll_back(struct core *core)
     if (core->directory != NULL) {
         roll_back_shard(core, core->directory);
     }
+}
+
+/* Entries of copies that are not the only ones go to the store when they are committed: from the tail, and not from
+ * here. Those made before there were others do. */
+static void leave_out_shared(struct submission *s)
+{
+    for (uint32_t at = 0; at < s->size;) {
+        struct record record;
+        uint32_t used;
+        CHECK(record_decode(pdr_bytes(s->records + at, s->size - at), &record, &used) == PDR_OK);
+        const struct shard *shard = record.shard < s->core->shard_count ? s->core->shards[record.shard] : NULL;
+        if (record.kind == RECORD_ENTRY && shard != NULL && shard->copy != NULL &&
+            replicas_is_shared(shard, record.seq)) {
+            record_encode_header(s->records + at, RECORD_COMMIT, record.shard, record.epoch, record.seq,
+                                 (uint32_t)record.payload.size);
+        }
+        at += used;
+    }
+}
+
+static void note_durable(struct submission *s)
+{
+    for (uint32_t i = 0; i < s->touched_count; i++) {
+        struct touched *touched = &s->touched[i];
+        struct shard *shard = touched->shard;
+        shard->synced_epoch = touched->epoch;
+        shard->notes_synced = touched->notes;
+        if (shard->copy != NULL) {
+            replicas_durable(shard, touched, s);
+        } else {
+            advance(shard, touched->last_seq);
+        }
+    }
+}
+
+/* What was refused is not on disk, nor will be: also of shards that wrote after the first refusal. */
+static void note_refused(struct submission *s)
+{
+    for (uint32_t i = 0; i < s->touched_count; i++) {
+        if (s->touched[i].shard->copy != NULL) {
+            replicas_refused(s->touched[i].shard);
+        }
+    }
+    forget_epochs(s);
 }
 
 /* The journal's answer, in the order submitted. */
@@ -497,18 +633,19 @@ static void durable(struct journal_batch *batch, enum pdr_status status)
         if (!core->refusing) {
             roll_back(core);
         }
-        forget_epochs(s);
+        note_refused(s);
         submission_free(s);
+        replicas_settle(core);
         return;
+    }
+    if (s->is_shared) {
+        leave_out_shared(s);
     }
     s->durable_ms = core_now_ns(core) / NS_PER_MS;
     core->unapplied_bytes += s->size;
     list_push_back(&core->unapplied, &s->node);
-    for (uint32_t i = 0; i < s->touched_count; i++) {
-        s->touched[i].shard->synced_epoch = s->touched[i].epoch;
-        s->touched[i].shard->notes_synced = s->touched[i].notes;
-        advance(s->touched[i].shard, s->touched[i].last_seq);
-    }
+    note_durable(s);
+    replicas_settle(core);
 }
 
 void commit_free(struct core *core)

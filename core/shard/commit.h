@@ -23,6 +23,8 @@ struct submission {
     uint32_t size, capacity;
     struct touched *touched;
     uint32_t touched_count, touched_capacity;
+    bool is_shared;  /* some are of copies that are not the only ones, and are applied when they are committed */
+    bool is_release; /* it came from there */
     uint64_t durable_ms;
 };
 
@@ -48,6 +50,14 @@ void commit_epoch(struct core *core, struct shard *shard);
  * shard->notes_synced has reached it, and was refused (R74) if shard->notes is below it. Not while core->refusing. */
 uint32_t commit_note(struct core *core, struct shard *shard, enum record_kind kind, uint64_t epoch, uint64_t seq,
                      struct pdr_bytes payload);
+
+/** A record of a copy that is one of several, as its machine gives it (replicas.h): what it says of entries is
+ * replicas_durable's to take. May be refused for want of space, as anything. */
+void commit_record(struct core *core, struct shard *shard, const struct record *record);
+/** An entry of such a copy is committed: it goes to the store, as one that lies in the log at `position`. */
+void commit_release(struct core *core, struct shard *shard, const struct record *record, uint64_t position);
+/** shard->commit_seq has risen: whoever waited for that goes on. */
+void commit_open_gate(struct shard *shard);
 
 /** Opens at once (false) if everything up to seq is committed; else queues `wait` (true). */
 bool commit_gate(struct shard *shard, struct gate_wait *wait, uint64_t seq);

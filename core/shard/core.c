@@ -15,6 +15,7 @@
 #include "core/shard/lease.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
+#include "core/shard/replicas.h"
 #include "core/shard/sessions.h"
 #include "core/shard/tells.h"
 #include "core/shard/turn.h"
@@ -22,6 +23,7 @@
 
 #define TICK_BUDGET 2048 /* calls a tick, so that sockets and completions are not kept waiting */
 #define SWEEP_MS 250u
+#define RECALL_MS 500u
 
 static void set_defaults(struct core_limits *l)
 {
@@ -93,6 +95,9 @@ struct core *core_new(unsigned index, unsigned cores, uint32_t shard_count, cons
     core->apply = apply_new(shard_count);
     core->fibers = fiber_pool_new(core->limits.fibers_max, 256);
     core->tells = tells_new(core);
+    if (core->is_member) {
+        replicas_new(core);
+    }
     shards_grow(core, shard_count);
     if (KEYS_SHARD_DIRECTORY % cores == index) {
         core->directory = shard_new(core, KEYS_SHARD_DIRECTORY);
@@ -162,6 +167,7 @@ void core_free(struct core *core)
     }
     hash_each(&core->activations, discard_activation, NULL);
     hash_release(&core->activations);
+    replicas_free(core);
     reminders_free(core);
     watch_free(core);
     sessions_free(core);
@@ -418,9 +424,25 @@ static bool is_drained(struct core *core)
     return (core->turns_open == 0 && core->queued == 0) || core_now_ns(core) >= core->drain_until_ns;
 }
 
+/* Whoever has one may wait for what this node would have to acknowledge. Its row stays: it is sent once more. */
+static void recall(struct core *core)
+{
+    if (core->world.recall != NULL && core_now_ns(core) >= core->recall_ns) {
+        core->world.recall(core->world.router, core);
+    }
+}
+
 static bool is_applied(struct core *core)
 {
-    if (core->open != NULL || !list_empty(&core->in_flight) || tells_in_flight(core) > 0) {
+    if (core->open != NULL || !list_empty(&core->in_flight)) {
+        return false;
+    }
+    bool has_stopped = replicas_stop(core);
+    if (tells_in_flight(core) > 0) {
+        recall(core);
+        return false;
+    }
+    if (!has_stopped) {
         return false;
     }
     if (core->failed_step != NULL) { /* a full disk */
@@ -434,6 +456,9 @@ static bool is_applied(struct core *core)
 
 static void stop_step(struct core *core)
 {
+    if (core->idle == NULL && core->frozen && core->open == NULL && list_empty(&core->in_flight)) {
+        (void)replicas_stop(core); /* who came after that */
+    }
     if (core->idle == NULL || !(core->frozen ? is_applied(core) : is_drained(core))) {
         return;
     }
@@ -488,7 +513,9 @@ bool core_tick(struct core *core)
         loader_submit(core);
     }
     if (core->fibers != NULL) {
+        replicas_settle(core);
         commit_submit(core);
+        replicas_flush(core);
         apply_consider(core);
     }
     if (core->world.flush != NULL) {
@@ -519,6 +546,7 @@ void core_stop(struct core *core, uint64_t drain_ms, void (*idle)(void *user), v
 void core_freeze(struct core *core, void (*idle)(void *user), void *user)
 {
     core->frozen = true;
+    core->recall_ns = core_now_ns(core) + RECALL_MS * NS_PER_MS;
     if (core->is_member) {
         duty_stop(core);
     }

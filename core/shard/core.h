@@ -24,6 +24,7 @@
 struct core;
 struct cluster_map;
 struct peers;
+struct replicas;
 struct shard;
 struct session_asking;
 struct submission;
@@ -78,6 +79,9 @@ struct core_world {
     void (*moved)(void *router, struct core *home, struct call *call);
     /** core->map is another one now. NULL: nobody needs to hear of it. */
     void (*map_taken)(void *router, struct core *core);
+    /** The core is frozen, and has waited for long: tells that are out at other nodes fail as PDR_UNAVAILABLE. NULL:
+     * there are no others. */
+    void (*recall)(void *router, struct core *core);
     /** All cores of the node, by index, for what each must hear; NULL: there is only this one. */
     struct core *const *cores;
     unsigned core_count;
@@ -120,10 +124,12 @@ struct core {
     struct shard *directory;
 
     /* duty.c, lease.c: of a member */
-    struct list changing;    /* struct duty: opened, released or closed now */
-    struct timer duty_timer; /* a release takes too long */
-    uint64_t lease_until_ns; /* reads are answered before that (R15) */
-    struct list lease_waits; /* calls whose answer waits for a lease */
+    struct list changing;      /* struct duty: opened, released or closed now */
+    struct timer duty_timer;   /* a release takes too long */
+    uint64_t lease_until_ns;   /* reads are answered before that (R15) */
+    struct list lease_waits;   /* calls whose answer waits for a lease */
+    bool rows_wait;            /* a row could not be taken yet: in a later tick */
+    struct replicas *replicas; /* copies that are not the only ones (replicas.h); NULL: of a node alone */
 
     struct hash activations; /* by full address */
     struct hash watched;     /* watch.c: actors that somebody listens to */
@@ -188,6 +194,7 @@ struct core {
     bool dead;         /* core_free: nobody is told anything any more */
     bool stopping, frozen;
     uint64_t drain_until_ns;
+    uint64_t recall_ns;       /* frozen: tells that are out are waited for until then */
     void (*idle)(void *user); /* core_stop: nothing runs, nothing is unapplied */
     void *idle_user;
 };

@@ -28,6 +28,7 @@
     X(opened_shards,   "shards that were opened while the node ran")                                                   \
     X(closed_shards,   "shards that were given up while the node ran")                                                 \
     X(unleased,        "answers that waited for a lease of the node")                                                  \
+    X(confirmed,       "of those, answers that left by the word of all copies, without a lease")                       \
     X(rollbacks,       "times that writes were undone, since the log had no room")                                     \
     X(reminders,       "reminders that fired")                                                                         \
     X(session_answers, "calls that were answered from a session's record, not run again")                              \

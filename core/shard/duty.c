@@ -10,6 +10,7 @@
 #include "core/shard/install.h"
 #include "core/shard/lease.h"
 #include "core/shard/mailbox.h"
+#include "core/shard/replicas.h"
 #include "core/shard/tells.h"
 #include "core/shard/turn.h"
 
@@ -64,6 +65,7 @@ void shards_free(struct core *core)
             if (core->shards[id]->duty != NULL) {
                 install_discard(core->shards[id]->duty);
             }
+            history_release(&core->shards[id]->history);
             mem_free(core->shards[id]->duty);
             mem_free(core->shards[id]);
         }
@@ -93,6 +95,30 @@ static void take_row(struct core *core, struct shard *shard, const struct cluste
     }
 }
 
+static void take_row_of(struct core *core, uint32_t id, struct list *closed)
+{
+    struct shard *shard = core->shards[id];
+    switch (replicas_take_row(core, shard, cluster_map_row(core->map, id))) {
+    case REPLICAS_NO:
+        take_row(core, shard, &core->map->owners[id], closed);
+        break;
+    case REPLICAS_CLOSE:
+        shard->duty->epoch = 0;
+        list_remove(&shard->duty->node);
+        list_push_back(closed, &shard->duty->node);
+        core->rows_wait = true;
+        break;
+    case REPLICAS_LATER:
+        core->rows_wait = true;
+        break;
+    case REPLICAS_TAKEN:
+        if (!cluster_map_is_here(core->map, id) && shard->duty->epoch == 0 && shard->state != DUTY_OPENING) {
+            duty_send_away(shard->duty, false); /* it was to be led here, and is not any more */
+        }
+        break;
+    }
+}
+
 static void take_rows(struct core *core)
 {
     const struct cluster_map *map = core->map;
@@ -103,15 +129,17 @@ static void take_rows(struct core *core)
         CHECK(map->owner_count <= CORE_SHARDS_MAX);
         shards_grow(core, map->owner_count);
     }
+    core->rows_wait = false;
     uint32_t count = map->owner_count < core->shard_count ? map->owner_count : core->shard_count;
     struct list closed;
     list_init(&closed);
     for (uint32_t id = core->index; id < count; id += core->core_count) {
-        take_row(core, core->shards[id], &map->owners[id], &closed);
+        take_row_of(core, id, &closed);
     }
     if (!list_empty(&closed)) {
         duty_close(core, &closed);
     }
+    replicas_settle(core);
 }
 
 void core_take_map(struct core *core, const struct cluster_map *map)
@@ -155,6 +183,28 @@ void core_post_map(struct core *core, const struct cluster_map *map,
     loop_post(core->world.loop, &m->message);
 }
 
+void duty_begin(struct core *core, struct shard *shard)
+{
+    struct duty *duty = shard->duty;
+    if (shard->state == DUTY_CLOSED && duty->install == NULL) {
+        duty_open(duty);
+    } /* else when that is over */
+}
+
+void duty_give_up(struct core *core, struct shard *shard)
+{
+    struct duty *duty = shard->duty;
+    struct list closed;
+    list_init(&closed);
+    if (shard->state == DUTY_CLOSING) {
+        duty_send_away(duty, false);
+    } else if (shard->state != DUTY_CLOSED) {
+        list_remove(&duty->node);
+        list_push_back(&closed, &duty->node);
+        duty_close(core, &closed);
+    }
+}
+
 /* Released: for a move that is planned. */
 
 static void look_again(struct timer *timer) {} /* that there is a tick is all */
@@ -174,7 +224,7 @@ void shard_release(struct core *core, uint32_t id, void (*done)(void *user, uint
     duty->released_user = user;
     duty->at_ns = core_now_ns(core) + SHARD_RELEASE_MS * NS_PER_MS;
     list_push_back(&core->changing, &duty->node);
-    if (!timer_is_set(&core->duty_timer)) {
+    if (!timer_is_set(&core->duty_timer) && shard->copy == NULL) {
         timer_init(&core->duty_timer, look_again);
         timer_set(&core->wheel, &core->duty_timer, duty->at_ns);
     }
@@ -204,7 +254,7 @@ void shard_resume(struct core *core, uint32_t id)
     }
 }
 
-static bool has_turns(const struct list *turns, const struct shard *shard)
+static bool has_any(const struct list *turns, const struct shard *shard)
 {
     for (const struct list *node = turns->next; node != turns; node = node->next) {
         if (LIST_ITEM(node, struct turn, node)->activation->shard == shard) {
@@ -214,18 +264,34 @@ static bool has_turns(const struct list *turns, const struct shard *shard)
     return false;
 }
 
+bool duty_has_turns(const struct core *core, const struct shard *shard)
+{
+    return has_any(&core->waiting, shard) || has_any(&core->ready, shard);
+}
+
+static void released(struct duty *duty)
+{
+    void (*done)(void *, uint32_t, enum pdr_status) = duty->released;
+    duty->released = NULL;
+    duty->shard->state = DUTY_RELEASED;
+    list_remove(&duty->node);
+    done(duty->released_user, duty->shard->id, PDR_OK);
+}
+
+void duty_end_release(struct core *core, struct shard *shard)
+{
+    released(shard->duty);
+}
+
 static void release_step(struct duty *duty)
 {
     struct core *core = duty->core;
     struct shard *shard = duty->shard;
-    bool is_drained = shard->commit_seq == shard->last_seq && list_empty(&shard->gate) &&
-                      !has_turns(&core->waiting, shard) && !has_turns(&core->ready, shard);
+    bool is_drained = shard->commit_seq == shard->last_seq && list_empty(&shard->gate) && !duty_has_turns(core, shard);
     if (is_drained) {
-        void (*released)(void *, uint32_t, enum pdr_status) = duty->released;
-        duty->released = NULL;
-        shard->state = DUTY_RELEASED;
-        list_remove(&duty->node);
-        released(duty->released_user, shard->id, PDR_OK);
+        released(duty);
+    } else if (shard->copy != NULL) {
+        return; /* how long that may take its machine knows */
     } else if (core_now_ns(core) >= duty->at_ns) {
         go_on(duty, PDR_DEADLINE);
     } else if (!timer_is_set(&core->duty_timer)) {
@@ -240,7 +306,7 @@ void duty_go_on(struct core *core)
     if (core->frozen || core->world.journal == NULL) {
         return;
     }
-    if (core->map->owner_count > core->shard_count) {
+    if (core->map->owner_count > core->shard_count || core->rows_wait) {
         take_rows(core);
     }
     for (struct list *node = core->changing.next, *next; node != &core->changing; node = next) {
@@ -333,6 +399,13 @@ static bool enters_released(struct duty *duty, struct call *call)
     return true;
 }
 
+/* Of several copies a machine says when: until then calls stay here, in their order. */
+static bool is_to_be_open(const struct core *core, const struct shard *shard)
+{
+    bool is_shared = shard->copy != NULL && cluster_map_is_here(core->map, shard->id);
+    return shard->state == DUTY_OPENING || shard->duty->epoch > 0 || is_shared;
+}
+
 bool duty_admits(struct core *core, struct call *call)
 {
     struct shard *shard = call->shard < core->shard_count ? core->shards[call->shard] : NULL;
@@ -348,7 +421,7 @@ bool duty_admits(struct core *core, struct call *call)
     if (shard != NULL && shard_serves(shard)) {
         return enters_released(shard->duty, call);
     }
-    if (shard != NULL && (shard->state == DUTY_OPENING || shard->duty->epoch > 0) && !core->stopping) {
+    if (shard != NULL && is_to_be_open(core, shard) && !core->stopping) {
         duty_wait(shard->duty, call);
     } else {
         turn_abandon(call, false);

@@ -63,6 +63,17 @@ void duty_gone(struct shard *shard);
 void duty_go_on(struct core *core);
 /** The node stops: nobody waits any more. */
 void duty_stop(struct core *core);
+/* replicas.c: what the machine of a shard with several copies says. */
+
+/** It is to be opened: its epoch is on its way to disk, or there. */
+void duty_begin(struct core *core, struct shard *shard);
+/** It is given up, if it was open or to be opened. */
+void duty_give_up(struct core *core, struct shard *shard);
+/** Whether a turn of it has begun, and not ended. */
+bool duty_has_turns(const struct core *core, const struct shard *shard);
+/** RELEASING becomes RELEASED, though what waits at the gate goes on waiting. */
+void duty_end_release(struct core *core, struct shard *shard);
+
 /** core_free. */
 void duty_discard(struct core *core);
 

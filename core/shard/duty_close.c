@@ -12,6 +12,7 @@
 #include "core/shard/lease.h"
 #include "core/shard/mailbox.h"
 #include "core/shard/reminders.h"
+#include "core/shard/replicas.h"
 #include "core/shard/sessions.h"
 #include "core/shard/tells.h"
 #include "core/shard/watch.h"
@@ -65,7 +66,7 @@ static void begin(struct duty *duty)
 {
     struct core *core = duty->core;
     struct shard *shard = duty->shard;
-    duty->graceful = shard->state == DUTY_RELEASED;
+    duty->graceful = shard->state == DUTY_RELEASED && shard->commit_seq == shard->last_seq;
     duty->closes = true;
     duty->left = 0;
     shard->state = DUTY_CLOSING;
@@ -156,11 +157,11 @@ bool duty_close_step(struct duty *duty)
 {
     struct core *core = duty->core;
     struct shard *shard = duty->shard;
-    if (duty->reading || shard->durable_seq < shard->last_seq || shard->touched_in != NULL ||
-        !reminders_are_idle(shard)) {
+    bool is_written = shard->copy != NULL || (shard->durable_seq == shard->last_seq && shard->touched_in == NULL);
+    if (duty->reading || !is_written || !reminders_are_idle(shard)) {
         return false;
     }
-    if (shard->applied_seq < shard->last_seq) {
+    if (shard->applied_seq < (shard->copy != NULL ? replicas_released(shard) : shard->last_seq)) {
         apply_now(core);
         return false;
     }
@@ -172,5 +173,8 @@ bool duty_close_step(struct duty *duty)
     sessions_forget(core, shard);
     shard->state = DUTY_CLOSED;
     list_remove(&duty->node);
+    if (shard->copy != NULL) {
+        replicas_closed(shard);
+    }
     return true;
 }

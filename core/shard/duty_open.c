@@ -8,6 +8,7 @@
 #include "core/shard/duty_parts.h"
 #include "core/shard/found.h"
 #include "core/shard/reminders.h"
+#include "core/shard/replicas.h"
 #include "core/shard/sessions.h"
 #include "core/shard/tells.h"
 
@@ -23,10 +24,11 @@ struct reading {
 void duty_open(struct duty *duty)
 {
     struct shard *shard = duty->shard;
-    CHECK(shard->state == DUTY_CLOSED && duty->epoch > shard->epoch && !duty->reading);
+    CHECK(shard->state == DUTY_CLOSED && !duty->reading);
+    CHECK(shard->copy != NULL ? duty->epoch == shard->epoch : duty->epoch > shard->epoch);
     shard->state = DUTY_OPENING;
     shard->epoch = duty->epoch;
-    shard->epoch_open = false;
+    shard->epoch_open = shard->copy != NULL; /* its machine has seen to that */
     duty->epoch = 0;
     duty->at_ns = 0;
     if (list_alone(&duty->node)) {
@@ -60,6 +62,9 @@ static void opened(struct duty *duty, const struct found_rows *rows)
         }
     }
     sessions_open(core, shard);
+    if (shard->copy != NULL) {
+        replicas_opened(shard);
+    }
     core->stats.opened_shards++;
     LOG_DEBUG("shard.opened", "shard=%u epoch=%llu seq=%llu", shard->id, (unsigned long long)shard->epoch,
               (unsigned long long)shard->last_seq);
@@ -120,24 +125,30 @@ static void read_rows(struct duty *duty)
     work_submit(core->world.work, core->world.loop, &reading->job.job);
 }
 
-void duty_open_step(struct duty *duty)
+/* R30, R33: the epoch is on disk, and all that it began with is committed. */
+static bool has_begun(struct duty *duty)
 {
     struct core *core = duty->core;
     struct shard *shard = duty->shard;
-    if (duty->reading) {
-        return;
+    if (shard->copy != NULL) {
+        return replicas_is_ready(shard) && shard->commit_seq == shard->last_seq;
     }
     if (!shard->epoch_open) {
         if (shard->durable_seq == shard->last_seq && !core->refusing) {
             commit_epoch(core, shard);
         }
+        return false;
+    }
+    bool is_synced = shard->synced_epoch == shard->epoch || MUTATION(151);
+    return is_synced && shard->commit_seq == shard->last_seq;
+}
+
+void duty_open_step(struct duty *duty)
+{
+    struct core *core = duty->core;
+    struct shard *shard = duty->shard;
+    if (duty->reading || !has_begun(duty)) {
         return;
-    }
-    if (shard->synced_epoch != shard->epoch && !MUTATION(151)) {
-        return; /* R30: not before its epoch is on disk */
-    }
-    if (shard->commit_seq < shard->last_seq) {
-        return; /* R33 */
     }
     if (shard->applied_seq < shard->last_seq) {
         apply_now(core);

@@ -12,6 +12,7 @@
 #include "core/shard/apply.h"
 #include "core/shard/commit.h"
 #include "core/shard/duty_parts.h"
+#include "core/shard/replicas.h"
 
 /* What is under way; READY: nothing is. */
 enum install_state {
@@ -94,7 +95,8 @@ static void over(struct install *i)
     duty->install = NULL;
     list_remove(&duty->node);
     mem_free(i);
-    if (duty->epoch > duty->shard->epoch) { /* a map came meanwhile */
+    bool has_epoch = duty->shard->copy != NULL ? duty->epoch > 0 : duty->epoch > duty->shard->epoch;
+    if (has_epoch) { /* a map came meanwhile */
         duty_open(duty);
     }
 }
@@ -165,6 +167,13 @@ static void become(struct install *i)
     shard->last_seq = shard->durable_seq = shard->commit_seq = meta->applied_seq;
     shard->applied_seq = shard->applying_seq = shard->load_barrier = meta->applied_seq;
     apply_shard(i->job.core->apply, shard->id, shard->gen, meta);
+    history_release(&shard->history);
+    for (uint32_t k = 0; k < meta->history_count; k++) {
+        history_begin(&shard->history, meta->history[k].epoch, meta->history[k].first_seq);
+    }
+    if (shard->copy != NULL) {
+        replicas_became(shard);
+    }
     LOG_INFO("shard.installed", "shard=%u gen=%u epoch=%llu seq=%llu rows=%llu", shard->id, shard->gen,
              (unsigned long long)meta->applied_epoch, (unsigned long long)meta->applied_seq,
              (unsigned long long)i->writer.rows);

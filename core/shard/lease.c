@@ -1,7 +1,8 @@
-/* core/shard/lease.c: answers that wait for a lease. */
+/* core/shard/lease.c: answers that wait for a lease, or for the others' word (R14). */
 #include "core/shard/lease.h"
 
 #include "core/base/mem.h"
+#include "core/shard/replicas.h"
 #include "core/shard/turn.h"
 
 static void take_out(struct call *call)
@@ -27,20 +28,49 @@ static bool may_leave(const struct core *core, const struct call *call)
     return core->shards[call->shard]->state != DUTY_RELEASED && clock_now_ns(core->world.clock) < core->lease_until_ns;
 }
 
-void lease_wait(struct call *call)
+/* False: it has left. */
+static bool wait(struct call *call)
 {
     struct core *core = call->at;
     if (core->dead || may_leave(core, call)) {
         call_finish(call);
-        return;
+        return false;
     }
     call->state = CALL_GATED;
     core->gated_bytes += call->reply.size;
-    core->stats.unleased++;
     list_push_back(&core->lease_waits, &call->node);
     timer_init(&call->timer, expired);
     if (call->deadline_ns != UINT64_MAX) {
         timer_set(&core->wheel, &call->timer, call->deadline_ns);
+    }
+    return true;
+}
+
+/* Its gate is behind it: gate.seq is the round that it waits for; 0: none. */
+void lease_wait(struct call *call)
+{
+    struct core *core = call->at;
+    if (wait(call)) {
+        core->stats.unleased++;
+        call->gate.seq = replicas_confirm(core->shards[call->shard]);
+    }
+}
+
+void lease_confirmed(struct core *core, const struct shard *shard, uint64_t round)
+{
+    struct list waits, *node;
+    list_init(&waits);
+    list_splice(&waits, &core->lease_waits);
+    while ((node = list_pop(&waits)) != NULL) {
+        struct call *call = LIST_ITEM(node, struct call, node);
+        if (call->shard != shard->id || call->gate.seq == 0 || call->gate.seq > round) {
+            list_push_back(&core->lease_waits, node);
+            continue;
+        }
+        take_out(call);
+        call->is_leased = false; /* something better vouches for it */
+        core->stats.confirmed++;
+        call_finish(call);
     }
 }
 
@@ -53,7 +83,7 @@ void core_take_lease(struct core *core, uint64_t until_ns)
     while ((node = list_pop(&waits)) != NULL) {
         struct call *call = LIST_ITEM(node, struct call, node);
         take_out(call);
-        lease_wait(call);
+        (void)wait(call);
     }
 }
 

@@ -16,7 +16,8 @@ void core_take_lease(struct core *core, uint64_t until_ns);
 /** Any thread: core_take_lease, as a message. */
 void core_post_lease(struct core *core, uint64_t until_ns);
 
-/** call_finish, when there is a lease. Until then it waits, at most for its deadline. */
+/** call_finish, when there is a lease, or all that could lead the shard say that they do not (R14). Until then it waits,
+ * at most for its deadline. */
 void lease_wait(struct call *call);
 static inline void lease_finish(struct call *call)
 {
@@ -26,6 +27,9 @@ static inline void lease_finish(struct call *call)
         call_finish(call);
     }
 }
+
+/** R14: nobody else led the shard when that round of questions began, or before. */
+void lease_confirmed(struct core *core, const struct shard *shard, uint64_t round);
 
 /** Shards were given up: their answers will not leave from here. */
 void lease_close(struct core *core);

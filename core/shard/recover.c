@@ -6,10 +6,12 @@
 
 #include "core/base/endian.h"
 #include "core/base/mem.h"
+#include "core/base/mutation.h"
 #include "core/journal/control.h"
 #include "core/shard/apply.h"
 #include "core/shard/duty.h"
 #include "core/shard/effects.h"
+#include "core/shard/replicas.h"
 #include "core/shard/session.h"
 #include "core/shard/shard.h"
 #include "core/store/snapshot.h"
@@ -17,7 +19,7 @@
 #define STEP_BYTES (8u << 20)
 
 struct pending {
-    uint64_t epoch, seq;
+    uint64_t epoch, seq, position;
     uint32_t size;
     void *payload;
 };
@@ -259,37 +261,66 @@ enum pdr_status recovery_new(struct store *store, uint32_t shard_count, struct r
     return PDR_OK;
 }
 
-static void add(struct recovered_shard *shard, const struct record *record)
+static void add(struct recovered_shard *shard, const struct record *record, uint64_t position)
 {
     if (shard->pending_count == shard->pending_capacity) {
         shard->pending_capacity = shard->pending_capacity == 0 ? 64 : shard->pending_capacity * 2;
         shard->pending = mem_grow(shard->pending, shard->pending_capacity * sizeof *shard->pending);
     }
     struct pending *p = &shard->pending[shard->pending_count++];
-    *p = (struct pending){record->epoch, record->seq, (uint32_t)record->payload.size,
+    *p = (struct pending){record->epoch, record->seq, position, (uint32_t)record->payload.size,
                           mem_grow(NULL, record->payload.size + 1)};
     memcpy(p->payload, record->payload.data, record->payload.size);
     shard->last_seq = record->seq;
 }
 
-/* R32: everything after `seq` is void. */
+/* R32: everything after `seq` is void. What the store has came later in the log than that (R24: it was committed). And
+ * of what is void the beginning may be gone: nobody holds the log for it. */
 static void cut(struct recovered_shard *shard, uint64_t seq)
 {
+    if (shard->gap_seq > seq) {
+        shard->gap_seq = 0;
+    }
     while (shard->pending_count > 0 && shard->pending[shard->pending_count - 1].seq > seq) {
         mem_free(shard->pending[--shard->pending_count].payload);
     }
     if (shard->last_seq > seq) {
-        shard->last_seq = seq;
+        shard->last_seq = seq > shard->meta.applied_seq ? seq : shard->meta.applied_seq;
     }
 }
 
-static void recover_entry(struct recovered_shard *shard, const struct record *record)
+/* An entry that waits for long to be committed is written once more, behind what followed it, with all of its tail; and
+ * segments before that may be gone, so that the log begins amid what it says twice. */
+static bool is_again(struct recovered_shard *shard, const struct record *record, uint64_t position)
+{
+    if (record->seq == shard->last_seq + 1) {
+        shard->gap_seq = 0;
+        return false;
+    }
+    uint64_t behind = shard->last_seq - record->seq; /* the pending ones have no gaps */
+    if (record->seq > shard->last_seq || behind >= shard->pending_count) {
+        return false;
+    }
+    struct pending *same = &shard->pending[shard->pending_count - 1 - behind];
+    if (same->epoch == record->epoch) {
+        same->position = position;
+        return true;
+    }
+    cut(shard, record->seq - 1);
+    shard->gap_seq = 0;
+    return false;
+}
+
+static void recover_entry(struct recovered_shard *shard, const struct record *record, uint64_t position)
 {
     if (record->seq <= shard->meta.applied_seq) {
         return; /* the store has it */
     }
+    if (shard->control.shared && is_again(shard, record, position)) {
+        return;
+    }
     if (shard->gap_seq == 0 && record->seq == shard->last_seq + 1) {
-        add(shard, record);
+        add(shard, record, position);
     } else if (shard->gap_seq == 0) {
         shard->gap_seq = record->seq;
     }
@@ -343,7 +374,7 @@ void recovery_record(void *user, const struct record *record, uint64_t position)
     }
     shard->heard = true;
     if (record->kind == RECORD_ENTRY) {
-        recover_entry(shard, record);
+        recover_entry(shard, record, position);
     } else if (record->kind == RECORD_CUT) {
         cut(shard, record->seq);
     }
@@ -364,10 +395,16 @@ static enum pdr_status write_step(struct recovery *r)
     return PDR_INTERNAL;
 }
 
+/* R24, R70: what the store lacks may not be committed. */
+static bool keeps_tail(const struct recovered_shard *shard)
+{
+    return shard->control.shared && !MUTATION(196);
+}
+
 static enum pdr_status apply_pending(struct recovery *r, uint32_t id, uint64_t *bytes)
 {
     struct recovered_shard *shard = shard_of(r, id);
-    for (uint32_t i = 0; i < shard->pending_count; i++) {
+    for (uint32_t i = 0; i < shard->pending_count && !keeps_tail(shard); i++) {
         const struct pending *p = &shard->pending[i];
         struct record record = {RECORD_ENTRY, id, p->epoch, p->seq, pdr_bytes(p->payload, p->size)};
         if (apply_record(r->apply, &record) != PDR_OK || note_sessions(&shard->sessions, &record) != PDR_OK) {
@@ -440,6 +477,18 @@ void recovery_epochs_from(struct recovery *r, uint64_t epoch)
     r->epochs_from = epoch;
 }
 
+/* What of it is committed others will say. */
+static void install_tail(struct core *core, struct shard *shard, const struct recovered_shard *from)
+{
+    uint64_t applied_seq = from->meta.applied_seq;
+    shard->commit_seq = shard->applied_seq = shard->applying_seq = applied_seq;
+    replicas_recovered(core, shard, &from->control);
+    for (uint32_t i = 0; i < from->pending_count; i++) {
+        const struct pending *p = &from->pending[i];
+        replicas_recovered_entry(shard, p->epoch, p->seq, p->position, pdr_bytes(p->payload, p->size));
+    }
+}
+
 static void install_shard(struct recovery *r, struct core *core, struct shard *shard)
 {
     struct recovered_shard *from = shard_of(r, shard->id);
@@ -460,6 +509,12 @@ static void install_shard(struct recovery *r, struct core *core, struct shard *s
     }
     shard->last_seq = shard->durable_seq = shard->commit_seq = from->last_seq;
     shard->applied_seq = shard->applying_seq = from->last_seq;
+    if (shard->duty != NULL) {
+        history_set(&shard->history, from->control.history, from->control.history_count);
+    }
+    if (core->is_member && keeps_tail(from)) {
+        install_tail(core, shard, from);
+    }
     apply_shard(core->apply, shard->id, shard->gen, apply_meta(r->apply, shard->id));
 }
 

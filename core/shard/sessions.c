@@ -37,23 +37,23 @@ void sessions_entry(struct core *core, struct shard *shard, const struct rows *r
 
 struct roll_back {
     struct core *core;
-    const struct shard *shard;
+    uint64_t seq;
 };
 
 /* It may have been left before it was sure that it was opened: its connection, or the link to that, is lost. */
 static void stop_idle(struct session *session, void *user)
 {
     const struct roll_back *r = user;
-    if (session->home != NULL && session->home->seq > r->shard->commit_seq) {
+    if (session->home != NULL && session->home->seq > r->seq) {
         timer_cancel(&r->core->wheel, &session->home->idle);
     }
 }
 
-void sessions_roll_back(struct core *core, struct shard *shard)
+void sessions_roll_back(struct core *core, struct shard *shard, uint64_t seq)
 {
     uint32_t homes = shard->sessions.homes;
-    session_each(&shard->sessions, stop_idle, &(struct roll_back){core, shard});
-    session_roll_back(&shard->sessions, shard->commit_seq);
+    session_each(&shard->sessions, stop_idle, &(struct roll_back){core, seq});
+    session_roll_back(&shard->sessions, seq);
     core->session_homes += shard->sessions.homes - homes;
     sessions_account(core, shard);
 }

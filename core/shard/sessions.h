@@ -41,7 +41,7 @@ void sessions_ended(struct core *core, struct shard *shard, const struct call *c
 
 /** `rows` were made entry `seq` of the shard. */
 void sessions_entry(struct core *core, struct shard *shard, const struct rows *rows, uint64_t seq);
-void sessions_roll_back(struct core *core, struct shard *shard);
+void sessions_roll_back(struct core *core, struct shard *shard, uint64_t seq);
 
 /* The home shard. */
 

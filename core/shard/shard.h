@@ -9,10 +9,12 @@
 #include <stdint.h>
 
 #include "core/base/list.h"
+#include "core/replog/history.h"
 #include "core/shard/session.h"
 
 struct core;
 struct duty;
+struct shard_copy;
 struct shard_tells;
 struct submission;
 struct reminders;
@@ -46,7 +48,9 @@ struct shard {
     uint64_t ran_ns;               /* its turns, as turn_watch.h has it; since load_measure ... */
     uint32_t arrived;              /* ... and calls that came, of a member's node */
     uint32_t load;                 /* load.h */
-    struct duty *duty;             /* of a member's node: what it is to be; NULL: no map had it yet */
+    struct history history;  /* which epoch wrote what, of a member's node; while `copy` has a machine, it knows */
+    struct shard_copy *copy; /* replicas.h; NULL: this is, and was, the only copy */
+    struct duty *duty;       /* of a member's node: what it is to be; NULL: no map had it yet */
 };
 
 /** Its actors, tells, reminders and sessions are in memory, or may be. */

@@ -229,6 +229,11 @@ static void accept_sent(struct core *core, struct call *call)
     struct shard *shard = core->shards[call->shard];
     struct channel_in *in = &tells_of(shard, call->tell.from)->in[call->tell.from];
     enum channel_verdict verdict = core->tells->known ? channel_in_judge(in, call->tell.number) : CHANNEL_NEED;
+    if (core->frozen) { /* others do not hear from it any more, and it may need them */
+        call_fail(call, PDR_UNAVAILABLE, "the node is stopping");
+        call_finish(call);
+        return;
+    }
     if (MUTATION(32) && verdict == CHANNEL_AGAIN) {
         in->last = call->tell.number - 1;
         verdict = CHANNEL_TAKE;

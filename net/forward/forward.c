@@ -299,7 +299,7 @@ static void answered(struct forward *f, uint64_t node, uint64_t life, struct pdr
     struct trip *trip = call_frame_get_answer(frame, &answer, &why) == PDR_OK ? find_sent(f, node, life, answer.number)
                                                                               : NULL;
     if (trip == NULL) {
-        f->stats.garbage++;
+        f->stats.garbage += !f->closing; /* else it was recalled */
         return;
     }
     struct call *call = trip->call;
@@ -324,7 +324,7 @@ static void moved(struct forward *f, uint64_t node, uint64_t life, struct pdr_by
     const char *why;
     struct trip *trip = call_frame_get_moved(frame, &row, &why) == PDR_OK ? find_sent(f, node, life, row.number) : NULL;
     if (trip == NULL) {
-        f->stats.garbage++;
+        f->stats.garbage += !f->closing;
         return;
     }
     struct call *call = trip->call;
@@ -427,6 +427,26 @@ void forward_close(struct forward *f)
     hash_each(&f->waits, refuse_wait, NULL);
     for (struct list *node = f->nodes.next; node != &f->nodes; node = node->next) {
         refuse_all(&LIST_ITEM(node, struct forward_node, node)->queue);
+    }
+}
+
+static void recall_sent(struct forward_node *to)
+{
+    for (struct list *at = to->sent.next, *next; at != &to->sent; at = next) {
+        struct trip *trip = LIST_ITEM(at, struct trip, node);
+        next = at->next;
+        if (trip->call->tell.role == TELL_SENT) {
+            trip_unsend(trip);
+            trip_fail(trip, PDR_UNAVAILABLE, "the node is stopping");
+        }
+    }
+}
+
+void forward_recall(struct forward *f)
+{
+    forward_close(f);
+    for (struct list *node = f->nodes.next; node != &f->nodes; node = node->next) {
+        recall_sent(LIST_ITEM(node, struct forward_node, node));
     }
 }
 

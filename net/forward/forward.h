@@ -52,6 +52,8 @@ struct forward_stats {
 struct forward *forward_new(struct core *core, struct router *router);
 /** In a stop, before peers_close: what waits is refused. */
 void forward_close(struct forward *forward);
+/** In a stop, before that: what waits is refused, and so are tells whose answers have not come. */
+void forward_recall(struct forward *forward);
 /** Once no core of the node runs any more, and before core_free: what waits here is discarded. */
 void forward_free(struct forward *forward);
 const struct forward_stats *forward_stats(const struct forward *forward);

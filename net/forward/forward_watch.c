@@ -129,6 +129,9 @@ static void leave_actor(struct forward_watch *w)
 static void end_there(struct forward_watch *w)
 {
     w->has_left = true;
+    if (w->is_joining) {
+        return; /* its visit has it yet: the shard was closed before the answer could leave */
+    }
     if (!is_behind_answers(w) && say(w->forward, w->peer, w->life, CALL_FRAME_LEFT,
                                      &(struct call_frame_watch){.number = w->number}) != PDR_OVERLOADED) {
         free_watch(w);
@@ -173,6 +176,14 @@ void forward_watch_joined(struct trip *visit)
     struct forward_watch *w = visit->watch;
     visit->watch = NULL;
     w->is_joining = false;
+    if (w->has_left) {
+        if (visit->call->status == PDR_OK) {
+            pdr_writer_clear(&visit->call->reply);
+            call_fail(visit->call, PDR_UNAVAILABLE, "the shard goes on at another node; nothing is heard from here");
+        }
+        free_watch(w);
+        return;
+    }
     if (visit->call->status == PDR_OK && !w->is_unwanted) {
         return;
     }

@@ -138,7 +138,7 @@ static void measure_snapshot(const struct directory *directory)
 static void measure_map(const struct cluster_view *view, uint64_t self)
 {
     double began = now_us();
-    struct cluster_map *map = cluster_map_new(view, self, 8);
+    struct cluster_map *map = cluster_map_new(view, self, 8, false);
     double cut = now_us();
     uint64_t here = 0;
     for (uint64_t i = 0, hash = 1; i < 100000000; i++, hash = hash * 6364136223846793005ull + 1442695040888963407ull) {

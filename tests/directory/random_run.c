@@ -71,7 +71,7 @@ static const char *check_view(const struct run *run)
 
 static const char *check_map(const struct run *run)
 {
-    struct cluster_map *map = cluster_map_new(&run->view, random_node_id(0), 4);
+    struct cluster_map *map = cluster_map_new(&run->view, random_node_id(0), 4, false);
     const struct cluster_rows *rows = &run->view.rows;
     const struct cluster_member *self = cluster_rows_member(rows, random_node_id(0));
     const char *fault = NULL;

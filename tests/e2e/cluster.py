@@ -51,12 +51,28 @@ class Cluster:
     def status(self, n):
         return output_json(self.test, run("status", "--json", node=self.address(n)))
 
+    def told(self, n):
+        """What a person is told."""
+        return self.status(n)
+
     def member(self, n, of):
         """What node `n` says of node `of`; None: nothing."""
         return next((m for m in self.status(n)["members"] if m["name"] == f"n{of}"), None)
 
     def up(self, n):
         return sum(m["state"] == "up" for m in self.status(n)["members"])
+
+    def voters(self, n):
+        """A node may be lost when there are three."""
+        return sum(m["role"] == "voter" for m in self.status(n)["members"])
+
+    def short(self, n):
+        """How many shards have fewer copies in sync than they ought to, or no primary; as node `n` says."""
+        directory = self.told(n)["directory"]
+        return directory["short"] + directory["headless"] + directory["moving"] if directory else None
+
+    def whole(self, n):
+        return self.short(n) == 0
 
     def leader(self, n):
         """The number of the node that leads, as node `n` says; 0: none."""

@@ -32,7 +32,7 @@ static void try_page(struct pdr_bytes bytes)
     } else {
         FUZZ_CHECK(fault.what != NULL && view.index == 0 && view.cursor == 0);
     }
-    struct cluster_map *map = cluster_map_new(&view, 1, 1);
+    struct cluster_map *map = cluster_map_new(&view, 1, 1, false);
     FUZZ_CHECK(cluster_map_place(map, pdr_str("counter"), pdr_str("k"), 77) <= LIMIT_SHARDS_MAX);
     cluster_map_free(map);
     cluster_view_release(&view);

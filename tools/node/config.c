@@ -191,6 +191,7 @@ void config_process(const struct config *config, const struct pdr_actor_type *co
                  .advertise = *config->advertise == 0 ? NULL : config->advertise,
                  .join = config->join.items},
         .expect = (uint32_t)config->expect,
+        .copies = (uint8_t)config->copies,
         .store = {.cache_bytes = config->store_cache, .memtable_bytes = config->store_buffer},
         .node =
             {

@@ -21,6 +21,8 @@
       "nodes of the cluster to join, with commas between; without it a first start founds a cluster")                  \
     X(expect,       "expect",       COUNT,    "N",         "1",              "1",     "1000",                          \
       "of the node that founds a cluster: shards are spread when so many nodes are there, and calls wait until then")  \
+    X(copies,       "copies",       COUNT,    "N",         "1",              "1",     "7",                             \
+      "copies of a shard, at most, each on another node; the same at all nodes of a cluster. A trial so far")          \
     X(secret,       "secret",       TEXT,     "FILE",      "",               "",      "",                              \
       "the cluster's secret, which nodes prove to each other (default: the file secret in --data)")                    \
     X(advertise,    "advertise",    TEXT,     "HOST:PORT", "",               "",      "",                              \

@@ -4,6 +4,7 @@
 #include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
 #include "net/carry/carry.h"
+#include "core/shard/replicas.h"
 #include "net/forward/forward.h"
 #include "tools/node/node_parts.h"
 
@@ -126,6 +127,7 @@ static void open_forward(struct node_links *links, const struct node_links_optio
     core->next_turn_link = first_turn_link(options, index);
     core->world.moved = route_moved;
     core->world.map_taken = route_map_taken;
+    core->world.recall = route_recall;
     links->forwards[index] = links->node->parts[index].forward = forward_new(core, &links->node->router);
     links->carriers[index] = carrier_new(core, links->carriers);
 }
@@ -149,6 +151,13 @@ void node_links_open(struct node *node, const struct node_links_options *options
         node->parts[i].peers = links->at[i].net;
         node->parts[i].conns.peers = (struct conn_peer_door){enter, &links->at[i]};
         open_forward(links, options, i);
+        if (options->propose != NULL) {
+            replicas_start(node->cores[i], &(struct replicas_options){.incarnation = options->incarnation,
+                                                                      .propose = options->propose,
+                                                                      .ask = options->ask,
+                                                                      .user = node,
+                                                                      .part_bytes = options->part_bytes});
+        }
     }
     node->router.forwards = links->forwards;
     if (options->control_transport != NULL) {

@@ -14,6 +14,9 @@
 
 struct carrier;
 struct node;
+struct core;
+struct replicas_question;
+struct replog_proposal;
 
 /** Who this node is to others. Pointers are borrowed until node_free. */
 struct node_links_options {
@@ -25,6 +28,11 @@ struct node_links_options {
     /** On the control core's loop; freed by its owner, after node_free. NULL: the control core has no links. */
     struct transport *control_transport;
     struct peers_limits limits;
+    /** What shards with several copies ask of the directory (core/shard/replicas.h); user is the node. NULL: nobody
+     * carries that out, so that each shard has one copy. */
+    void (*propose)(void *node, struct core *core, const struct replog_proposal *proposal);
+    void (*ask)(void *node, struct core *core, const struct replicas_question *question);
+    uint32_t part_bytes; /* struct replicas_options */
     /** As in struct peers_world; on the control core. */
     bool (*guest)(void *user, const struct handshake_peer *who);
     void *guest_user;

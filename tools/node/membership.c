@@ -224,6 +224,7 @@ enum pdr_status membership_open(struct node *node, const struct membership_optio
     m->at = mem_new(node->world.cores * sizeof(struct map_version *));
     m->carries = carries_new(m);
     list_init(&m->versions);
+    list_init(&m->proposed);
     timer_init(&m->timer, due);
     CHECK(options->contact_count <= MEMBERSHIP_CONTACTS_MAX && MEMBERSHIP_CONTACTS_MAX <= MEMBER_SEEDS_MAX);
     node->membership = m;
@@ -233,6 +234,9 @@ enum pdr_status membership_open(struct node *node, const struct membership_optio
                                              .node = options->node,
                                              .incarnation = options->incarnation,
                                              .control_transport = options->control_transport,
+                                             .propose = options->replicates ? proposals_send : NULL,
+                                             .ask = options->replicates ? proposals_ask : NULL,
+                                             .part_bytes = options->part_bytes,
                                              .guest = contacts_guest,
                                              .guest_user = m,
                                              .entropy = options->entropy,
@@ -295,10 +299,13 @@ void membership_tick(struct node *node)
     }
     contacts_tell(m);
     maps_tell(m);
-    carries_tick(m->carries);
+    if (!m->options.replicates) {
+        carries_tick(m->carries);
+    }
     loads_tick(m);
     uint64_t next = least(member_due_ns(m->member), least(maps_due_ns(m), guests_due_ns(m)));
-    next = least(next, least(carries_due_ns(m->carries), loads_due_ns(m)));
+    next = least(next, loads_due_ns(m));
+    next = m->options.replicates ? next : least(next, carries_due_ns(m->carries));
     timer_set(&node->control->wheel, &m->timer, next);
 }
 
@@ -371,6 +378,7 @@ void membership_free(struct node *node)
         raft_disk_shard_free(m->disk);
     }
     maps_free(m);
+    proposals_free(m);
     carries_free(m->carries);
     mem_free(m->at);
     mem_free(m);

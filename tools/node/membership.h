@@ -33,9 +33,11 @@ struct membership_options {
     const struct secret *secret;
     const char *advertise; /* where others reach this node, HOST:PORT; NULL: where it listens */
     const struct membership_contact *contacts;
-    uint32_t contact_count;                              /* at most MEMBERSHIP_CONTACTS_MAX */
-    uint8_t voters, replicas, min_isr;                   /* as it is founded; 0: 3, 3, 2 */
-    uint32_t expect;                                     /* ... and how many nodes share its first shards; 0: 1 */
+    uint32_t contact_count;            /* at most MEMBERSHIP_CONTACTS_MAX */
+    uint8_t voters, replicas, min_isr; /* as it is founded; 0: 3, 3, 2 */
+    bool replicates;     /* a log goes between copies (core/shard/replicas.h); else a shard has one, and is carried */
+    uint32_t part_bytes; /* struct replicas_options; 0: its default */
+    uint32_t expect;     /* ... and how many nodes share its first shards; 0: 1 */
     struct transport *control_transport;                 /* links.h */
     void (*entropy)(void *user, void *out, size_t size); /* links.h */
     void *entropy_user;

@@ -75,7 +75,8 @@ static struct map_version *new_version(struct membership *m)
     struct core *control = m->node->control;
     struct map_version *last = list_empty(&m->versions) ? NULL : LIST_ITEM(m->versions.prev, struct map_version, node);
     struct map_version *version = mem_new(sizeof *version);
-    version->map = cluster_map_new(member_view(m->member), m->options.node, m->node->world.cores);
+    version->map =
+        cluster_map_new(member_view(m->member), m->options.node, m->node->world.cores, m->options.replicates);
     if (last != NULL) {
         cluster_map_keep_owners(version->map, last->map);
     }

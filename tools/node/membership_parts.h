@@ -30,6 +30,7 @@ struct membership {
     bool has_ended;        /* and must end the process */
 
     struct carries *carries; /* carry.c */
+    struct list proposed;    /* membership_proposals.c: those that have no answer yet */
 
     /* membership_maps.c */
     bool rows_changed, lease_changed; /* and the cores do not know yet */
@@ -64,6 +65,14 @@ void maps_free(struct membership *m);
 /** Asks the cores, if it is time; what they say goes to the directory's leader. */
 void loads_tick(struct membership *m);
 uint64_t loads_due_ns(const struct membership *m);
+/* membership_proposals.c */
+struct replog_proposal;
+/** On a core's thread, for struct replicas_options: `node` is one. */
+void proposals_send(void *node, struct core *core, const struct replog_proposal *proposal);
+struct replicas_question;
+/** The same: whether a copy that no row names is wanted. */
+void proposals_ask(void *node, struct core *core, const struct replicas_question *question);
+void proposals_free(struct membership *m);
 
 /* membership_contacts.c */
 bool contacts_guest(void *membership, const struct handshake_peer *who);

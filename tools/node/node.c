@@ -14,6 +14,7 @@
 #include "core/shard/commit.h"
 #include "core/shard/core.h"
 #include "core/shard/recover.h"
+#include "core/shard/replicas.h"
 #include "core/store/keys.h"
 #include "net/conn/conn.h"
 #include "net/forward/forward.h"
@@ -22,6 +23,8 @@
 #include "tools/node/membership.h"
 #include "tools/node/node_parts.h"
 #include "tools/node/sys_node.h"
+
+#define HAND_OVER_MS 1000u /* within a stop */
 
 static _Thread_local char node_why[512]; /* of the last failed node_open of this thread */
 
@@ -112,6 +115,7 @@ static void flush_done(struct job *job)
     list_remove(&flush->job.node);
     if (flush->status == PDR_OK) {
         if (node->journal != NULL) {
+            journal_hold(node->journal, node->checkpoint_position < node->wanted_position);
             journal_release(node->journal, node->checkpoint_position);
         }
     } else {
@@ -201,7 +205,7 @@ static void journal_failed(void *user, const char *why)
     abort();
 }
 
-/* Stop: downwards. Listener, cores drain, connections close, journal ends, store closes. */
+/* Stop: downwards. Listener, leads go to others, cores drain, connections close, journal ends, store closes. */
 
 static void journal_closed(void *user)
 {
@@ -226,7 +230,20 @@ static void core_idle(void *user)
 {
     struct node_core *part = user;
     part->is_applied = apply_is_done(part->node->cores[part->index]);
+    part->held = replicas_oldest(part->node->cores[part->index]);
     node_to_control(part->node, part->index, part_over);
+}
+
+static void leads_over(void *user)
+{
+    struct node_core *part = user;
+    node_to_control(part->node, part->index, part_over);
+}
+
+/* What has copies elsewhere goes on there, before anything here stops. */
+static void hand_over_core(struct node *node, uint64_t index)
+{
+    replicas_leave(node->cores[index], HAND_OVER_MS, leads_over, &node->parts[index]);
 }
 
 static void stop_core(struct node *node, uint64_t index)
@@ -244,15 +261,18 @@ static void close_conns(struct node *node, uint64_t index)
     conns_close(&node->parts[index].conns, core_idle, &node->parts[index]);
 }
 
-/* How far the log may be released by the last flush: not at all, if a core could not bring the store up to date. */
+/* How far the log may be released by the last flush: not at all, if a core could not bring the store up to date; and
+ * not what others have a say in, and have not said. */
 static uint64_t last_position(const struct node *node)
 {
+    uint64_t position = node->wanted_position;
     for (unsigned i = 0; i < node->world.cores; i++) {
         if (!node->parts[i].is_applied && !MUTATION(18)) {
             return 0;
         }
+        position = node->parts[i].held < position ? node->parts[i].held : position;
     }
-    return node->wanted_position;
+    return position;
 }
 
 static void unlisten(struct node *node, uint64_t unused)
@@ -276,6 +296,10 @@ void node_stop_step(struct node *node, uint64_t unused)
     case STOP_NO:
         backup_cancel(node);
         to_core(node, 0, unlisten);
+        break;
+    case STOP_LEADS:
+        node->stop_awaited = node->world.cores;
+        node_to_all(node, hand_over_core);
         break;
     case STOP_CORES:
         node->stop_awaited = node->world.cores;

@@ -12,6 +12,7 @@
 /* What a stop has yet to do, in this order. */
 enum stop_step {
     STOP_NO,
+    STOP_LEADS,
     STOP_CORES,
     STOP_FAREWELL,
     STOP_TURNS,
@@ -27,6 +28,7 @@ struct node_core {
     struct node *node;
     unsigned index;
     bool is_applied; /* in a stop: the store has what the core wrote; set before the core says that it is idle */
+    uint64_t held;   /* ... but for what others have a say in, which lies there or behind it */
     struct conns conns;
     struct peers_net *peers; /* NULL: the node is alone */
     struct forward *forward; /* as well */

@@ -262,7 +262,8 @@ static struct membership_options membership_of(struct process *process, const st
         .contacts = home->contacts,
         .contact_count = home->contact_count,
         .control_transport = process->control_transport,
-        .leader = {.copies_max = 1, .moves = true}, /* shards have one copy each */
+        .replicates = options->copies > 1,
+        .leader = {.copies_max = options->copies, .moves = true},
         .hooks = {process, home_keep_of, must_end},
     };
 }

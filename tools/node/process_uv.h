@@ -22,6 +22,7 @@ struct process_options {
     unsigned threads; /* core threads; 0: one fewer than the processors, at least 1 */
     struct store_rocks_options store;
     uint32_t expect;          /* membership.h */
+    uint8_t copies;           /* of a shard, at most; more than 1: membership.h, replicates */
     struct home_options home; /* its directory and `listen` are those given here */
     struct node_options node; /* name NULL: the host's; cluster and id are the directory's */
 };

@@ -287,21 +287,8 @@ struct tally {
     uint32_t assigned, moving, lacking, headless;
 };
 
-static uint32_t count_staying(const struct cluster_rows *rows, const struct cluster_group *group)
-{
-    const struct row_list *members = &rows->of[ROW_MEMBER];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < members->count; i++) {
-        const struct cluster_member *member = &members->at[i]->entry.member;
-        count += member->state != MEMBER_REMOVED && !member->draining && placement_rows_fits(member, group);
-    }
-    return count;
-}
-
 static void tally_group(const struct cluster_rows *rows, const struct cluster_group *group, struct tally *tally)
 {
-    uint32_t staying = count_staying(rows, group);
-    uint32_t wanted = group->replicas < staying ? group->replicas : staying;
     for (uint32_t i = 0; i < group->shards; i++) {
         const struct cluster_shard *shard = cluster_rows_shard(rows, group->first + i);
         if (shard == NULL) {
@@ -310,7 +297,8 @@ static void tally_group(const struct cluster_rows *rows, const struct cluster_gr
         const struct cluster_member *primary = cluster_rows_member(rows, shard->primary);
         tally->assigned++;
         tally->moving += placement_rows_flies(rows, shard);
-        tally->lacking += shard->isr.count < wanted;
+        uint32_t possible = shard->targets.count; /* of what the group wants, with the nodes that there are */
+        tally->lacking += shard->isr.count < (group->replicas < possible ? group->replicas : possible);
         tally->headless += primary == NULL || primary->state != MEMBER_UP || primary->incarnation != shard->incarnation;
     }
 }

@@ -10,6 +10,8 @@
 #include <stdio.h>
 
 #include "core/base/mem.h"
+#include "core/shard/replicas.h"
+#include "core/shard/replicas_stats.h"
 #include "net/carry/carry.h"
 #include "net/forward/forward.h"
 #include "tools/node/membership.h"
@@ -25,6 +27,7 @@
     X(journal_syncs,                COUNTER, "times that the journal was synced")                                      \
     X(journal_batches,              COUNTER, "batches of cores that became durable")                                   \
     X(journal_kept_bytes,           GAUGE,   "bytes of the journal that the store does not have for good yet")         \
+    X(journal_held_bytes,           GAUGE,   "... of them those kept for entries that are not known to be committed")  \
     X(journal_segments,             GAUGE,   "files of the journal")                                                   \
     X(store_keys,                   GAUGE,   "keys in the store, an estimate")                                         \
     X(store_files_bytes,            GAUGE,   "bytes of the store's files")                                             \
@@ -69,6 +72,8 @@ struct core_report {
     struct peers_stats peers;
     struct forward_stats forward;
     struct carry_stats carry;
+    struct replicas_stats copies;
+    uint64_t oldest; /* position of what is not known to be committed */
 #define MEMBER(name, text) uint64_t name;
     CORE_GAUGES(MEMBER)
 #undef MEMBER
@@ -116,13 +121,17 @@ static const struct metric metrics[] = {
     {{name, METRICS_COUNTER, "core", text}, FROM_CORE, offsetof(struct core_report, carry.field)},
                     CARRY_COUNTERS(ROW)
 #undef ROW
-#define ROW(name, text) {{#name, METRICS_GAUGE, "core", text}, FROM_CORE, offsetof(struct core_report, name)},
-                        CORE_GAUGES(ROW)
+#define ROW(field, kind, name, text)                                                                                   \
+    {{name, METRICS_##kind, "core", text}, FROM_CORE, offsetof(struct core_report, copies.field)},
+                        REPLICAS_METRICS(ROW)
 #undef ROW
-                            {{"errors", METRICS_COUNTER, "code",
-                              "calls that ended with an error, those of turns among them"},
-                             FROM_ERRORS,
-                             0},
+#define ROW(name, text) {{#name, METRICS_GAUGE, "core", text}, FROM_CORE, offsetof(struct core_report, name)},
+                            CORE_GAUGES(ROW)
+#undef ROW
+                                {{"errors", METRICS_COUNTER, "code",
+                                  "calls that ended with an error, those of turns among them"},
+                                 FROM_ERRORS,
+                                 0},
 #define ROW(name, text) {{"type_" #name, METRICS_COUNTER, "type", text}, FROM_TYPES, offsetof(struct type_stats, name)},
     TYPE_COUNTERS(ROW)
 #undef ROW
@@ -187,6 +196,8 @@ static void ask(struct survey *survey, struct core *core, unsigned index)
         .refuses_writes = core->refusing,
         .type_count = core->type_count,
     };
+    replicas_stats(core, &report->copies);
+    report->oldest = replicas_oldest(core);
     if (core->type_count > 0) {
         report->types = mem_new(core->type_count * sizeof *report->types);
         memcpy(report->types, core->types, core->type_count * sizeof *report->types);
@@ -224,6 +235,11 @@ static void look_at_node(struct metrics_survey *survey)
     survey->journal_syncs = survey->journal.syncs;
     survey->journal_batches = survey->journal.batches;
     survey->journal_kept_bytes = survey->journal.position - survey->journal.released;
+    for (unsigned i = 0; i < node->world.cores; i++) {
+        uint64_t oldest = survey->cores[i].oldest, position = survey->journal.position;
+        uint64_t held = oldest < position ? position - oldest : 0; /* none is UINT64_MAX */
+        survey->journal_held_bytes = held > survey->journal_held_bytes ? held : survey->journal_held_bytes;
+    }
     survey->journal_segments = survey->journal.segments;
     survey->control_peers = node_links_stats(node, PEER_CORE_CONTROL);
     look_at_directory(survey);

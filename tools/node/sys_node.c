@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/base/mem.h"
+#include "core/shard/replicas_stats.h"
 #include "tools/node/show.h"
 #include "tools/node/survey.h"
 #include "tools/node/sys_dead.h"
@@ -18,6 +19,7 @@
 struct answer {
     struct core_stats stats;
     struct conn_stats conns;
+    struct replicas_stats copies;
     uint64_t active, queued, memory, connections, unapplied;
 };
 
@@ -37,6 +39,7 @@ static void ask_status(struct survey *survey, struct core *core, unsigned index)
     answer->queued = core->queued;
     answer->memory = core->memory_used;
     answer->unapplied = core->unapplied_bytes;
+    replicas_stats(core, &answer->copies);
 }
 
 static void put_status(pdr_writer *out, const struct status_survey *survey)
@@ -50,6 +53,10 @@ static void put_status(pdr_writer *out, const struct status_survey *survey)
         sum.memory += a->memory;
         sum.connections += a->connections;
         sum.unapplied += a->unapplied;
+        sum.copies.copies += a->copies.copies;
+        sum.copies.led += a->copies.led;
+        sum.copies.lacking += a->copies.lacking;
+        sum.copies.lag = a->copies.lag > sum.copies.lag ? a->copies.lag : sum.copies.lag;
         sum.stats.calls += a->stats.calls;
         sum.stats.turns += a->stats.turns;
         sum.stats.entries += a->stats.entries;
@@ -61,7 +68,7 @@ static void put_status(pdr_writer *out, const struct status_survey *survey)
     }
     struct journal_stats journal;
     journal_stats(node->journal, &journal);
-    pdr_write_map(out, 25);
+    pdr_write_map(out, 28);
     put_str(out, "cluster", node->cluster);
     pdr_write_cstr(out, "leader");
     show_leader(out, node);
@@ -71,7 +78,10 @@ static void put_status(pdr_writer *out, const struct status_survey *survey)
     pdr_write_cstr(out, "members");
     show_members(out, node);
     put_uint(out, "shards", show_shards(node));
-    put_uint(out, "lag", 0); /* entries behind the primary: there is one copy */
+    put_uint(out, "copies", sum.copies.copies);
+    put_uint(out, "copies_led", sum.copies.led);
+    put_uint(out, "copies_short", sum.copies.lacking);
+    put_uint(out, "lag", sum.copies.lag);
     put_uint(out, "cores", node->world.cores);
     put_uint(out, "actors", sum.active);
     put_uint(out, "calls", sum.stats.calls);

@@ -123,7 +123,10 @@ static void print_status(pdr_value status, pdr_value directory, struct pdr_bytes
     snprintf(text, sizeof text, "%.*s, perdure %.*s, up %s", (int)node.size, (const char *)node.data, (int)version.size,
              (const char *)version.data, up);
     print_line(&table, "node", text);
-    snprintf(text, sizeof text, "%" PRId64 ", lag %" PRId64, int_of(status, "shards"), int_of(status, "lag"));
+    snprintf(text, sizeof text,
+             "%" PRId64 "; of %" PRId64 " copies it leads %" PRId64 ", %" PRId64 " short of others; lag %" PRId64,
+             int_of(status, "shards"), int_of(status, "copies"), int_of(status, "copies_led"),
+             int_of(status, "copies_short"), int_of(status, "lag"));
     print_line(&table, "shards", text);
     snprintf(text, sizeof text, "%" PRId64 " in memory, %s", int_of(status, "actors"), memory);
     print_line(&table, "actors", text);

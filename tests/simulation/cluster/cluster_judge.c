@@ -111,7 +111,7 @@ void cluster_judge_owners(struct cluster_host *node)
     }
 }
 
-static struct cluster_host *leader_of(struct cluster_world *world)
+struct cluster_host *cluster_judge_leader(struct cluster_world *world)
 {
     struct cluster_host *leader = NULL;
     for (uint32_t i = 0; i < world->size; i++) {
@@ -170,7 +170,7 @@ static void note_rows(struct cluster_world *world, const struct cluster_rows *ro
 static void look(struct sim_event *event)
 {
     struct cluster_world *world = LIST_ITEM(event, struct cluster_world, look);
-    const struct cluster_host *leader = leader_of(world);
+    const struct cluster_host *leader = cluster_judge_leader(world);
     if (leader != NULL) {
         note_rows(world, &member_view(leader->member)->rows);
     }
@@ -255,7 +255,7 @@ const struct cluster_rows *cluster_judge_rows(struct cluster_world *world)
 
 const char *cluster_judge_unsettled(struct cluster_world *world)
 {
-    struct cluster_host *leader = leader_of(world);
+    struct cluster_host *leader = cluster_judge_leader(world);
     const char *why = leader == NULL ? "nobody leads" : NULL;
     for (uint32_t i = 0; i < world->size && why == NULL; i++) {
         const struct cluster_host *node = &world->nodes[i];
@@ -287,7 +287,7 @@ static void tell_copies(struct cluster_world *world, const struct cluster_shard 
 
 void cluster_judge_tell(struct cluster_world *world)
 {
-    const struct cluster_host *one = leader_of(world);
+    const struct cluster_host *one = cluster_judge_leader(world);
     for (uint32_t i = 0; one != NULL && i < world->shards; i++) {
         const struct cluster_shard *shard = cluster_rows_shard(&member_view(one->member)->rows, i);
         const struct cluster_host *primary = shard != NULL ? cluster_world_node(world, shard->primary) : NULL;

@@ -8,6 +8,7 @@
 
 #define PHASE_1_NS_MIN (4 * NS_PER_S)
 #define PHASE_1_NS_MAX (20 * NS_PER_S)
+#define MAKE_WAY_NS (20 * NS_PER_S)
 #define LIVENESS_NS(world) ((world)->is_large ? 40 * NS_PER_S : 15 * NS_PER_S)
 
 static int by_id(const void *a, const void *b, void *user)
@@ -117,12 +118,50 @@ static void settle(struct cluster_world *world)
     }
 }
 
+static bool another_leads(const struct cluster_world *world, const struct cluster_host *but)
+{
+    bool does = false;
+    for (uint32_t i = 0; i < world->size; i++) {
+        const struct cluster_host *node = &world->nodes[i];
+        does = does || (node != but && node->member != NULL && member_leading(node->member) != NULL);
+    }
+    return does;
+}
+
+/* Whoever leads, and has no room, makes way for one that has: else nothing could change any more. (That another leads
+ * it may not be able to write down, and so goes on in vain.) */
+static void fill_the_leader(struct cluster_world *world)
+{
+    struct raft_member servers[RAFT_SERVERS_MAX];
+    struct cluster_host *leader = world->sim.failed ? NULL : cluster_judge_leader(world);
+    uint32_t voters = 0, count;
+    if (leader == NULL || world->is_large) {
+        return;
+    }
+    count = raft_node_members(server_raft(member_server(leader->member)), servers, RAFT_SERVERS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        voters += servers[i].role == RAFT_ROLE_VOTER;
+    }
+    if (voters < 3) {
+        return;
+    }
+    sim_tell(&world->sim, "the disk of node %u, which leads, is full", leader->place);
+    raft_media_set_full(&leader->media, true, false);
+    sim_after(&world->sim, &world->ask, NS_PER_MS);
+    uint64_t until = world->sim.now_ns + MAKE_WAY_NS;
+    while (!world->sim.failed && !another_leads(world, leader) && world->sim.now_ns < until) {
+        sim_run_until(&world->sim, world->sim.now_ns + 50 * NS_PER_MS);
+    }
+    SIM_CHECK(&world->sim, another_leads(world, leader), "node %u leads on, and its disk is full", leader->place);
+}
+
 bool cluster_world_run(const struct run_options *options, struct run_result *result)
 {
     struct cluster_world *world = cluster_world_open(options);
     sim_run_until(&world->sim, sim_between(&world->sim, PHASE_1_NS_MIN, PHASE_1_NS_MAX));
     settle(world);
     cluster_load_settle(world, cluster_judge_rows);
+    fill_the_leader(world);
     *result = (struct run_result){.passed = !world->sim.failed,
                                   .trace = world->sim.trace,
                                   .steps = world->sim.steps,

@@ -169,6 +169,8 @@ void cluster_judge_init(struct cluster_world *world);
 void cluster_judge_owners(struct cluster_host *node);
 /** The leader's; NULL: nobody leads. */
 const struct cluster_rows *cluster_judge_rows(struct cluster_world *world);
+/** NULL: nobody, or two who do not know of each other yet. */
+struct cluster_host *cluster_judge_leader(struct cluster_world *world);
 /** NULL: all is as it should be. A sentence's end. */
 const char *cluster_judge_unsettled(struct cluster_world *world);
 /** For the story: what each node thinks. */

@@ -48,7 +48,9 @@ static void before_open(void *user, struct sim_node *n)
                                      .control_transport = n->control_transport,
                                      .entropy = entropy,
                                      .entropy_user = site,
-                                     .leader = {.repair_ms = 2000, .copies_max = 1, .moves = true},
+                                     .replicates = w->copies > 1,
+                                     .part_bytes = 64 + (uint32_t)(site->id % 4096),
+                                     .leader = {.repair_ms = 2000, .copies_max = w->copies, .moves = true},
                                      .hooks = {site, keep, must_end}};
     for (uint32_t i = 0; i < w->site_count; i++) {
         if (i != site->index) {

@@ -104,18 +104,20 @@ static void summarize(const struct totals *t)
     printf("\ntraces %016" PRIx64 "\n", t->trace);
 }
 
-static bool judge_reached(const struct totals *t, bool directory)
+static bool judge_reached(const struct totals *t, const struct world_options *o)
 {
     const struct forward_stats *s = &t->stats;
-    return t->crashes > 0 && t->stops > 0 && t->moves > 0 && (t->given_up > 0 || !directory) && s->moved > 0 &&
-           s->garbage == 0 && s->again > 0 && s->unknown > 0 && s->waited > 0 && s->events > 0;
+    bool carries = o->copies > 1 || (t->moves > 0 && (t->given_up > 0 || !o->directory)); /* copies are not carried */
+    return t->crashes > 0 && t->stops > 0 && carries && s->moved > 0 && s->garbage == 0 && s->again > 0 &&
+           s->unknown > 0 && s->waited > 0 && s->events > 0;
 }
 
 int main(int argc, char **argv)
 {
     static const struct option table[] = {
-        {"seed", 1, NULL, 's'},  {"runs", 1, NULL, 'r'},      {"workload", 1, NULL, 'w'}, {"no-faults", 0, NULL, 'n'},
-        {"trace", 0, NULL, 't'}, {"directory", 0, NULL, 'd'}, {"mutation", 1, NULL, 'm'}, {NULL, 0, NULL, 0}};
+        {"seed", 1, NULL, 's'},      {"runs", 1, NULL, 'r'},     {"workload", 1, NULL, 'w'},
+        {"no-faults", 0, NULL, 'n'}, {"trace", 0, NULL, 't'},    {"directory", 0, NULL, 'd'},
+        {"copies", 1, NULL, 'c'},    {"mutation", 1, NULL, 'm'}, {NULL, 0, NULL, 0}};
     struct world_options options = {.seed = 1};
     struct totals totals = {0};
     uint64_t runs = 1;
@@ -139,6 +141,9 @@ int main(int argc, char **argv)
             break;
         case 'd':
             options.directory = true;
+            break;
+        case 'c':
+            options.copies = (uint8_t)strtoul(optarg, NULL, 10);
             break;
         case 'm':
             mutation = (int)strtol(optarg, NULL, 10);
@@ -164,7 +169,7 @@ int main(int argc, char **argv)
         return 1;
     }
     if (runs >= REACHED_RUNS_MIN && options.workload == NULL && !options.no_faults &&
-        !judge_reached(&totals, options.directory)) {
+        !judge_reached(&totals, &options)) {
         printf("some of what must be reached was not\n");
         return 1;
     }

@@ -323,6 +323,7 @@ void world_init(struct world *w, const struct world_options *options)
     w->site_count = 2 + (uint32_t)sim_draw(&w->sim, SITES_MAX - 1);
     w->version = 10;
     w->directory = options->directory;
+    w->copies = options->copies != 0 ? options->copies : 1;
     mover_init(&w->mover, w);
     for (uint32_t s = 0; s < CLUSTER_SHARDS; s++) {
         w->owner[s] = (uint32_t)sim_draw(&w->sim, w->site_count);
@@ -501,17 +502,18 @@ static uint64_t count_sessions(const struct world *w)
     return count;
 }
 
-/* The last touch, the home's idle time, and each shard's next question. */
+/* The last touch, the home's idle time, and each shard's next question; of a shard that moves meanwhile, all of it anew. */
+#define FORGET_TIMES 12u
 void world_forget(struct world *w)
 {
-    uint64_t before = count_sessions(w), until_ns = w->sim.now_ns + 5 * SESSION_IDLE_MS * NS_PER_MS;
+    uint64_t before = count_sessions(w), until_ns = w->sim.now_ns + FORGET_TIMES * SESSION_IDLE_MS * NS_PER_MS;
     close_clients(w);
     while (!w->sim.failed && count_sessions(w) > 0 && w->sim.now_ns < until_ns) {
         sim_run_until(&w->sim, w->sim.now_ns + NS_PER_S);
     }
     SIM_CHECK(&w->sim, count_sessions(w) == 0,
               "%llu records of sessions are left of %llu, %u s after their clients went",
-              (unsigned long long)count_sessions(w), (unsigned long long)before, 5 * SESSION_IDLE_MS / 1000);
+              (unsigned long long)count_sessions(w), (unsigned long long)before, FORGET_TIMES * SESSION_IDLE_MS / 1000);
 }
 
 bool world_stop(struct world *w)

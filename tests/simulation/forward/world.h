@@ -73,6 +73,7 @@ struct world_options {
     const char *workload; /* NULL: drawn */
     FILE *story;          /* NULL: none */
     bool no_faults;
+    uint8_t copies; /* of a shard, with the directory: at most; 0: 1 */
     bool directory; /* the real one decides (directory.c), not the world */
 };
 
@@ -93,6 +94,7 @@ struct world {
     struct workload *workloads[WORKLOADS_MAX];
     uint32_t workload_count;
     void *ledgers[CLASSES_MAX];
+    uint8_t copies;
     bool healed, stopping, clients_closed, directory;
     struct forward_stats stats; /* of all cores that have ended */
     uint64_t crashes, stops, done, unknown;

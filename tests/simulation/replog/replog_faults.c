@@ -47,6 +47,15 @@ static void crash(struct replog_world *world, struct replog_node *node)
     }
 }
 
+/* In good order: it says so, and has a while. */
+static void leave(struct replog_world *world, struct replog_node *node)
+{
+    if (node->replog != NULL && !sim_is_set(&node->end)) {
+        replog_leave(node->replog);
+        sim_after(&world->sim, &node->end, sim_between(&world->sim, NS_PER_MS, NS_PER_S));
+    }
+}
+
 static void cut(struct replog_world *world, uint32_t place)
 {
     world->reached.replog_cuts++;
@@ -123,7 +132,11 @@ static void fault(struct sim_event *event)
     }
     switch (which) {
     case 0:
-        crash(world, node);
+        if (sim_chance(&world->sim, 30)) {
+            leave(world, node);
+        } else {
+            crash(world, node);
+        }
         break;
     case 1:
         world->reached.replog_pauses++;
@@ -196,6 +209,9 @@ void replog_faults_heal(struct replog_world *world)
         struct replog_node *node = &world->nodes[i];
         node->sync_ns = NS_PER_MS;
         node->asleep_until_ns = 0;
+        if (sim_is_set(&node->end)) {
+            replog_node_crash_for_a_while(node);
+        }
         if (node->replog != NULL) {
             sim_after(&world->sim, &node->feed, NS_PER_MS);
         }

@@ -308,8 +308,8 @@ static void space(struct sim_event *event)
 void replog_node_crash(struct replog_node *node)
 {
     struct replog_world *world = node->world;
-    struct sim_event *const events[] = {&node->tick,  &node->flush, &node->feed, &node->apply,
-                                        &node->renew, &node->join,  &node->space};
+    struct sim_event *const events[] = {&node->tick,  &node->flush, &node->feed,  &node->apply,
+                                        &node->renew, &node->join,  &node->space, &node->end};
     for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
         sim_cancel(&world->sim, events[i]);
     }
@@ -346,6 +346,15 @@ void replog_node_crash_for_a_while(struct replog_node *node)
     }
 }
 
+static void ended(struct sim_event *event)
+{
+    struct replog_node *node = LIST_ITEM(event, struct replog_node, end);
+    if (!sleeps(node, event)) {
+        node->world->reached.replog_left += replog_has_left(node->replog);
+        replog_node_crash_for_a_while(node);
+    }
+}
+
 void replog_node_init(struct replog_world *world, uint32_t place)
 {
     struct replog_node *node = &world->nodes[place];
@@ -362,6 +371,7 @@ void replog_node_init(struct replog_world *world, uint32_t place)
     node->apply = (struct sim_event){.fire = apply, .name = "replog.apply", .subject = place};
     node->renew = (struct sim_event){.fire = renew, .name = "replog.renew", .subject = place};
     node->join = (struct sim_event){.fire = join, .name = "replog.join", .subject = place};
+    node->end = (struct sim_event){.fire = ended, .name = "replog.end", .subject = place};
     node->restart = (struct sim_event){.fire = restart, .name = "replog.restart", .subject = place};
     node->space = (struct sim_event){.fire = space, .name = "replog.space", .subject = place};
     for (uint32_t i = 0; i < world->shards; i++) {

@@ -34,6 +34,7 @@
     X(replog_busy)         /* a link had no room */                                                                    \
     X(replog_full_disks)                                                                                               \
     X(replog_crashes)                                                                                                  \
+    X(replog_left) /* a process had handed over when it ended (R50) */                                                 \
     X(replog_pauses)                                                                                                   \
     X(replog_cuts)                                                                                                     \
     X(replog_leaders) /* the directory's leader was another */

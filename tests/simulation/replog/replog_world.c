@@ -8,6 +8,7 @@
 #define PHASE_1_NS_MIN (2 * NS_PER_S)
 #define PHASE_1_NS_MAX (20 * NS_PER_S)
 #define LIVENESS_NS (30 * NS_PER_S)
+#define LEAVE_NS (3 * NS_PER_S)
 
 /* Logs of what was written. */
 
@@ -132,12 +133,34 @@ static void settle(struct replog_world *world)
     }
 }
 
+/* Whoever says that it leaves leads nothing soon, and nobody waits for it who need not. */
+static void leave(struct replog_world *world)
+{
+    struct replog_node *node = &world->nodes[sim_draw(&world->sim, world->node_count)];
+    if (world->sim.failed) {
+        return;
+    }
+    sim_tell(&world->sim, "node %u leaves", node->place);
+    replog_leave(node->replog);
+    sim_run_until(&world->sim, world->sim.now_ns + LEAVE_NS);
+    SIM_CHECK(&world->sim, replog_has_left(node->replog), "node %u does not get away", node->place);
+    for (uint32_t shard = 0; shard < world->shards; shard++) {
+        const struct cluster_shard *row = &world->judged[shard].row;
+        bool is_needed = row->isr.count == 1 || row->isr.count <= row->min_isr;
+        SIM_CHECK(&world->sim, row->isr.count == 1 || row->primary != node->id, "node %u still leads shard %u",
+                  node->place, shard);
+        SIM_CHECK(&world->sim, is_needed || !copies_have(&row->isr, node->id), "shard %u waits for node %u", shard,
+                  node->place);
+    }
+}
+
 bool replog_world_run(const struct run_options *options, struct run_result *result)
 {
     struct replog_world *world = mem_new(sizeof *world);
     open_world(world, options);
     sim_run_until(&world->sim, sim_between(&world->sim, PHASE_1_NS_MIN, PHASE_1_NS_MAX));
     settle(world);
+    leave(world);
     if (world->sim.failed) {
         replog_judge_tell(world);
     }

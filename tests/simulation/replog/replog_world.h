@@ -118,7 +118,7 @@ struct replog_node {
     uint64_t feed_at;
     uint64_t feed_index;
     struct lease_holder lease;
-    struct sim_event tick, flush, sync, feed, apply, renew, restart, space, join;
+    struct sim_event tick, flush, sync, feed, apply, renew, restart, space, join, end;
 };
 
 struct replog_change { /* of a row, in the order of the directory */

@@ -5,6 +5,7 @@
 
 #define T0 (5 * NS_PER_S)
 #define MS NS_PER_MS
+#define WORTH_NS (LEASE_NS / 100 * 99) /* L * (1 - RHO) */
 
 static struct lease_renew sent_at(struct lease_holder *h, uint64_t now_ns)
 {
@@ -25,10 +26,10 @@ TEST(renews_four_times_a_lease)
     lease_holder_init(&h, 7, 3, T0);
     REQUIRE(lease_holder_renew(&h, T0, 42, &renew));
     EXPECT(renew.node == 7 && renew.incarnation == 3 && renew.feed_index == 42);
-    EXPECT(!lease_holder_renew(&h, T0 + 249 * MS, 42, &renew));
-    EXPECT(lease_holder_renew(&h, T0 + 250 * MS, 42, &renew));
+    EXPECT(!lease_holder_renew(&h, T0 + LEASE_RENEW_NS - 1, 42, &renew));
+    EXPECT(lease_holder_renew(&h, T0 + LEASE_RENEW_NS, 42, &renew));
     lease_holder_hurry(&h);
-    EXPECT(lease_holder_renew(&h, T0 + 251 * MS, 42, &renew));
+    EXPECT(lease_holder_renew(&h, T0 + LEASE_RENEW_NS + 1, 42, &renew));
 }
 
 TEST(counts_from_the_sending_less_the_drift)
@@ -38,8 +39,8 @@ TEST(counts_from_the_sending_less_the_drift)
     struct lease_grant grant = grant_of(sent_at(&h, T0), 0);
     EXPECT(!lease_holder_valid(&h, T0, 0));
     EXPECT(lease_holder_granted(&h, T0 + 400 * MS, &grant));
-    EXPECT_INT(lease_holder_until(&h, 0), T0 + 990 * MS);
-    EXPECT(lease_holder_valid(&h, T0 + 990 * MS - 1, 0) && !lease_holder_valid(&h, T0 + 990 * MS, 0));
+    EXPECT_INT(lease_holder_until(&h, 0), T0 + WORTH_NS);
+    EXPECT(lease_holder_valid(&h, T0 + WORTH_NS - 1, 0) && !lease_holder_valid(&h, T0 + WORTH_NS, 0));
 }
 
 TEST(a_late_grant_is_worth_nothing)
@@ -85,8 +86,8 @@ TEST(counts_only_where_the_feed_has_got_to)
     lease_holder_granted(&h, T0, &one);
     lease_holder_granted(&h, T0 + 250 * MS, &two);
     EXPECT_INT(lease_holder_until(&h, 9), 0);
-    EXPECT_INT(lease_holder_until(&h, 19), T0 + 990 * MS);
-    EXPECT_INT(lease_holder_until(&h, 20), T0 + 1240 * MS);
+    EXPECT_INT(lease_holder_until(&h, 19), T0 + WORTH_NS);
+    EXPECT_INT(lease_holder_until(&h, 20), T0 + 250 * MS + WORTH_NS);
 }
 
 TEST(order_and_copies_do_not_matter)
@@ -97,7 +98,7 @@ TEST(order_and_copies_do_not_matter)
     EXPECT(lease_holder_granted(&h, T0 + 260 * MS, &two));
     lease_holder_granted(&h, T0 + 270 * MS, &one);
     lease_holder_granted(&h, T0 + 280 * MS, &two);
-    EXPECT_INT(lease_holder_until(&h, 1), T0 + 1240 * MS);
+    EXPECT_INT(lease_holder_until(&h, 1), T0 + 250 * MS + WORTH_NS);
 }
 
 TEST(what_is_dropped_is_gone)

@@ -22,7 +22,7 @@ TEST(an_empty_view_owns_nothing)
 {
     struct cluster_view view;
     cluster_view_init(&view);
-    struct cluster_map *map = cluster_map_new(&view, 7, 4);
+    struct cluster_map *map = cluster_map_new(&view, 7, 4, false);
     EXPECT(!cluster_map_is_here(map, 0) && cluster_map_node(map, 7) == NULL);
     cluster_map_free(map);
     cluster_view_release(&view);
@@ -60,6 +60,9 @@ static void fill(struct cluster_view *view)
     struct cluster_shard moves = {
         .shard = 3, .epoch = 6, .cv = 4, .primary = 7, .incarnation = 3, .isr = {2, {{7, 1}, {8, 2}}}};
     put(view, (struct entry){.kind = ROW_SHARD, .shard = moves});
+    put(view, (struct entry){.kind = ROW_SHARD, .shard = {.shard = 5, .cv = 6, .isr = {2, {{8, 2}, {7, 3}}}}});
+    put(view, (struct entry){.kind = ROW_SHARD, .shard = {.shard = 4, .cv = 7, .targets = {2, {8, 7}}}});
+    put(view, (struct entry){.kind = ROW_SHARD, .shard = {.shard = 1, .cv = 4, .isr = {1, {{8, 1}}}}});
     put(view,
         (struct entry){
             .kind = ROW_MEMBER,
@@ -73,7 +76,7 @@ TEST(owners_members_and_places_come_from_rows)
     struct cluster_view view;
     cluster_view_init(&view);
     fill(&view);
-    struct cluster_map *map = cluster_map_new(&view, 7, 2);
+    struct cluster_map *map = cluster_map_new(&view, 7, 2, false);
     cluster_view_release(&view); /* the map needs it no more */
     EXPECT(map->shard_count == 4 && map->owner_count == 8 && map->place_count == 2 && map->node_count == 1);
     EXPECT(cluster_map_is_here(map, 2) && !cluster_map_is_here(map, 1) && !cluster_map_is_here(map, 8));
@@ -82,6 +85,9 @@ TEST(owners_members_and_places_come_from_rows)
     owner = cluster_map_owner(map, 3);
     EXPECT(owner->node == 0 && owner->epoch == 6 && owner->cv == 40 && !cluster_map_is_here(map, 3));
     EXPECT(cluster_map_owner(map, 6)->node == 0 && cluster_map_owner(map, 6)->epoch == 4); /* of its last process */
+    EXPECT(map->row_count == 4 && cluster_map_row(map, 1) == NULL); /* of shards that have a copy at 7, or are to */
+    REQUIRE(cluster_map_row(map, 5) != NULL && cluster_map_row(map, 4) != NULL);
+    EXPECT(cluster_map_row(map, 5)->cv == 6 && copies_of(&cluster_map_row(map, 5)->isr, 7)->rid == 3);
     const struct cluster_node *node = cluster_map_node(map, 7);
     REQUIRE(node != NULL);
     EXPECT(node->alive && node->incarnation == 3 && pdr_bytes_equal(node->address, pdr_str("h:7")));
@@ -105,9 +111,9 @@ TEST(a_shard_on_its_way_out_is_where_it_was)
     fill(&view);
     struct cluster_shard row = {
         .shard = 2, .epoch = 5, .cv = 10, .primary = 7, .incarnation = 3, .isr = {2, {{7, 1}, {8, 2}}}};
-    struct cluster_map *first = cluster_map_new(&view, 7, 2);
+    struct cluster_map *first = cluster_map_new(&view, 7, 2, false);
     put(&view, (struct entry){.kind = ROW_SHARD, .shard = row});
-    struct cluster_map *second = cluster_map_new(&view, 7, 2);
+    struct cluster_map *second = cluster_map_new(&view, 7, 2, false);
     EXPECT(second->owners[2].node == 0);
     cluster_map_keep_owners(second, first);
     EXPECT(second->owners[2].node == 7 && second->owners[2].epoch == 5 && second->owners[3].node == 0);
@@ -115,7 +121,7 @@ TEST(a_shard_on_its_way_out_is_where_it_was)
     row.cv = 11;
     row.primary = 8;
     put(&view, (struct entry){.kind = ROW_SHARD, .shard = row});
-    struct cluster_map *third = cluster_map_new(&view, 7, 2);
+    struct cluster_map *third = cluster_map_new(&view, 7, 2, false);
     cluster_map_keep_owners(third, second);
     EXPECT(third->owners[2].node == 0);
     cluster_map_free(first);

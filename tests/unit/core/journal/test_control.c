@@ -121,11 +121,30 @@ TEST(snapshot_is_installed)
     expect_history(&control, 1, (const uint64_t[][2]){{2, 1}});
 }
 
+TEST(copy_gets_a_name_and_is_shared)
+{
+    struct control control = {.shard = 4, .rid = 5, .promised = 3, .history_count = 1}, read;
+    uint8_t payload[CONTROL_COPY_SIZE], bytes[64];
+    control.history[0] = (struct control_epoch){2, 1};
+    control_copy_encode(9, true, payload);
+    struct record record = record_of(RECORD_COPY, 3, 0);
+    record.payload = pdr_bytes(payload, sizeof payload);
+    EXPECT(control_note(&control, &record));
+    EXPECT(control.rid == 9 && control.shared && control.promised == 3 && control.history_count == 1);
+    control_encode(&control, bytes);
+    struct record kept = record_of(RECORD_CONTROL, 3, 0);
+    kept.payload = pdr_bytes(bytes, control_payload_size(&control));
+    REQUIRE(control_decode(&kept, &read) == PDR_OK);
+    EXPECT(read.shared && !read.installing);
+    payload[8] = 2;
+    EXPECT(!control_note(&control, &record));
+}
+
 TEST(malformed_payloads_are_refused)
 {
     struct control control = {.shard = 4, .rid = 1};
     uint8_t payload[64] = {0};
-    for (enum record_kind kind = RECORD_INSTALLING; kind <= RECORD_CONTROL; kind++) {
+    for (enum record_kind kind = RECORD_INSTALLING; kind < RECORD_KIND_COUNT; kind++) {
         struct record record = record_of(kind, 1, 1);
         record.payload = pdr_bytes(payload, 7);
         bool takes_any = kind == RECORD_DROP || kind == RECORD_COMMIT;
@@ -139,7 +158,7 @@ TEST(malformed_payloads_are_refused)
     EXPECT(!control_note(&control, &record));
     put_le64(payload + 56, 1);
     EXPECT(control_note(&control, &record));
-    put_le16(payload + 28, 2); /* a flag that does not exist */
+    put_le16(payload + 28, 4); /* a flag that does not exist */
     EXPECT(!control_note(&control, &record));
     put_le16(payload + 28, 0);
     put_le16(payload + 30, 3); /* more epochs than bytes */

@@ -370,6 +370,27 @@ TEST(a_learner_gets_in_when_it_has_all_and_still_is_there)
     end(&f);
 }
 
+/* The only copy led without this; now there is to be another. What it made before is in no window. */
+TEST(a_copy_that_led_alone_goes_on_with_others)
+{
+    struct fixture f;
+    begin(&f);
+    struct replica_options options = {.shard = 10, .user = &f, .rid = 11, .promised = 3, .led = true, .last_seq = 8};
+    struct replica *replica = replog_open(f.replog, &options);
+    struct cluster_shard now = row(5, 3, alone, (struct ids){2, {SELF, 2}});
+    now.shard = 10;
+    replog_resume(replica, &now, 7);
+    EXPECT(replog_is_primary(replica) && replog_may_read(replica) && !f.led);
+    EXPECT_INT(replog_state(replica).commit_seq, 7);
+    replog_durable(replica, 3, 8);
+    EXPECT_INT(f.committed, 8);
+    const struct replog_message *message = said(&f, 2, MESSAGE_NEWEPOCH);
+    REQUIRE(message != NULL);
+    EXPECT(message->head.shard == 10 && message->newepoch.seq == 8);
+    EXPECT_INT(replog_made(replica, pdr_str("nine")), 9);
+    end(&f);
+}
+
 TEST(a_proposal_without_an_answer_is_settled_by_a_touch)
 {
     struct fixture f;
@@ -406,6 +427,78 @@ TEST(a_silent_member_is_waited_for_until_it_is_out)
 }
 
 /* R14: a round that began before a read says nothing about it. */
+/* R42: a process that has ended closes its links. */
+TEST(a_member_whose_link_is_gone_is_waited_for_less_long)
+{
+    struct fixture f;
+    begin(&f);
+    lead(&f, pair, (struct ids){2, {SELF, 2}});
+    follows(&f, 2, 12, 5);
+    f.lives[2] = 0;
+    f.handler->gone(f.handler_user, 2, 1, "");
+    wait_ms(&f, 450);
+    EXPECT_INT(f.proposal.kind, REPLOG_NONE);
+    wait_ms(&f, 100);
+    EXPECT(f.proposal.kind == REPLOG_REMOVE && f.proposal.rid == 12);
+    end(&f);
+}
+
+TEST(a_member_that_leaves_is_removed_at_once_and_not_added)
+{
+    struct fixture f;
+    begin(&f);
+    lead(&f, pair, (struct ids){2, {SELF, 2}});
+    follows(&f, 2, 12, 5);
+    struct replog_message leaves = {.kind = MESSAGE_NACK, .nack = {9, 3, 12, NACK_LEAVES, 3, 5}};
+    tell(&f, 2, leaves);
+    EXPECT(f.proposal.kind == REPLOG_REMOVE && f.proposal.rid == 12);
+    f.proposal.kind = REPLOG_NONE;
+    struct cluster_shard without = row(4, 3, alone, (struct ids){2, {SELF, 2}});
+    replog_row(f.replica, &without);
+    acks(&f, 2, 12, 4, 5);
+    wait_ms(&f, 3000);
+    EXPECT_INT(f.proposal.kind, REPLOG_NONE);
+    f.handler->gone(f.handler_user, 2, 1, ""); /* and is back */
+    f.lives[2] = 2;
+    f.handler->up(f.handler_user, 2, 2);
+    acks(&f, 2, 12, 4, 5);
+    EXPECT(f.proposal.kind == REPLOG_ADD && f.proposal.rid == 12);
+    end(&f);
+}
+
+TEST(who_leaves_hands_over_and_asks_out)
+{
+    struct fixture f;
+    begin(&f);
+    lead(&f, pair, (struct ids){2, {SELF, 2}});
+    follows(&f, 2, 12, 5);
+    replog_leave(f.replog);
+    EXPECT(!replog_has_left(f.replog));
+    wait_ms(&f, 50);
+    EXPECT(!replog_admits(f.replica));
+    wait_ms(&f, 50);
+    EXPECT(f.proposal.kind == REPLOG_TRANSFER && f.proposal.node == 2);
+    struct cluster_shard moved = row(4, 4, pair, (struct ids){2, {SELF, 2}});
+    moved.primary = 2;
+    replog_row(f.replica, &moved);
+    EXPECT(!f.led && !replog_has_left(f.replog)); /* who leads now does not know yet */
+    static const struct control_epoch epochs[] = {{1, 1}, {2, 4}};
+    pdr_writer history = {0};
+    message_history_write(&history, epochs, 2);
+    tell(&f, 2, (struct replog_message){.kind = MESSAGE_NEWEPOCH, .newepoch = {9, 4, 4, 5, pdr_written(&history)}});
+    pdr_writer_release(&history);
+    replog_durable(f.replica, 4, 5);
+    REQUIRE(said(&f, 2, MESSAGE_FOLLOWS) != NULL);
+    const struct replog_message *nack = said(&f, 2, MESSAGE_NACK);
+    REQUIRE(nack != NULL);
+    EXPECT(nack->nack.reason == NACK_LEAVES && !replog_has_left(f.replog)); /* min_isr is 1, and it is one of two */
+    struct cluster_shard out = row(5, 4, (struct copies){1, {{2, 12}}}, (struct ids){2, {SELF, 2}});
+    out.primary = 2;
+    replog_row(f.replica, &out);
+    EXPECT(replog_has_left(f.replog));
+    end(&f);
+}
+
 TEST(a_read_waits_for_a_round_of_its_own)
 {
     struct fixture f;
@@ -434,7 +527,9 @@ TEST(a_move_drains_and_then_serves_nothing_by_lease)
     lead(&f, pair, (struct ids){2, {2, SELF}});
     follows(&f, 2, 12, 5);
     replog_made(f.replica, pdr_str("six"));
-    wait_ms(&f, 50);
+    wait_ms(&f, 900);
+    EXPECT(replog_admits(f.replica)); /* who hands over may be about to leave: not at once back */
+    wait_ms(&f, 150);
     EXPECT(!replog_admits(f.replica) && replog_may_read(f.replica));
     replog_durable(f.replica, 3, 6);
     acks(&f, 2, 12, 3, 6);
