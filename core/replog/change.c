@@ -35,8 +35,8 @@ static void propose(struct replica *replica, enum replog_proposal_kind kind, uin
     replog->hooks.propose(replica->user, &primary->proposed.proposal);
 }
 
-/* R44, R51: the proposal may still apply, unless a CAS that changes nothing else comes before it. Where many shards wait
- * for a slow way to the directory, each TOUCH makes it slower: so they come ever more rarely. */
+/* R44, R51: the proposal may still apply, unless a CAS that changes nothing else comes before it. Where many shards
+ * wait for a slow way to the directory, each TOUCH makes it slower: so they come ever more rarely. */
 static void settle(struct replica *replica)
 {
     struct replog *replog = replica->replog;
