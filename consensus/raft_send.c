@@ -83,8 +83,9 @@ void node_send_letter(struct raft_node *node, struct raft_letter *letter)
     node_send_held(node);
 }
 
-/* With each heartbeat the core sends all that was not acknowledged once more. Over a slow way that would fill it, so that
- * nothing came through in time: the same entries go again after a while that doubles, and until then only the heartbeat. */
+/* With each heartbeat the core sends all that was not acknowledged once more. Over a slow way that would fill it, so
+ * that nothing came through in time: the same entries go again after a while that doubles, and until then only the
+ * heartbeat. */
 static bool is_resent_early(struct raft_node *node, struct raft_peer *peer, const struct raft_append_entries *append)
 {
     uint64_t end = append->prev_log_index + append->n_entries;

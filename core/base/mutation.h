@@ -122,7 +122,7 @@
     X(206, replog_stays,          "replog.c, replog_leave: a process that ends keeps what it leads until it is gone")  \
     X(197, copy_results_lost,     "replicas_tail.c, tail_release: a backup forgets what clients were answered (R81)")  \
     X(198, copy_drop_unasked,     "replicas_end.c: a copy is deleted by what an old row may say (R65)")                \
-    X(199, copy_read_unconfirmed, "replicas.c, replicas_confirm: who has no lease answers reads unasked (R14)")         \
+    X(199, copy_read_unconfirmed, "replicas.c, replicas_confirm: who has no lease answers reads unasked (R14)")        \
     X(150, move_opens_gate,       "commit.c, commit_abandon: what waits at the gate leaves when a shard is given up")  \
     X(151, move_epoch_early,      "duty_open.c, duty_open_step: a shard is open before its epoch is on disk (R30)")    \
     X(152, move_lease_early,      "turn.c, gate_opened: the lease is not checked behind the gate (R15)")               \

@@ -16,8 +16,8 @@ void core_take_lease(struct core *core, uint64_t until_ns);
 /** Any thread: core_take_lease, as a message. */
 void core_post_lease(struct core *core, uint64_t until_ns);
 
-/** call_finish, when there is a lease, or all that could lead the shard say that they do not (R14). Until then it waits,
- * at most for its deadline. */
+/** call_finish, when there is a lease, or all that could lead the shard say that they do not (R14). Until then it
+ * waits, at most for its deadline. */
 void lease_wait(struct call *call);
 static inline void lease_finish(struct call *call)
 {

@@ -2,8 +2,8 @@
  * store and links (replication.md; docs/internals/replication.md says which rule is where).
  *
  * A shard whose row names this node alone has no struct shard_copy, and pays one branch an entry. One that has other
- * copies has one, until it has been alone for a while. Then the machine decides what is committed, when the shard is opened
- * and when it is given up; duties (duty.h) do what it says.
+ * copies has one, until it has been alone for a while. Then the machine decides what is committed, when the shard is
+ * opened and when it is given up; duties (duty.h) do what it says.
  *
  *     row of the directory --> machine --began--> OPENING --ready, and all of it in the store--> OPEN
  *     entry (commit.c)  ----->    |    --committed--> the gate opens; the entries go to the store (apply_step.c)

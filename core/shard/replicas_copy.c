@@ -1,7 +1,8 @@
 /* core/shard/replicas_copy.c: a snapshot of a copy for a learner, and one that comes in (R62, R63).
  *
  * A chunk of install.h may be as large as a row, which is more than a frame should be: so it goes in parts, and what
- * core/replog calls a chunk is [u8: 1 if it is the last part of its chunk][bytes]. No bytes at all: that was everything. */
+ * core/replog calls a chunk is [u8: 1 if it is the last part of its chunk][bytes]. No bytes at all: that was
+ * everything. */
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/shard/commit.h"

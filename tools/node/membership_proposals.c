@@ -1,6 +1,6 @@
-/* tools/node/membership_proposals.c: what copies of shards ask of the directory goes from their core to the control core,
- * and the answer back: proposals of primaries (replication.md R1, R41 to R45, R50), and whether a copy that no row names
- * is wanted after all (R65). */
+/* tools/node/membership_proposals.c: what copies of shards ask of the directory goes from their core to the control
+ * core, and the answer back: proposals of primaries (replication.md R1, R41 to R45, R50), and whether a copy that no
+ * row names is wanted after all (R65). */
 #include "core/base/mem.h"
 #include "core/shard/replicas.h"
 #include "tools/node/membership_parts.h"

@@ -502,7 +502,8 @@ static uint64_t count_sessions(const struct world *w)
     return count;
 }
 
-/* The last touch, the home's idle time, and each shard's next question; of a shard that moves meanwhile, all of it anew. */
+/* The last touch, the home's idle time, and each shard's next question; of a shard that moves meanwhile all of it,
+ * anew. */
 #define FORGET_TIMES 12u
 void world_forget(struct world *w)
 {
