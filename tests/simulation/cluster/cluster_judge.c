@@ -249,7 +249,7 @@ static bool was_removed(const struct cluster_host *node, const struct cluster_ho
 
 const struct cluster_rows *cluster_judge_rows(struct cluster_world *world)
 {
-    const struct cluster_host *leader = leader_of(world);
+    const struct cluster_host *leader = cluster_judge_leader(world);
     return leader != NULL ? &member_view(leader->member)->rows : NULL;
 }
 
