@@ -165,7 +165,7 @@ static void start_checkpoint(struct node *node, uint64_t position)
 {
     node->wanted_position = position;
     if (node->stop > STOP_TURNS) { /* until all is said a full log must not stay full */
-        unreleasable(node); /* the last one is made when all is quiet */
+        unreleasable(node);        /* the last one is made when all is quiet */
         return;
     }
     if (node->checkpointing) {
