@@ -118,11 +118,9 @@
     X(224, coord_view_kept,       "leases.c, end: a member is lost, and the view stays")                               \
     X(195, copy_gate_early,       "commit.c, commit_open_gate: what is on the own disk is answered (R23, R25)")        \
     X(196, copy_tail_applied,     "recover.c: what others have a say in is applied at start (R24, R70)")               \
+    X(197, copy_results_lost,     "replicas_tail.c, tail_release: a backup forgets what clients were answered (R81)")  \
     X(205, leader_full_stays,     "leader_roles.c: a leader whose disk is full leads on, and can propose nothing")     \
     X(206, replog_stays,          "replog.c, replog_leave: a process that ends keeps what it leads until it is gone")  \
-    X(197, copy_results_lost,     "replicas_tail.c, tail_release: a backup forgets what clients were answered (R81)")  \
-    X(198, copy_drop_unasked,     "replicas_end.c: a copy is deleted by what an old row may say (R65)")                \
-    X(199, copy_read_unconfirmed, "replicas.c, replicas_confirm: who has no lease answers reads unasked (R14)")        \
     X(150, move_opens_gate,       "commit.c, commit_abandon: what waits at the gate leaves when a shard is given up")  \
     X(151, move_epoch_early,      "duty_open.c, duty_open_step: a shard is open before its epoch is on disk (R30)")    \
     X(152, move_lease_early,      "turn.c, gate_opened: the lease is not checked behind the gate (R15)")               \

@@ -542,11 +542,7 @@ bool replicas_is_ready(const struct shard *shard)
 uint64_t replicas_confirm(struct shard *shard)
 {
     struct shard_copy *copy = shard->copy;
-    uint64_t round = copy != NULL && copy->replica != NULL ? replog_confirm(copy->replica) : 0;
-    if (MUTATION(199) && round != 0) {
-        on_confirmed(copy, round);
-    }
-    return round;
+    return copy != NULL && copy->replica != NULL ? replog_confirm(copy->replica) : 0;
 }
 
 void replicas_opened(struct shard *shard)

@@ -9,7 +9,6 @@
 #include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/base/mutation.h"
 #include "core/cluster_map.h"
 #include "core/shard/commit.h"
 #include "core/shard/duty_parts.h"
@@ -131,7 +130,7 @@ void copy_consider_drop(struct shard_copy *copy)
         consider_close(copy);
     } else if (d->state == DROP_ASKED && is_due) {
         end_drop(copy, DROP_CLOSED, 0); /* the answer was lost */
-    } else if (d->state == DROP_CLOSED && is_due && (copy->is_lost || MUTATION(198))) {
+    } else if (d->state == DROP_CLOSED && is_due && copy->is_lost) {
         drop(copy);
     } else if (d->state == DROP_CLOSED && is_due) {
         ask(copy);

@@ -164,8 +164,8 @@ static void checkpoint_core(struct node *node, uint64_t index)
 static void start_checkpoint(struct node *node, uint64_t position)
 {
     node->wanted_position = position;
-    if (node->stop != STOP_NO) {
-        unreleasable(node); /* the last one is made when all is quiet */
+    if (node->stop > STOP_TURNS) { /* until all is said a full log must not stay full */
+        unreleasable(node);        /* the last one is made when all is quiet */
         return;
     }
     if (node->checkpointing) {
