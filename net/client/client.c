@@ -10,6 +10,7 @@
 #include "core/base/check.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/base/system_type.h"
 #include "core/env/clock.h"
 #include "net/client/client_parts.h"
 #include "net/wire/codec.h"
@@ -169,7 +170,7 @@ static pdr_writer *begin_call(struct pdr_client *c, struct slot *slot, struct li
 /* System actors are the node's own. */
 static struct link *choose(struct pdr_client *c, const struct pdr_ref *ref, uint64_t *actor)
 {
-    bool is_system = pdr_bytes_equal(ref->type, pdr_str("_sys"));
+    bool is_system = type_is_system(ref->type);
     *actor = SLOT_SYSTEM;
     return is_system ? &c->home : ways_choose(c, ref, actor);
 }
