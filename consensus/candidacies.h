@@ -1,9 +1,9 @@
 /* consensus/candidacies.h: the directory leader's side of candidates' leases: who was heard of when, and whose is over.
  *
- * A candidate lives by the lease of its owner: one renewal keeps all that an owner stands in. Renewals are no entries of
- * Raft's log; they are remembered here alone, by whoever leads. One is made when a node becomes leader: it takes every
- * candidate of the rows for renewed just then, since its predecessor may have renewed it until that moment, and none
- * later (a renewal counts after a quorum round that began behind it, as those of nodes do; leases.md).
+ * A candidate lives by the lease of its owner: one renewal keeps all that an owner stands in. Renewals are no entries
+ * of Raft's log; they are remembered here alone, by whoever leads. One is made when a node becomes leader: it takes
+ * every candidate of the rows for renewed just then, since its predecessor may have renewed it until that moment, and
+ * none later (a renewal counts after a quorum round that began behind it, as those of nodes do; leases.md).
  *
  * Told the time in moments of the grantor's counted time (lease_grantor_moment). No I/O, no clock. */
 #ifndef CONSENSUS_CANDIDACIES_H

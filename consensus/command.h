@@ -130,8 +130,8 @@
     F(S, U64,    node,        UINT64_MAX)                                                                              \
     F(S, U64,    rid,         UINT64_MAX)
 
-/** To stand in an election, at the end of its queue; who stands in it already (`owner`) only says another value. `node`:
- * that it came through. `value`: one encoded value. */
+/** To stand in an election, at the end of its queue; who stands in it already (`owner`) only says another value.
+ * `node`: that it came through. `value`: one encoded value. */
 #define COMMAND_CAMPAIGN_FIELDS(F, S)                                                                                  \
     F(S, TEXT,   name,        PDR_KEY_SIZE_MAX)                                                                        \
     F(S, U64,    owner,       UINT64_MAX)                                                                              \

@@ -79,7 +79,8 @@
 #define LETTER_LOADS_FIELDS(F, S)                                                                                      \
     F(S, BYTES,  loads,       LETTER_LOADS_BYTES_MAX)
 
-/** To who leads: these owners of candidacies were heard of before this was sent. `owners`: 8 bytes each, little endian. */
+/** To who leads: these owners of candidacies were heard of before this was sent. `owners`: 8 bytes each, little endian.
+ * */
 #define LETTER_KEEP_FIELDS(F, S)                                                                                       \
     F(S, U64,    no,          UINT64_MAX)                                                                              \
     F(S, BYTES,  owners,      8 * LETTER_OWNERS_MAX)

@@ -33,7 +33,8 @@ struct ids {
     uint64_t at[LIMIT_COPIES_MAX];
 };
 
-/** Who stands in an election, in order of arrival: the first is its leader. An encoded list, borrowed; no value for none. */
+/** Who stands in an election, in order of arrival: the first is its leader. An encoded list, borrowed; no value for
+ * none. */
 struct candidates {
     pdr_value list;
 };

@@ -343,6 +343,7 @@ enum pdr_status client_open_on(struct loop *loop, struct transport *transport, c
     client_session_init(c);
     slots_init(&c->slots, slots_max, c->session.wanted);
     list_init(&c->watches);
+    campaigns_init(c, rng_next(&c->home.backoff.rng));
     ways_init(c);
     map_ask_init(c);
     if (!home_connect(c, why)) {
@@ -390,6 +391,7 @@ void pdr_client_close(pdr_client *c, void (*closed)(void *user), void *user)
     }
     cancel_calls(c);
     watches_end(c);
+    campaigns_end(c);
 }
 
 void client_discard(pdr_client *c)
@@ -401,6 +403,7 @@ void client_discard(pdr_client *c)
     }
     cancel_calls(c);
     watches_end(c);
+    campaigns_end(c);
     loop_own(c->loop, NULL, NULL, NULL);
     client_free(c);
 }

@@ -1,5 +1,5 @@
-/* tools/node/sys_election.h: `election/NAME`, served on the control core of whatever node is asked, from its copy of the
- * directory's rows and by commands to it. docs/concepts/elections.md is what is promised. */
+/* tools/node/sys_election.h: `election/NAME`, served on the control core of whatever node is asked, from its copy of
+ * the directory's rows and by commands to it. docs/concepts/elections.md is what is promised. */
 #ifndef TOOLS_NODE_SYS_ELECTION_H
 #define TOOLS_NODE_SYS_ELECTION_H
 

@@ -1,8 +1,8 @@
 /* tools/node/sys_election_watch.c: who watches an election hears who leads it, by events as of any actor.
  *
- * An event's number is its leader's token; that of "nobody leads" is the directory's index by then, which is above every
- * token before and below every one after. Who joins hears at once how it is, unless it says that it knows. Nothing is
- * kept: who was away hears of the newest, which is what an observer can act on. */
+ * An event's number is its leader's token; that of "nobody leads" is the directory's index by then, which is above
+ * every token before and below every one after. Who joins hears at once how it is, unless it says that it knows.
+ * Nothing is kept: who was away hears of the newest, which is what an observer can act on. */
 #include <string.h>
 
 #include "core/base/mem.h"
