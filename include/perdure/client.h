@@ -142,7 +142,7 @@ struct pdr_campaign_events {
  *
  * All that a client stands in is kept by one renewal, three times in the shortest lease. Connections may be lost and
  * come back meanwhile. `events` is copied; callbacks fire on the loop's thread, never from inside this function. A
- * client with `session`, or one that stands in that election already, is refused. `options` may be NULL.
+ * client with `session` is refused. `options` may be NULL.
  */
 PDR_API enum pdr_status pdr_campaign_begin(pdr_client *client, struct pdr_bytes name, pdr_value value,
                                            const struct pdr_campaign_options *options,

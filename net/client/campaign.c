@@ -1,9 +1,8 @@
 /* net/client/campaign.c: a client that stands in elections, and knows by its own clock how long it may lead.
  *
- *     ASKS --it stands--> STANDS --elected--> LEADS
- * ^                     |                  |      `campaign` waits for what is not known yet
- * (docs/concepts/elections.md)
- *      +--- lapsed, or gone -+------------------+      one `keep` renews all that the client stands in
+ *     ASKS --it stands--> STANDS --elected--> LEADS    `campaign` waits for what is not known yet;
+ *      ^                     |                  |      one `keep` renews all that the client stands in
+ *      +--- lapsed, or gone -+------------------+      (docs/concepts/elections.md)
  *
  * What the directory grants counts from when it was asked, less the drift of clocks: `until_ns`. A candidacy whose time
  * is over on this clock is given up, whatever an answer that is under way may say: each life of one has a number, and
@@ -32,6 +31,7 @@ struct pdr_campaign {
     bool is_over;       /* to be freed when those are */
     bool is_silent;     /* pdr_campaign_end was called all the same */
     uint64_t life;      /* of its candidacy */
+    uint64_t id;        /* ... which stands under it */
     bool stands;        /* an answer in this life said so, to a question sent at ... */
     uint64_t stands_ns; /* ... */
     uint64_t until_ns;  /* if it stands: it may think so before then; margin and drift are taken off */
@@ -85,7 +85,7 @@ static void write_question(const struct pdr_campaign *m, pdr_writer *args)
     pdr_write_array(args, 2);
     pdr_write_raw(args, m->data + m->address_size, m->value_size);
     pdr_write_map(args, 4);
-    put_uint(args, "id", m->client->campaigns.owner);
+    put_uint(args, "id", m->id);
     put_uint(args, "lease_ms", m->lease_ms);
     put_uint(args, "token", m->token);
     put_uint(args, "wait_ms", m->stands ? WAIT_MS : 0);
@@ -133,14 +133,36 @@ static void grant(struct pdr_campaign *m, uint64_t sent_ns)
     }
 }
 
+static void ignore(void *user, const struct pdr_outcome *outcome) {}
+
+static enum pdr_status send_resign(struct pdr_campaign *m, uint64_t id, pdr_outcome_cb done, void *user)
+{
+    uint8_t room[64];
+    pdr_writer args;
+    pdr_writer_init(&args, room, sizeof room, 0);
+    pdr_write_array(&args, 1);
+    pdr_write_map(&args, 1);
+    put_uint(&args, "id", id);
+    enum pdr_status status = pdr_client_call(m->client, address_of(m), "resign", pdr_written(&args), NULL, done, user);
+    pdr_writer_release(&args);
+    return status;
+}
+
+static uint64_t draw_id(struct pdr_client *c)
+{
+    return (rng_next(&c->campaigns.rng) >> 11) | 1; /* exact in JSON, too */
+}
+
 /* This life of the candidacy is over: what is under way is about nothing any more. */
 static void begin_anew(struct pdr_campaign *m, const char *why)
 {
-    uint64_t token = m->token, life = ++m->life;
+    uint64_t token = m->token, life = ++m->life, id = m->id;
     m->stands = false;
     m->token = m->until_ns = 0;
+    m->id = MUTATION(218) ? m->id : draw_id(m->client);
     timer_cancel(&m->client->wheel, &m->lapse);
     timer_cancel(&m->client->wheel, &m->again);
+    (void)!send_resign(m, id, ignore, NULL); /* so that nobody waits for what is given up; it lapses anyway */
     m->holds++; /* `lost` may end it */
     if (token != 0 && m->events.lost != NULL) {
         m->events.lost(m->user, token, why);
@@ -246,12 +268,24 @@ static void answered(void *user, const struct pdr_outcome *outcome)
     }
 }
 
-/* Renewals: one call, about any that stands, keeps all. */
+/* Renewals: one call for all that stand. Each has an id of its own, so that what is not stood in any more lapses. */
 
 struct renewal {
     struct pdr_client *client;
     uint64_t sent_ns;
 };
+
+static bool is_among(uint64_t id, pdr_value ids)
+{
+    struct pdr_bytes rest = pdr_value_items(ids);
+    uint64_t one;
+    for (uint32_t i = pdr_value_count(ids); i > 0 && pdr_value_uint(pdr_value_next(&rest), &one); i--) {
+        if (one == id) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static void was_kept(void *user, const struct pdr_outcome *outcome)
 {
@@ -264,8 +298,8 @@ static void was_kept(void *user, const struct pdr_outcome *outcome)
     }
     for (struct list *at = c->campaigns.all.next; outcome->status == PDR_OK && at != &c->campaigns.all; at = at->next) {
         struct pdr_campaign *m = LIST_ITEM(at, struct pdr_campaign, node);
-        bool is_about = m->stands && m->stands_ns <= renewal.sent_ns;
-        if (is_about && now_of(c) < m->until_ns) {
+        bool is_about = m->stands && m->stands_ns <= renewal.sent_ns && now_of(c) < m->until_ns;
+        if (is_about && !is_among(m->id, outcome->result)) {
             grant(m, renewal.sent_ns);
         }
     }
@@ -276,18 +310,25 @@ static void was_kept(void *user, const struct pdr_outcome *outcome)
     }
 }
 
-/* One that stands; the next time another, for this one may be gone. */
-static struct pdr_campaign *next_that_stands(struct pdr_client *c)
+/* The ids of all that stand; the first of them, or NULL. */
+static const struct pdr_campaign *write_ids(const struct pdr_client *c, pdr_writer *args)
 {
-    for (struct list *at = c->campaigns.all.next; at != &c->campaigns.all; at = at->next) {
-        struct pdr_campaign *m = LIST_ITEM(at, struct pdr_campaign, node);
+    const struct pdr_campaign *first = NULL;
+    uint32_t count = 0;
+    for (const struct list *at = c->campaigns.all.next; at != &c->campaigns.all; at = at->next) {
+        const struct pdr_campaign *m = LIST_ITEM(at, const struct pdr_campaign, node);
+        count += m->stands;
+        first = first == NULL && m->stands ? m : first;
+    }
+    pdr_write_array(args, 1);
+    pdr_write_array(args, count);
+    for (const struct list *at = c->campaigns.all.next; at != &c->campaigns.all; at = at->next) {
+        const struct pdr_campaign *m = LIST_ITEM(at, const struct pdr_campaign, node);
         if (m->stands) {
-            list_remove(&m->node);
-            list_push_back(&c->campaigns.all, &m->node);
-            return m;
+            pdr_write_uint(args, m->id);
         }
     }
-    return NULL;
+    return first;
 }
 
 static uint64_t keep_every_ns(const struct pdr_client *c)
@@ -304,24 +345,20 @@ static void keep(struct timer *timer)
 {
     struct campaigns *campaigns = LIST_ITEM(timer, struct campaigns, timer);
     struct pdr_client *c = LIST_ITEM(campaigns, struct pdr_client, campaigns);
-    struct pdr_campaign *m = next_that_stands(c);
-    uint8_t room[64];
+    struct pdr_call_options options = {.deadline_ms = keep_every_ns(c) / NS_PER_MS};
+    uint8_t room[256];
     pdr_writer args;
-    if (m == NULL || campaigns->keeping) {
-        return;
-    }
-    struct renewal *renewal = mem_new(sizeof *renewal);
-    struct pdr_call_options options = {.deadline_ms = m->lease_ms / 3};
-    *renewal = (struct renewal){c, now_of(c)};
     pdr_writer_init(&args, room, sizeof room, 0);
-    pdr_write_array(&args, 1);
-    pdr_write_map(&args, 1);
-    put_uint(&args, "id", campaigns->owner);
-    campaigns->keeping = pdr_client_call(c, address_of(m), "keep", pdr_written(&args), &options, was_kept, renewal) ==
-                         PDR_OK;
-    if (!campaigns->keeping) {
-        mem_free(renewal);
-        timer_set(&c->wheel, timer, now_of(c) + AGAIN_MS * NS_PER_MS);
+    const struct pdr_campaign *first = write_ids(c, &args);
+    if (first != NULL && !campaigns->keeping) {
+        struct renewal *renewal = mem_new(sizeof *renewal);
+        *renewal = (struct renewal){c, now_of(c)};
+        campaigns->keeping = pdr_client_call(c, address_of(first), "keep_all", pdr_written(&args), &options, was_kept,
+                                             renewal) == PDR_OK;
+        if (!campaigns->keeping) {
+            mem_free(renewal);
+            timer_set(&c->wheel, timer, now_of(c) + AGAIN_MS * NS_PER_MS);
+        }
     }
     pdr_writer_release(&args);
 }
@@ -335,11 +372,11 @@ static void set_keep(struct pdr_client *c)
     }
 }
 
-void campaigns_init(struct pdr_client *c, uint64_t owner)
+void campaigns_init(struct pdr_client *c, uint64_t seed)
 {
     list_init(&c->campaigns.all);
     timer_init(&c->campaigns.timer, keep);
-    c->campaigns.owner = (owner >> 11) | 1; /* exact in JSON, too */
+    rng_seed(&c->campaigns.rng, seed);
 }
 
 void campaigns_end(struct pdr_client *c)
@@ -382,16 +419,6 @@ static enum pdr_status check(struct pdr_client *c, struct pdr_bytes name, pdr_va
     return PDR_OK;
 }
 
-static bool stands_in(const struct pdr_client *c, struct pdr_bytes address)
-{
-    for (const struct list *at = c->campaigns.all.next; at != &c->campaigns.all; at = at->next) {
-        if (pdr_bytes_equal(address_of(LIST_ITEM(at, const struct pdr_campaign, node)), address)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static struct pdr_campaign *make(struct pdr_client *c, struct pdr_bytes name, pdr_value value)
 {
     static const char prefix[] = "election/", nil[] = {(char)0xc0};
@@ -423,14 +450,15 @@ enum pdr_status pdr_campaign_begin(pdr_client *c, struct pdr_bytes name, pdr_val
         return status;
     }
     struct pdr_campaign *m = make(c, name, value);
-    if (pdr_ref_parse(address_of(m), &ref, &why) != PDR_OK || stands_in(c, address_of(m))) {
+    if (pdr_ref_parse(address_of(m), &ref, &why) != PDR_OK) {
         mem_free(m);
-        return client_refuse(c, PDR_INVALID, "the name is malformed, or this client stands in that election already");
+        return client_refuse(c, PDR_INVALID, why);
     }
     m->events = *events;
     m->user = user;
     m->lease_ms = o.lease_ms;
     m->margin_ms = o.margin_ms;
+    m->id = draw_id(c);
     list_push_back(&c->campaigns.all, &m->node);
     c->campaigns.count++;
     ask(m);
@@ -444,12 +472,8 @@ uint64_t pdr_campaign_left_ms(const pdr_campaign *m)
     return m->token != 0 && now_ns < m->until_ns ? (m->until_ns - now_ns) / NS_PER_MS : 0;
 }
 
-static void ignore(void *user, const struct pdr_outcome *outcome) {}
-
 enum pdr_status pdr_campaign_end(pdr_campaign *m, pdr_outcome_cb done, void *user)
 {
-    uint8_t room[64];
-    pdr_writer args;
     struct pdr_client *c = m->client;
     if (m->is_over) {
         m->is_silent = true; /* from inside of its last event but one */
@@ -460,13 +484,7 @@ enum pdr_status pdr_campaign_end(pdr_campaign *m, pdr_outcome_cb done, void *use
     list_remove(&m->node);
     timer_cancel(&c->wheel, &m->lapse);
     timer_cancel(&c->wheel, &m->again);
-    pdr_writer_init(&args, room, sizeof room, 0);
-    pdr_write_array(&args, 1);
-    pdr_write_map(&args, 1);
-    put_uint(&args, "id", c->campaigns.owner);
-    enum pdr_status status =
-        pdr_client_call(c, address_of(m), "resign", pdr_written(&args), NULL, done != NULL ? done : ignore, user);
-    pdr_writer_release(&args);
+    enum pdr_status status = send_resign(m, m->id, done != NULL ? done : ignore, user);
     free_if_done(m);
     return status;
 }

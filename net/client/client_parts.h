@@ -69,7 +69,7 @@ struct detour {
 struct campaigns {
     struct list all;
     uint32_t count;
-    uint64_t owner;     /* what they stand under: one renewal keeps them all */
+    struct rng rng;     /* ids of candidacies */
     struct timer timer; /* the next renewal; not set: none stands */
     bool keeping;       /* one has no answer yet */
 };
@@ -156,7 +156,7 @@ void watches_end(struct pdr_client *client);
 
 /* campaign.c */
 
-void campaigns_init(struct pdr_client *client, uint64_t owner);
+void campaigns_init(struct pdr_client *client, uint64_t seed);
 /** The client is being closed: ends every campaign with PDR_CANCELLED. */
 void campaigns_end(struct pdr_client *client);
 

@@ -159,15 +159,26 @@ static void set_timer(struct election_ask *ask, uint64_t at_ns)
     timer_set(&ask->elections->node->control->wheel, &ask->timer, at_ns);
 }
 
+static uint64_t last_of(const struct elections *e, const struct call *call)
+{
+    uint64_t now_ns = core_now_ns(e->node->control);
+    uint64_t left = call->deadline_ns > now_ns ? call->deadline_ns - now_ns : 0;
+    return now_ns + (left > 2 * LATE_MS * NS_PER_MS ? left - LATE_MS * NS_PER_MS : left / 2);
+}
+
 static uint64_t last_ns(const struct election_ask *ask)
 {
-    uint64_t left = ask->call->deadline_ns > now_ns(ask) ? ask->call->deadline_ns - now_ns(ask) : 0;
-    return now_ns(ask) + (left > 2 * LATE_MS * NS_PER_MS ? left - LATE_MS * NS_PER_MS : left / 2);
+    return last_of(ask->elections, ask->call);
+}
+
+uint64_t election_left_ms(const struct elections *e, const struct call *call)
+{
+    return (last_of(e, call) - core_now_ns(e->node->control)) / NS_PER_MS + 1;
 }
 
 static uint64_t left_ms(const struct election_ask *ask)
 {
-    return (last_ns(ask) - now_ns(ask)) / NS_PER_MS + 1;
+    return election_left_ms(ask->elections, ask->call);
 }
 
 static void leave_stage(struct election_ask *ask)
@@ -583,6 +594,9 @@ void elections_stop(struct elections *e, bool all)
 {
     struct list these, *at;
     e->is_stopped = true;
+    if (all) {
+        election_keeps_stop(e);
+    }
     list_init(&these);
     list_splice(&these, &e->asks);
     while ((at = list_pop(&these)) != NULL) {
@@ -640,13 +654,17 @@ void sys_election(void *user, struct call *call)
         election_watch(e, name, call);
         return;
     }
+    if (pdr_bytes_equal(call->method, pdr_str("keep_all"))) {
+        election_keep_all(e, call);
+        return;
+    }
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         if (pdr_bytes_equal(call->method, pdr_str(methods[i].name))) {
             begin(e, call, name, &methods[i]);
             return;
         }
     }
-    call_fail(call, PDR_NOT_FOUND, "an election has campaign, keep, resign and leader");
+    call_fail(call, PDR_NOT_FOUND, "an election has campaign, keep, keep_all, resign and leader");
     call_finish(call);
 }
 
@@ -658,6 +676,7 @@ void elections_init(struct node *node)
     list_init(&e->dirty);
     list_init(&e->behind);
     list_init(&e->asks);
+    list_init(&e->keeps);
     node->elections = e;
 }
 
@@ -679,6 +698,7 @@ void elections_free(struct node *node)
         call_discard(ask->call);
         mem_free(ask);
     }
+    election_keeps_free(e);
     hash_each(&e->interests, free_interest, &e->interests);
     hash_release(&e->interests);
     mem_free(e);

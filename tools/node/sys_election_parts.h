@@ -26,6 +26,7 @@ struct elections {
     struct list dirty;  /* interests whose election has changed, in order */
     struct list behind; /* asks that wait for this node's rows, by dir_index */
     struct list asks;   /* all */
+    struct list keeps;  /* sys_election_keep.c */
     bool is_stopped;
 };
 
@@ -43,6 +44,15 @@ void election_show(pdr_writer *out, const struct election_state *state);
 struct interest *interest_find_or_make(struct elections *elections, struct pdr_bytes name);
 /** It goes when nobody is left. */
 void interest_drop_if_idle(struct elections *elections, struct interest *interest);
+
+/* sys_election_keep.c */
+/** Takes the call: `keep_all [[id, ...]]`. */
+void election_keep_all(struct elections *elections, struct call *call);
+/** Of calls whose renewals have no answer: hear that the node stops. */
+void election_keeps_stop(struct elections *elections);
+void election_keeps_free(struct elections *elections);
+/** How long the directory may take, so that the caller hears of it. */
+uint64_t election_left_ms(const struct elections *elections, const struct call *call);
 
 /* sys_election_watch.c */
 /** Takes the call, which joins a listener. */
