@@ -88,7 +88,7 @@ static void on_ended(void *user, const struct pdr_outcome *outcome)
 
 static void stand(struct seat *seat)
 {
-    static const uint32_t leases[] = {600, 1500, 3000, 5000};
+    static const uint32_t leases[] = {600, 1500, 4000, 8000};
     static const struct pdr_campaign_events events = {on_elected, on_lost, on_ended};
     struct sim *sim = &seat->elector->all->world->sim;
     const char name[] = {'e', (char)('0' + seat->election)};
@@ -145,6 +145,18 @@ static void replace_client(struct elector *elector)
     open_client(elector);
 }
 
+/* From all but one site, or from all: so a leader's time runs out, or it hears of one side only. */
+static void cut_off(struct elector *elector)
+{
+    struct world *w = elector->all->world;
+    uint32_t spared = (uint32_t)sim_draw(&w->sim, 2 * w->site_count);
+    for (uint32_t i = 0; i < w->site_count; i++) {
+        if (i != spared) {
+            sim_net_cut(w->net, elector->host, w->sites[i].node.host);
+        }
+    }
+}
+
 static void act(struct sim_event *event)
 {
     struct elector *elector = LIST_ITEM(event, struct elector, act);
@@ -155,6 +167,8 @@ static void act(struct sim_event *event)
     }
     if (!elector->is_posted && sim_chance(sim, 6)) {
         replace_client(elector);
+    } else if (sim_chance(sim, 6)) {
+        cut_off(elector);
     } else if (!elector->is_posted) {
         elector->is_posted = true;
         loop_post(&elector->client.loop.loop, &elector->message);
