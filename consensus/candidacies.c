@@ -8,7 +8,7 @@
 
 void candidacies_init(struct candidacies *c)
 {
-    *c = (struct candidacies){.slots = NULL};
+    *c = (struct candidacies){.look_ns = UINT64_MAX};
     hash_init(&c->owners);
     list_init(&c->all);
 }
@@ -41,6 +41,11 @@ static void drop_if_idle(struct candidacies *c, struct candidacy_owner *owner)
         list_remove(&owner->node);
         mem_free(owner);
     }
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 static uint64_t heard_ns(const struct candidacy *candidacy)
@@ -99,7 +104,8 @@ static void add_one(struct candidacies *c, struct list *slot, uint64_t moment_ns
                                     .lease_ms = candidate->lease_ms};
     list_push_back(slot, &candidacy->of_slot);
     list_push_back(&owner->candidacies, &candidacy->of_owner);
-    owner->look_ns = end_ns(candidacy) < owner->look_ns ? end_ns(candidacy) : owner->look_ns;
+    owner->look_ns = least(end_ns(candidacy), owner->look_ns);
+    c->look_ns = least(owner->look_ns, c->look_ns);
     c->count++;
 }
 
@@ -161,7 +167,7 @@ bool candidacies_answered(struct candidacies *c, uint64_t id, bool granted, uint
         drop_if_idle(c, owner);
         return false;
     }
-    if (!granted || (owner->ending > 0 && !MUTATION(212))) {
+    if (!granted || owner->ending > 0) {
         return false;
     }
     owner->kept_ns = moment_ns;
@@ -175,9 +181,15 @@ uint32_t candidacies_over(struct candidacies *c, candidacies_passed passed, void
                           uint32_t max)
 {
     uint32_t count = 0;
-    for (struct list *node = c->all.next; node != &c->all && count < max; node = node->next) {
+    uint64_t look_ns = UINT64_MAX;
+    struct list *node = c->all.next;
+    if (!passed(user, c->look_ns, 0)) {
+        return 0;
+    }
+    for (; node != &c->all && count < max; node = node->next) {
         struct candidacy_owner *owner = LIST_ITEM(node, struct candidacy_owner, node);
         if (owner->asked > 0 || !passed(user, owner->look_ns, 0)) {
+            look_ns = least(owner->look_ns, look_ns);
             continue;
         }
         for (struct list *at = owner->candidacies.next; at != &owner->candidacies && count < max; at = at->next) {
@@ -189,7 +201,9 @@ uint32_t candidacies_over(struct candidacies *c, candidacies_passed passed, void
             }
         }
         look_anew(owner);
+        look_ns = least(owner->look_ns, look_ns);
     }
+    c->look_ns = node == &c->all ? look_ns : c->look_ns;
     return count;
 }
 
@@ -202,6 +216,7 @@ void candidacies_ended(struct candidacies *c, uint32_t number, uint64_t order)
             candidacy->is_ending = false;
             candidacy->owner->ending--;
             look_anew(candidacy->owner);
+            c->look_ns = least(candidacy->owner->look_ns, c->look_ns);
             return;
         }
     }

@@ -39,6 +39,7 @@ struct candidacies {
     struct list *slots; /* struct candidacy, in order of arrival */
     uint32_t slot_count, slot_capacity;
     uint32_t count;
+    uint64_t look_ns; /* none is over before this moment, less the drift */
 };
 
 void candidacies_init(struct candidacies *candidacies);

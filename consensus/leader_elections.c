@@ -5,7 +5,6 @@
 #include "core/base/endian.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/base/mutation.h"
 
 #define LOOK_NS (10 * NS_PER_MS) /* whose lease is over */
 #define LAPSES 256u              /* proposed at a time */
@@ -93,11 +92,7 @@ void leader_keep(struct leader *l, uint64_t from, const struct letter_keep *keep
     }
     list_push_back(&l->renewals, &renewal->node);
     struct errand *errand = leader_errand(l, ERRAND_RENEWAL, renewal->number);
-    if (MUTATION(213)) {
-        round_over(errand, &(struct server_answer){.outcome = LETTER_DONE});
-    } else {
-        server_confirm(l->options.server, round_over, errand);
-    }
+    server_confirm(l->options.server, round_over, errand);
 }
 
 /* The end of a lease. */

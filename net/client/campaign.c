@@ -125,7 +125,7 @@ static void set_keep(struct pdr_client *c);
 static void grant(struct pdr_campaign *m, uint64_t sent_ns)
 {
     uint64_t lease_ns = m->lease_ms * NS_PER_MS;
-    uint64_t kept_ns = lease_ns - (MUTATION(215) ? 0 : lease_ns * DRIFT_PERCENT / 100 + m->margin_ms * NS_PER_MS);
+    uint64_t kept_ns = lease_ns - lease_ns * DRIFT_PERCENT / 100 - m->margin_ms * NS_PER_MS;
     uint64_t from_ns = MUTATION(216) ? now_of(m->client) : sent_ns;
     if (from_ns + kept_ns > m->until_ns) {
         m->until_ns = from_ns + kept_ns;
@@ -163,7 +163,7 @@ static void begin_anew(struct pdr_campaign *m, const char *why)
     timer_cancel(&m->client->wheel, &m->lapse);
     timer_cancel(&m->client->wheel, &m->again);
     (void)!send_resign(m, id, ignore, NULL); /* so that nobody waits for what is given up; it lapses anyway */
-    m->holds++; /* `lost` may end it */
+    m->holds++;                              /* `lost` may end it */
     if (token != 0 && m->events.lost != NULL) {
         m->events.lost(m->user, token, why);
     }

@@ -524,6 +524,16 @@ static const struct election_method methods[] = {
     {"leader", take_leader, begin_leader, seen_leader},
 };
 
+/* A node that has just started may not be a member yet. */
+static void begin_or_rest(struct election_ask *ask)
+{
+    if (member_is_registered(member_of(ask->elections))) {
+        ask->method->begin(ask);
+    } else {
+        rest(ask);
+    }
+}
+
 /* Time. */
 
 static void fire(struct timer *timer)
@@ -534,9 +544,11 @@ static void fire(struct timer *timer)
     if (stage == WAITS_FOR_ROWS) {
         fail(ask, PDR_UNAVAILABLE, "this node's copy of the directory is behind");
     } else if (stage == RESTS && now_ns(ask) + AGAIN_MS * NS_PER_MS >= last_ns(ask)) {
-        fail(ask, PDR_UNAVAILABLE, "its earlier candidacy is being ended: ask again");
+        fail(ask, PDR_UNAVAILABLE, "%s",
+             member_is_registered(member_of(ask->elections)) ? "its earlier candidacy is being ended: ask again"
+                                                             : "this node has not joined its cluster yet");
     } else if (stage == RESTS) {
-        ask->method->begin(ask);
+        begin_or_rest(ask);
     } else if (ask->method->begin == begin_leader) {
         ask->has_wait = false;
         seen_leader(ask);
@@ -618,7 +630,7 @@ static bool may_ask(struct elections *e, struct call *call)
                   TEXT(call->method));
     } else if (member == NULL || e->is_stopped) {
         call_fail(call, PDR_UNAVAILABLE, "%.*s: this node stops", TEXT(call->method));
-    } else if (!member_is_registered(member)) {
+    } else if (call->is_watch && !member_is_registered(member)) {
         call_fail(call, PDR_UNAVAILABLE, "%.*s: this node has not joined its cluster yet", TEXT(call->method));
     } else {
         return true;
@@ -634,7 +646,7 @@ static void begin(struct elections *e, struct call *call, struct pdr_bytes name,
     timer_init(&ask->timer, fire);
     list_push_back(&e->asks, &ask->all);
     if (method->take(ask)) {
-        method->begin(ask);
+        begin_or_rest(ask);
     } else {
         finish(ask);
     }

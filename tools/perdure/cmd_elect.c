@@ -18,6 +18,7 @@
 #include "tools/perdure/remote.h"
 
 #define LEASE_MS_DEFAULT 10000u
+#define RESIGN_MS 1000u
 #define RUN_WORDS_MAX 256u
 #define NOT_FOUND_STATUS 127
 #define NOT_RUN_STATUS 126
@@ -34,7 +35,7 @@ const struct flag elect_flags[] = {
 struct standing {
     uv_loop_t loop;
     uv_signal_t interrupt, terminate, child_ended;
-    uv_timer_t kill;
+    uv_timer_t kill;    /* and, once it resigns, for that */
     pdr_client *client; /* NULL: it is being closed */
     pdr_campaign *campaign;
     const char *name;
@@ -70,11 +71,18 @@ static void on_resigned(void *user, const struct pdr_outcome *outcome)
     close_client(user);
 }
 
+static void on_late_answer(uv_timer_t *timer)
+{
+    close_client(timer->data);
+}
+
+/* A node that does not answer is not waited for long: the lease runs out without it. */
 static void resign(struct standing *s, int status)
 {
     pdr_campaign *campaign = s->campaign;
     s->status = status;
     s->campaign = NULL;
+    uv_timer_start(&s->kill, on_late_answer, RESIGN_MS, 0);
     if (campaign == NULL || pdr_campaign_end(campaign, on_resigned, s) != PDR_OK) {
         close_client(s);
     }

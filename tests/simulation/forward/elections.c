@@ -51,10 +51,11 @@ static void on_elected(void *user, uint64_t token)
     uint32_t e = seat->election;
     const struct seat *other = all->elections[e].leader;
     sim_note(sim, "elected", seat->elector->host, token);
-    SIM_CHECK(sim, other == NULL, "clients at hosts %u and %u both think that they lead election %u, the new one by token %llu",
+    SIM_CHECK(sim, other == NULL,
+              "clients at hosts %u and %u both think that they lead election %u, the new one by token %llu",
               other != NULL ? other->elector->host : 0, seat->elector->host, e, (unsigned long long)token);
-    SIM_CHECK(sim, token > all->elections[e].token, "election %u: token %llu after %llu", e,
-              (unsigned long long)token, (unsigned long long)all->elections[e].token);
+    SIM_CHECK(sim, token > all->elections[e].token, "election %u: token %llu after %llu", e, (unsigned long long)token,
+              (unsigned long long)all->elections[e].token);
     all->elections[e].leader = seat;
     all->elections[e].token = token;
     all->elections[e].has_led = true;
@@ -94,8 +95,8 @@ static void stand(struct seat *seat)
     const char name[] = {'e', (char)('0' + seat->election)};
     struct pdr_campaign_options options = {.lease_ms = leases[sim_draw(sim, 4)], .margin_ms = MARGIN_MS};
     SIM_CHECK(sim,
-              pdr_campaign_begin(seat->elector->client.real, pdr_bytes(name, 2), pdr_bytes("\x01", 1), &options, &events,
-                                 seat, &seat->campaign) == PDR_OK,
+              pdr_campaign_begin(seat->elector->client.real, pdr_bytes(name, 2), pdr_bytes("\x01", 1), &options,
+                                 &events, seat, &seat->campaign) == PDR_OK,
               "a candidate is not taken: %s", pdr_client_refusal(seat->elector->client.real));
 }
 

@@ -35,8 +35,7 @@ static bool is_over(const struct world *w)
 static void wait_for_all(struct world *w, struct totals *t)
 {
     uint64_t from_ns = w->sim.now_ns;
-    while (!w->sim.failed && !is_over(w) &&
-           w->sim.now_ns < from_ns + LIVENESS_NS) {
+    while (!w->sim.failed && !is_over(w) && w->sim.now_ns < from_ns + LIVENESS_NS) {
         sim_run_until(&w->sim, w->sim.now_ns + 10 * NS_PER_MS);
     }
     uint64_t took_ms = (w->sim.now_ns - from_ns) / NS_PER_MS;

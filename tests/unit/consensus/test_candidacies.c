@@ -41,8 +41,7 @@ static void row(struct world *w, uint32_t slot, const uint64_t *pairs)
     pdr_writer_clear(&w->list);
     candidates_begin(&w->list, count);
     for (uint32_t i = 0; i < count; i++) {
-        candidates_put(&w->list,
-                       &(struct candidate){pairs[2 * i], pairs[2 * i + 1], 1, 1000, pdr_bytes("\xc0", 1)});
+        candidates_put(&w->list, &(struct candidate){pairs[2 * i], pairs[2 * i + 1], 1, 1000, pdr_bytes("\xc0", 1)});
     }
     struct cluster_election election = {.slot = slot, .candidates = {pdr_written(&w->list)}};
     candidacies_row(&w->c, w->now_ns, &election);
