@@ -57,7 +57,7 @@ static void again(struct member *m)
     m->keep_no = 0;
 }
 
-static void send(struct member *m, uint64_t whom)
+static void send_keeps(struct member *m, uint64_t whom)
 {
     uint8_t owners[8 * LETTER_OWNERS_MAX];
     uint32_t count = 0;
@@ -83,7 +83,7 @@ void keeps_tick(struct member *m)
         uint64_t whom = list_empty(&m->keeps) ? 0 : member_whom(m);
         m->keep_again_ns = whom == 0 ? now_ns + AGAIN_NS : 0;
         if (whom != 0) {
-            send(m, whom);
+            send_keeps(m, whom);
         }
     }
 }

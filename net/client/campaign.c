@@ -254,18 +254,19 @@ static void answered(void *user, const struct pdr_outcome *outcome)
 {
     struct question question = *(struct question *)user;
     struct pdr_campaign *m = question.campaign;
+    bool is_stale = question.life != m->life && !MUTATION(217);
     mem_free(user);
-    m->holds--;
-    if (m->is_over || (question.life != m->life && !MUTATION(217))) {
-        free_if_done(m);
+    if (m->is_over || is_stale) {
+        /* nobody asks any more */
     } else if (outcome->status == PDR_OK) {
         was_answered(m, &question, outcome->result);
-        free_if_done(m);
     } else if (m->client->is_closing || pdr_status_retry(outcome->status) == PDR_RETRY_NEVER) {
         end(m, outcome);
     } else {
         ask_soon(m);
     }
+    m->holds--; /* last: what was told may have ended it */
+    free_if_done(m);
 }
 
 /* Renewals: one call for all that stand. Each has an id of its own, so that what is not stood in any more lapses. */
