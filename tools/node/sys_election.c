@@ -16,7 +16,6 @@
 #include "consensus/member.h"
 #include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
-#include "core/base/mutation.h"
 #include "core/shard/core.h"
 #include "tools/node/sys_election_parts.h"
 
@@ -455,7 +454,7 @@ static void rest(struct election_ask *ask)
 /* Its lease counts from the call on. */
 static bool is_sure(const struct election_ask *ask, const struct standing *s)
 {
-    return ask->was_kept || (ask->may_have_made && s->candidate.order == ask->dir_index) || MUTATION(214);
+    return ask->was_kept || (ask->may_have_made && s->candidate.order == ask->dir_index);
 }
 
 static void seen_campaign(struct election_ask *ask)

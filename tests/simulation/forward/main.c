@@ -3,7 +3,7 @@
  *     pdr-sim-forward [--seed S] [--runs N] [--workload W] [--no-faults] [--directory | --elections] [--trace]
  *                                                       0 if all passed
  *     pdr-sim-forward-mutated --mutation M [--runs N]     0 if some seed noticed (core/base/mutation.h, 140 to 149; 190
- *     to 194 with --directory, 211 to 217 with --elections) */
+ *     to 194 with --directory, 211 and 216 to 218 with --elections) */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
