@@ -129,11 +129,11 @@ static bool judge_reached(const struct totals *t, const struct world_options *o)
 
 int main(int argc, char **argv)
 {
-    static const struct option table[] = {
-        {"seed", 1, NULL, 's'},      {"runs", 1, NULL, 'r'},     {"workload", 1, NULL, 'w'},
-        {"no-faults", 0, NULL, 'n'}, {"trace", 0, NULL, 't'},    {"directory", 0, NULL, 'd'},
-        {"copies", 1, NULL, 'c'},    {"mutation", 1, NULL, 'm'}, {"elections", 0, NULL, 'e'},
-        {NULL, 0, NULL, 0}};
+    static const struct option table[] = {{"seed", 1, NULL, 's'},      {"runs", 1, NULL, 'r'},
+                                          {"workload", 1, NULL, 'w'},  {"no-faults", 0, NULL, 'n'},
+                                          {"trace", 0, NULL, 't'},     {"directory", 0, NULL, 'd'},
+                                          {"copies", 1, NULL, 'c'},    {"mutation", 1, NULL, 'm'},
+                                          {"elections", 0, NULL, 'e'}, {NULL, 0, NULL, 0}};
     struct world_options options = {.seed = 1};
     struct totals totals = {0};
     uint64_t runs = 1;
@@ -188,8 +188,7 @@ int main(int argc, char **argv)
         return 1;
     }
     bool is_judged = runs >= REACHED_RUNS_MIN && options.workload == NULL && !options.no_faults;
-    bool has_reached =
-        options.elections ? totals.elected > 0 && totals.lost > 0 : judge_reached(&totals, &options);
+    bool has_reached = options.elections ? totals.elected > 0 && totals.lost > 0 : judge_reached(&totals, &options);
     if (is_judged && !has_reached) {
         printf("some of what must be reached was not\n");
         return 1;
