@@ -89,7 +89,7 @@ static void on_ended(void *user, const struct pdr_outcome *outcome)
 
 static void stand(struct seat *seat)
 {
-    static const uint32_t leases[] = {600, 1500, 4000, 8000};
+    static const uint32_t leases[] = {600, 1500, 3000, 4000};
     static const struct pdr_campaign_events events = {on_elected, on_lost, on_ended};
     struct sim *sim = &seat->elector->all->world->sim;
     const char name[] = {'e', (char)('0' + seat->election)};
