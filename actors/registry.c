@@ -7,6 +7,7 @@
 #include "actors/context.h"
 #include "core/base/check.h"
 #include "core/base/mem.h"
+#include "core/base/system_type.h"
 #include "core/shard/watch.h"
 
 #define METHODS_MAX 1024u
@@ -94,8 +95,8 @@ static const char *fault_of(const struct pdr_actor_type *type, uint32_t *methods
         pdr_ref_parse(pdr_str(address), &ref, &why) != PDR_OK) {
         return "a type's name is [a-z_][a-z0-9_-]{0,63}";
     }
-    if (type->name[0] == '_') {
-        return "names that begin with _ are the system's";
+    if (type->name[0] == '_' || type_is_system(pdr_str(type->name))) {
+        return "names that begin with _ are the system's, and so is \"election\"";
     }
     if (type->methods == NULL || type->methods[0].name == NULL) {
         return "it has no methods";

@@ -5,7 +5,7 @@
  * knows it and one that does not answer alike. FORMAT raises the format, once all members understand it.
  *
  * Those of a shard are CAS on its `cv` (replication.md R1). Who may propose what is not looked at here: that is the
- * business of whoever takes proposals. Numbers 40 to 49 are for elections. */
+ * business of whoever takes proposals. Numbers 40 to 49 are those of elections. */
 #ifndef CONSENSUS_COMMAND_H
 #define CONSENSUS_COMMAND_H
 
@@ -130,6 +130,24 @@
     F(S, U64,    node,        UINT64_MAX)                                                                              \
     F(S, U64,    rid,         UINT64_MAX)
 
+/** To stand in an election, at the end of its queue; who stands in it already (`owner`) only says another value.
+ * `node`: that it came through. `value`: one encoded value. */
+#define COMMAND_CAMPAIGN_FIELDS(F, S)                                                                                  \
+    F(S, TEXT,   name,        PDR_KEY_SIZE_MAX)                                                                        \
+    F(S, U64,    owner,       UINT64_MAX)                                                                              \
+    F(S, U64,    node,        UINT64_MAX)                                                                              \
+    F(S, U32,    lease_ms,    LIMIT_CAMPAIGN_LEASE_MS_MAX)                                                             \
+    F(S, BYTES,  value,       LIMIT_CAMPAIGN_BYTES_MAX)
+/** To stand no more: of the owner, or (`owner` is 0) who leads under that token. */
+#define COMMAND_RESIGN_FIELDS(F, S)                                                                                    \
+    F(S, TEXT,   name,        PDR_KEY_SIZE_MAX)                                                                        \
+    F(S, U64,    owner,       UINT64_MAX)                                                                              \
+    F(S, U64,    token,       UINT64_MAX)
+/** By the directory's leader: the lease of that candidate is over. */
+#define COMMAND_LAPSE_FIELDS(F, S)                                                                                     \
+    F(S, U32,    slot,        LIMIT_ELECTIONS_MAX - 1)                                                                 \
+    F(S, U64,    order,       UINT64_MAX)
+
 /*    number, since, name, field in struct command */
 #define COMMAND_TABLE(X)                                                                                               \
     X(1,  1, FOUND,    found)                                                                                          \
@@ -156,7 +174,10 @@
     X(26, 1, TARGETS,  targets)                                                                                        \
     X(27, 1, MIN_ISR,  min_isr)                                                                                        \
     X(28, 1, LOST,     lost)                                                                                           \
-    X(29, 1, FORCE,    force)
+    X(29, 1, FORCE,    force)                                                                                          \
+    X(40, 1, CAMPAIGN, campaign)                                                                                       \
+    X(41, 1, RESIGN,   resign)                                                                                         \
+    X(42, 1, LAPSE,    lapse)
 /* clang-format on */
 
 #define COMMAND_STRUCT(number, since, NAME, name)                                                                      \

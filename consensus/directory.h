@@ -49,7 +49,8 @@
     X(COPY_LOST,     INVALID,       "the copy is lost")                                                                \
     X(LEASE,         INVALID,       "the primary's lease is not over")                                                 \
     X(PRIMARY,       INVALID,       "the node is the primary")                                                         \
-    X(NOT_TARGET,    INVALID,       "the node is not a target of the shard")
+    X(NOT_TARGET,    INVALID,       "the node is not a target of the shard")                                           \
+    X(NOT_STANDING,  NOT_FOUND,     "it does not stand in that election")
 
 enum directory_code {
 #define DIRECTORY_ENUM(name, status, text) DIRECTORY_##name,

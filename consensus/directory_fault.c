@@ -124,6 +124,45 @@ static const char *fault_of_types(const struct cluster_rows *rows)
     return NULL;
 }
 
+static const char *fault_of_election(const struct cluster_row *row)
+{
+    const struct cluster_election *election = &row->entry.election;
+    struct pdr_bytes rest = candidates_items(election->candidates);
+    struct candidate candidate;
+    uint32_t count = candidates_count(election->candidates);
+    if ((election->name.size == 0) != (count == 0) || (count == 0) != (election->token == 0)) {
+        return "an election has candidates and no name, or no candidates and a name or a token";
+    }
+    for (uint32_t i = 0; candidates_next(&rest, &candidate); i++) {
+        struct candidate first;
+        uint32_t ahead;
+        if (candidate.owner == 0 || candidate.lease_ms < LIMIT_CAMPAIGN_LEASE_MS_MIN ||
+            candidate.order > row->entry.changed || (i == 0 && candidate.order > election->token)) {
+            return "a candidate's owner, lease or order cannot be";
+        }
+        if (!candidates_find(election->candidates, candidate.owner, &first, &ahead) || ahead != i) {
+            return "a candidate stands twice in one election";
+        }
+    }
+    return election->token <= row->entry.changed ? NULL : "an election's token cannot be";
+}
+
+static const char *fault_of_elections(const struct cluster_rows *rows)
+{
+    const struct row_list *list = &rows->of[ROW_ELECTION];
+    const char *fault = NULL;
+    for (uint32_t i = 0; fault == NULL && i < list->count; i++) {
+        fault = list->at[i]->entry.election.slot == i ? fault_of_election(list->at[i])
+                                                      : "the elections are not numbered from 0";
+    }
+    for (uint32_t i = 1; fault == NULL && i < rows->elections.count; i++) {
+        const struct cluster_election *a = &rows->elections.at[i - 1]->entry.election;
+        const struct cluster_election *b = &rows->elections.at[i]->entry.election;
+        fault = pdr_bytes_equal(a->name, b->name) ? "two elections have one name" : NULL;
+    }
+    return fault;
+}
+
 const char *directory_fault(const struct directory *d)
 {
     const struct cluster_rows *rows = &d->rows;
@@ -142,6 +181,7 @@ const char *directory_fault(const struct directory *d)
     const char *fault = fault_of_members(rows);
     fault = fault != NULL ? fault : fault_of_groups(rows);
     fault = fault != NULL ? fault : fault_of_types(rows);
+    fault = fault != NULL ? fault : fault_of_elections(rows);
     for (uint32_t i = 0; fault == NULL && i < rows->of[ROW_SHARD].count; i++) {
         fault = fault_of_shard(rows, &rows->of[ROW_SHARD].at[i]->entry.shard);
     }

@@ -15,7 +15,7 @@ static void letter_to(struct leader *l, uint64_t to, const struct letter *letter
 
 /* Errands: what was asked of the server, and who asked. */
 
-static struct errand *errand_new(struct leader *l, enum errand_kind kind, uint64_t about)
+struct errand *leader_errand(struct leader *l, enum errand_kind kind, uint64_t about)
 {
     struct errand *errand = mem_new(sizeof *errand);
     *errand = (struct errand){.leader = l, .kind = kind, .about = about};
@@ -64,6 +64,9 @@ static void proposal_over(void *user, const struct server_answer *answer)
         if (errand_has_shard(errand->kind)) {
             l->is_proposed[errand->shard] = false;
         }
+        if (errand->kind == ERRAND_LAPSE) {
+            candidacies_ended(&l->candidacies, errand->shard, errand->about);
+        }
         bool is_done = answer->outcome == LETTER_DONE && answer->result->status == PDR_OK;
         leader_placement_answered(l, errand->kind, is_done);
         if (answer->outcome == LETTER_DONE && answer->result->status != PDR_OK) {
@@ -82,7 +85,7 @@ bool leader_propose(struct leader *l, const struct command *command, enum errand
     if (l->proposals >= l->options.settings.proposals) {
         return false;
     }
-    struct errand *errand = errand_new(l, kind, about);
+    struct errand *errand = leader_errand(l, kind, about);
     errand->shard = shard;
     errand->taken = taken;
     l->proposals++;
@@ -160,7 +163,7 @@ static void pump_leases(struct leader *l)
     }
     uint64_t round = lease_grantor_round(&l->grantor, leader_now(l));
     if (round != 0) {
-        server_confirm(l->options.server, round_over, errand_new(l, ERRAND_ROUND, round));
+        server_confirm(l->options.server, round_over, leader_errand(l, ERRAND_ROUND, round));
     }
 }
 
@@ -254,6 +257,17 @@ static void tell(struct leader *l, uint64_t node)
     }
 }
 
+/* An election may be watched anywhere. */
+static void tell_all(struct leader *l)
+{
+    const struct row_list *members = &leader_rows(l)->of[ROW_MEMBER];
+    for (uint32_t i = 0; i < members->count && l->news_count < LEADER_NEWS_MAX; i++) {
+        if (members->at[i]->entry.member.state == MEMBER_UP) {
+            tell(l, members->at[i]->entry.member.node);
+        }
+    }
+}
+
 static void send_news(struct leader *l)
 {
     struct letter letter = {.kind = LETTER_NEWS, .news = {directory_index(server_directory(l->options.server))}};
@@ -267,8 +281,8 @@ void leader_applied(struct leader *l, const struct directory_result *result)
 {
     for (uint32_t i = 0; i < result->changed_count; i++) {
         const struct entry *entry = &result->changed[i]->entry;
-        l->plan.moves_stale = true;
-        l->plan.homes_stale = l->plan.homes_stale || entry->kind != ROW_SHARD;
+        l->plan.moves_stale = l->plan.moves_stale || entry->kind != ROW_ELECTION;
+        l->plan.homes_stale = l->plan.homes_stale || (entry->kind != ROW_SHARD && entry->kind != ROW_ELECTION);
         if (entry->kind == ROW_MEMBER) {
             note_member(l, &entry->member);
             if (result->command == COMMAND_LEAVE) {
@@ -276,6 +290,9 @@ void leader_applied(struct leader *l, const struct directory_result *result)
             }
             tell(l, entry->member.node);
             l->look_at_all = true;
+        } else if (entry->kind == ROW_ELECTION) {
+            leader_elections_changed(l, &entry->election);
+            tell_all(l);
         } else if (entry->kind == ROW_GROUP) {
             l->look_at_all = true;
         } else if (entry->kind == ROW_SHARD) {
@@ -335,6 +352,7 @@ void leader_tick(struct leader *l)
     leader_shards_tick(l);
     leader_placement_tick(l);
     leader_roles_tick(l);
+    leader_elections_tick(l);
     send_hash(l, now_ns);
     send_news(l);
 }
@@ -361,6 +379,7 @@ struct leader *leader_new(const struct leader_options *options)
         note_member(l, &members->at[i]->entry.member);
     }
     lease_grantor_ready(&l->grantor);
+    leader_elections_init(l);
     return l;
 }
 
@@ -371,6 +390,7 @@ void leader_free(struct leader *l)
     }
     list_splice(l->options.orphans, &l->errands);
     lease_grantor_release(&l->grantor);
+    leader_elections_release(l);
     leader_placement_release(l);
     loads_release(&l->loads);
     mem_free(l->is_proposed);

@@ -50,6 +50,8 @@ void leader_renew(struct leader *leader, uint64_t from, const struct letter_rene
 void leader_load(struct leader *leader, uint64_t from, const struct letter_load *load);
 /** False: the member has not said it of late. */
 bool leader_load_of(const struct leader *leader, uint64_t node, uint64_t *load);
+/** Of candidates, by a node that heard of them. */
+void leader_keep(struct leader *leader, uint64_t from, const struct letter_keep *keep);
 /** As the server's hook of that name. */
 void leader_applied(struct leader *leader, const struct directory_result *result);
 

@@ -2,6 +2,7 @@
 #ifndef CONSENSUS_LEADER_PARTS_H
 #define CONSENSUS_LEADER_PARTS_H
 
+#include "consensus/candidacies.h"
 #include "consensus/leader.h"
 #include "consensus/lease_grantor.h"
 #include "consensus/loads.h"
@@ -28,6 +29,10 @@ struct leader_plan {
 struct leader {
     struct leader_options options;
     struct lease_grantor grantor;
+    struct candidacies candidacies;
+    struct list renewals; /* leader_elections.c: of candidates, that wait for a round */
+    uint64_t renewal_number;
+    uint64_t looked_ns;  /* when it was last looked whose candidacy is over */
     struct list errands; /* struct errand: proposals and rounds that have no answer yet */
     uint32_t proposals;  /* of them */
     uint64_t ticked_ns;
@@ -58,12 +63,14 @@ struct leader {
 /** What an errand is about, for what follows from its answer. */
 enum errand_kind {
     ERRAND_ROUND,
+    ERRAND_RENEWAL, /* the same, for candidates */
     ERRAND_ALIVE,
     ERRAND_DOWN,
     ERRAND_PROMOTE,
     ERRAND_ASSIGN,
     ERRAND_SHARD, /* TARGETS, MIN_ISR */
     ERRAND_ROLE,
+    ERRAND_LAPSE, /* `about` is the candidate's order, `shard` its slot */
 };
 
 /** About one shard, which is_proposed tells of. */
@@ -90,6 +97,8 @@ static inline uint64_t leader_now(const struct leader *l)
     return clock_now_ns(l->options.clock);
 }
 
+/** leader.c: something is asked of the server; its answer takes it off the list and frees it. */
+struct errand *leader_errand(struct leader *l, enum errand_kind kind, uint64_t about);
 /** leader.c: proposes; false: too many are under way, ask again later. */
 bool leader_propose(struct leader *l, const struct command *command, enum errand_kind kind, uint64_t about,
                     uint32_t shard, bool taken);
@@ -114,6 +123,11 @@ bool leader_load_is_due(const struct leader *l, const struct placement *in);
 void leader_load_put(const struct leader *l, struct placement_rows *rows);
 /** Whether a plan that was made by load, and by nothing else, is worth what it costs. */
 bool leader_load_is_worth(const struct leader *l, const struct placement_rows *rows, const struct placement_plan *plan);
+/** leader_elections.c: candidates' leases. */
+void leader_elections_init(struct leader *l);
+void leader_elections_tick(struct leader *l);
+void leader_elections_changed(struct leader *l, const struct cluster_election *election);
+void leader_elections_release(struct leader *l);
 /** leader_roles.c: Raft's group. */
 void leader_roles_tick(struct leader *l);
 /** Since when the member is down; 0: it is not, as far as this leader saw. */

@@ -77,6 +77,17 @@ static uint64_t end_from(const struct lease_grantor *grantor, uint64_t now_ns)
     return counted_at(grantor, now_ns) + LEASE_NS + (MUTATION(110) ? 0 : LEASE_NS * LEASE_DRIFT_PERCENT / 100);
 }
 
+uint64_t lease_grantor_moment(const struct lease_grantor *grantor, uint64_t now_ns)
+{
+    return counted_at(grantor, now_ns);
+}
+
+bool lease_grantor_passed(const struct lease_grantor *grantor, uint64_t moment, uint64_t length_ns)
+{
+    uint64_t end_ns = moment + length_ns + length_ns * LEASE_DRIFT_PERCENT / 100;
+    return grantor->ready && grantor->counted_ns >= end_ns && grantor->counted_ns >= grantor->grace_ns;
+}
+
 void lease_grantor_register(struct lease_grantor *grantor, uint64_t now_ns, uint64_t node, uint64_t incarnation)
 {
     CHECK(incarnation != 0);

@@ -100,6 +100,10 @@ bool lease_grantor_is_over(const struct lease_grantor *grantor, uint64_t node, u
 bool lease_grantor_take(struct lease_grantor *grantor, uint64_t node, uint64_t incarnation);
 /** The entry of that proposal is applied, or is known never to be. */
 void lease_grantor_taken(struct lease_grantor *grantor, uint64_t node);
+/** For leases that are counted elsewhere by the same rules (leader_elections.h): a moment of counted time that `now_ns`
+ * is not behind; and whether a lease of that length that was granted then is surely over. */
+uint64_t lease_grantor_moment(const struct lease_grantor *grantor, uint64_t now_ns);
+bool lease_grantor_passed(const struct lease_grantor *grantor, uint64_t moment, uint64_t length_ns);
 /** NULL: not registered. For who shows the state of the cluster. */
 const struct lease_node *lease_grantor_node(const struct lease_grantor *grantor, uint64_t node);
 

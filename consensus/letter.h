@@ -9,6 +9,7 @@
 #include "core/cluster/fields.h"
 
 #define LETTER_TEXT_MAX 255u
+#define LETTER_OWNERS_MAX 4096u        /* renewals of one letter */
 #define LETTER_PAGE_BYTES (128u << 10) /* rows of a page, about; one command's rows may be more */
 #define LETTER_PAGE_BYTES_MAX (3u << 20)
 #define LETTER_HOT_BYTES_MAX (32u * 8u) /* LOAD_HOT_MAX shards */
@@ -78,6 +79,20 @@
 #define LETTER_LOADS_FIELDS(F, S)                                                                                      \
     F(S, BYTES,  loads,       LETTER_LOADS_BYTES_MAX)
 
+/** To who leads: these owners of candidacies were heard of before this was sent. `owners`: 8 bytes each, little endian.
+ * */
+#define LETTER_KEEP_FIELDS(F, S)                                                                                       \
+    F(S, U64,    no,          UINT64_MAX)                                                                              \
+    F(S, BYTES,  owners,      8 * LETTER_OWNERS_MAX)
+/** The answer. LETTER_DONE: all but `refused` are kept from then on, and a copy of the rows that has come to
+ * `dir_index` shows what they stood in then. LETTER_NOWHERE: none is; ask `leader`, if it is not 0. */
+#define LETTER_KEPT_FIELDS(F, S)                                                                                       \
+    F(S, U64,    no,          UINT64_MAX)                                                                              \
+    F(S, U8,     outcome,     LETTER_OUTCOME_COUNT - 1)                                                                \
+    F(S, U64,    leader,      UINT64_MAX)                                                                              \
+    F(S, U64,    dir_index,   UINT64_MAX)                                                                              \
+    F(S, BYTES,  refused,     8 * LETTER_OWNERS_MAX)
+
 /*    number, name, member; numbers are those of the wire: add at the end */
 #define LETTER_TABLE(X)                                                                                                \
     X(1,  PROPOSE,   propose)                                                                                          \
@@ -94,7 +109,9 @@
     X(12, HASH,      hash)                                                                                             \
     X(13, LOAD,      load)                                                                                             \
     X(14, LOADS_ASK, loads_ask)                                                                                        \
-    X(15, LOADS,     loads)
+    X(15, LOADS,     loads)                                                                                            \
+    X(16, KEEP,      keep)                                                                                             \
+    X(17, KEPT,      kept)
 /* clang-format on */
 
 enum letter_outcome {

@@ -214,6 +214,12 @@ static void receive(struct member *m, uint64_t from, const struct letter *letter
     case LETTER_CONFIRMED:
         server_receive(m->server, from, letter);
         break;
+    case LETTER_KEEP:
+        keeps_serve(m, from, &letter->keep);
+        break;
+    case LETTER_KEPT:
+        keeps_answered(m, &letter->kept);
+        break;
     case LETTER_HASH:
         compare_state(m, from, &letter->hash);
         break;
@@ -420,6 +426,7 @@ static void look_at_role(struct member *m)
     }
     if (member_leader(m) != 0) {
         requests_hurry(m);
+        m->keep_again_ns = 0;
     }
 }
 
@@ -436,7 +443,7 @@ uint64_t member_due_ns(const struct member *m)
         return UINT64_MAX;
     }
     uint64_t due = least(server_due_ns(m->server), requests_due_ns(m));
-    due = least(due, feed_due_ns(m));
+    due = least(due, least(feed_due_ns(m), keeps_due_ns(m)));
     due = least(due, m->leader != NULL ? m->leader_due_ns : UINT64_MAX);
     due = least(due, m->ticked_ns + HOLDER_TICK_NS);
     return m->wants_leader_look ? member_now(m) : due;
@@ -463,6 +470,7 @@ void member_tick(struct member *m)
         leader_tick(m->leader);
     }
     requests_tick(m);
+    keeps_tick(m);
     feed_tick(m);
     take_part(m);
     renew(m);
@@ -505,7 +513,11 @@ enum pdr_status member_start(const struct member_options *options, struct member
     list_init(&m->requests);
     list_init(&m->services);
     list_init(&m->orphans);
+    list_init(&m->keeps);
+    list_init(&m->kept);
     cluster_view_init(&m->view);
+    m->view.election = options->hooks.election;
+    m->view.user = options->hooks.user;
     keep_strings(m);
     lease_holder_init(&m->holder, options->id, options->incarnation, member_now(m));
     snprintf(address, sizeof address, "%.*s", (int)options->address.size, (const char *)options->address.data);
@@ -540,6 +552,7 @@ void member_free(struct member *m)
     }
     leader_free_orphans(&m->orphans);
     requests_free(m);
+    keeps_free(m);
     cluster_view_release(&m->view);
     mem_free(m->strings.data);
     pdr_writer_release(&m->loads);

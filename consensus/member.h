@@ -35,6 +35,8 @@ struct member_hooks {
     void (*registered)(void *user, uint64_t boot);
     /** This process must end: it was removed, or another has taken its place, or its data is damaged. A sentence. */
     void (*must_end)(void *user, const char *why);
+    /** As cluster_view's. May be NULL. */
+    void (*election)(void *user, const struct cluster_election *old, const struct cluster_election *now);
 };
 
 /** Borrowed until member_start returns, but for clock, disk and hooks. */
@@ -83,6 +85,19 @@ void member_propose(struct member *member, const struct command *command, uint64
                     member_answered answered, void *user);
 /** LETTER_DONE: when the view's index has reached `dir_index` it has all that was acknowledged before this call. */
 void member_read(struct member *member, uint64_t deadline_ms, member_answered answered, void *user);
+
+/** How a renewal went: `outcome` LETTER_DONE: it was granted (`kept`) or not; a view that has come to `dir_index` shows
+ * what the owner stood in then. LETTER_NOWHERE: nobody led within the deadline. */
+struct member_kept {
+    enum letter_outcome outcome;
+    bool kept;
+    uint64_t dir_index;
+};
+typedef void (*member_was_kept)(void *user, const struct member_kept *kept);
+/** The owner of candidacies was heard of before this call: they are kept for their lease from some moment behind it.
+ * All that a node is told at about one time goes in one letter. Called once, as member_propose; nothing of it is
+ * written. */
+void member_keep(struct member *member, uint64_t owner, uint64_t deadline_ms, member_was_kept answered, void *user);
 
 /** This process ends: its lease is not used from here, nor renewed, and the directory hears so, that others need not
  * wait for its end. As member_propose. */

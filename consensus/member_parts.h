@@ -50,6 +50,11 @@ struct member {
     struct list services; /* member_requests.c: of other nodes, at our server */
     struct list orphans;  /* leader.h */
 
+    struct list keeps;             /* member_keeps.c: renewals that wait for a letter ... */
+    struct list kept;              /* ... and that are in the one under way */
+    uint64_t keep_no, keep_due_ns; /* of that one; 0: none is */
+    uint64_t keep_again_ns;        /* nobody was known to lead: not before then */
+
     bool registering, publishing, founding;
     uint64_t register_due_ns;
 
@@ -88,6 +93,14 @@ void requests_hurry(struct member *m);
 void requests_free(struct member *m);
 /** Of another node: a proposal or a read, for our server. */
 void requests_serve(struct member *m, uint64_t from, const struct letter *letter);
+
+/* member_keeps.c */
+void keeps_tick(struct member *m);
+uint64_t keeps_due_ns(const struct member *m);
+void keeps_answered(struct member *m, const struct letter_kept *kept);
+/** Of another node's, or our own: at our leader, if it is here. */
+void keeps_serve(struct member *m, uint64_t from, const struct letter_keep *keep);
+void keeps_free(struct member *m);
 
 /* member_feed.c */
 void feed_tick(struct member *m);

@@ -162,11 +162,12 @@ void requests_answered(struct member *m, const struct letter_answer *answer)
                                             answer->text, answer->dir_index});
 }
 
-/* No answer: a read may be asked again, a proposal may have been applied. Only its proposer knows what that means. */
-static void look_at(struct request *request, uint64_t now_ns)
+/* False: there is nothing to be done about it now. No answer: a read may be asked again, a proposal may have been
+ * applied. Only its proposer knows what that means. */
+static bool look_at(struct request *request, uint64_t now_ns)
 {
-    if (request->is_here) {
-        return;
+    if (request->is_here || (now_ns < request->deadline_ns && now_ns < request->due_ns)) {
+        return false;
     }
     if (now_ns >= request->deadline_ns || (now_ns >= request->due_ns && request->may_be_done && request->is_sent)) {
         give_up(request);
@@ -174,6 +175,7 @@ static void look_at(struct request *request, uint64_t now_ns)
         request->is_sent = false;
         ask(request);
     }
+    return true;
 }
 
 void requests_tick(struct member *m)
@@ -185,7 +187,10 @@ void requests_tick(struct member *m)
         if (no > last) {
             return; /* made meanwhile */
         }
-        look_at(LIST_ITEM(at, struct request, node), now_ns);
+        if (!look_at(LIST_ITEM(at, struct request, node), now_ns)) {
+            at = at->next;
+            continue;
+        }
         for (at = m->requests.next; at != &m->requests && LIST_ITEM(at, struct request, node)->no <= no;) {
             at = at->next; /* whoever was answered may have ended others' waiting too */
         }

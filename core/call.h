@@ -12,6 +12,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/list.h"
+#include "core/base/system_type.h"
 #include "core/base/timerwheel.h"
 #include "core/env/loop.h"
 #include "core/session_id.h"
@@ -166,10 +167,10 @@ enum pdr_status call_fail(struct call *call, enum pdr_status status, const char 
 /** A sentence that was cut to fit must not end in the middle of a UTF-8 character: clients that check would break. */
 void text_cut(char *text);
 
-/** Is it for the platform itself, `_sys/...`? */
+/** Is it for the platform itself, `_sys/...` or `election/...`? */
 static inline bool call_is_system(const struct call *call)
 {
-    return call->type_size == 4 && memcmp(call->address.data, "_sys", 4) == 0;
+    return type_is_system(pdr_bytes(call->address.data, call->type_size));
 }
 
 /** Heap bytes beyond the struct itself. */

@@ -6,20 +6,31 @@
 #include "core/shard/stages.h"
 #include "net/forward/forward.h"
 
+static const struct system_actor *find_system(const struct router *router, const struct call *call)
+{
+    const char *address = call->address.data;
+    struct pdr_bytes key = pdr_bytes(address + call->type_size + 1, call->address.size - call->type_size - 1);
+    if (!pdr_bytes_equal(pdr_bytes(address, call->type_size), pdr_str(SYSTEM_TYPE))) {
+        return &router->elections;
+    }
+    const struct system_actor *s = router->system;
+    while (s->key != NULL && !pdr_bytes_equal(key, pdr_str(s->key))) {
+        s++;
+    }
+    return s;
+}
+
 static void serve_system(const struct router *router, struct call *call)
 {
-    struct pdr_bytes key =
-        pdr_bytes((const char *)call->address.data + call->type_size + 1, call->address.size - call->type_size - 1);
+    const struct system_actor *actor = find_system(router, call);
     call->at = router->control;
-    call->is_read = true; /* so far they all are */
-    for (const struct system_actor *s = router->system; s->key != NULL; s++) {
-        if (pdr_bytes_equal(key, pdr_str(s->key))) {
-            s->handle(s->user, call);
-            return;
-        }
+    call->is_read = true; /* most are; the others say so */
+    if (actor->handle != NULL) {
+        actor->handle(actor->user, call);
+        return;
     }
-    call_fail(call, PDR_NOT_FOUND, "there is no system actor _sys/%.*s", key.size > 64 ? 64 : (int)key.size,
-              (const char *)key.data);
+    call_fail(call, PDR_NOT_FOUND, "there is no system actor %.*s",
+              call->address.size > 64 ? 64 : (int)call->address.size, (const char *)call->address.data);
     call_finish(call);
 }
 

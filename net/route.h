@@ -19,6 +19,7 @@ struct router {
     struct core **cores;
     struct core *control;
     const struct system_actor *system; /* ends with a NULL key */
+    struct system_actor elections;     /* `election/NAME`, whatever the name */
     struct forward **forwards;         /* by core: calls for other nodes; NULL: the node is alone */
 };
 

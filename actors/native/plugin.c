@@ -7,6 +7,7 @@
 
 #include "actors/builtin/builtin.h"
 #include "core/base/mem.h"
+#include "core/base/system_type.h"
 
 #define TYPES_MAX 256u
 #define METHODS_MAX 1024u
@@ -129,8 +130,8 @@ static bool check_type(const struct check *check, const struct pdr_actor_type *t
         return refuse(check, "\"%.80s\" cannot name a type: [a-z_][a-z0-9_-]{0,63}",
                       type->name == NULL ? "" : type->name);
     }
-    if (type->name[0] == '_') {
-        return refuse(check, "type %s: names that begin with _ are the system's", type->name);
+    if (type->name[0] == '_' || type_is_system(pdr_str(type->name))) {
+        return refuse(check, "type %s: names that begin with _ are the system's, and so is \"election\"", type->name);
     }
     if (type->methods == NULL || type->methods[0].name == NULL) {
         return refuse(check, "type %s has no methods", type->name);

@@ -112,7 +112,13 @@
     X(LABEL_BYTES_MAX,         63,                  "bytes",        "name of a node or a group, half of a label")      \
     X(ADDRESS_BYTES_MAX,       261,                 "bytes",        "HOST:PORT of a node: invalid")                    \
     X(HOSTED_TYPES_MAX,        1024,                "types",        "that a node says it has: invalid")                \
-    X(COMMAND_BYTES_MAX,       256u << 10,          "bytes",        "a command to the directory: too_large")
+    X(COMMAND_BYTES_MAX,       256u << 10,          "bytes",        "a command to the directory: too_large")           \
+    X(ELECTIONS_MAX,           16384,               "elections",    "that somebody stands in: overloaded")             \
+    X(CANDIDATES_MAX,          128,                 "candidates",   "of one election: overloaded")                     \
+    X(CANDIDATES_ALL_MAX,      65536,               "candidates",   "of all elections: overloaded")                    \
+    X(CAMPAIGN_BYTES_MAX,      512,                 "bytes",        "a candidate's value, encoded: too_large")         \
+    X(CAMPAIGN_LEASE_MS_MIN,   500,                 "milliseconds", "a candidate's lease: invalid")                    \
+    X(CAMPAIGN_LEASE_MS_MAX,   600000,              "milliseconds", "a candidate's lease: invalid")
 
 #define LIMIT_TABLE(X)                                                                                                 \
     LIMIT_WIRE_TABLE(X) LIMIT_PEER_TABLE(X) LIMIT_ACTOR_TABLE(X) LIMIT_NODE_TABLE(X) LIMIT_CLUSTER_TABLE(X)

@@ -64,6 +64,11 @@
     X(103, lost_promoted,         "directory_shards.c, check_successor: a lost copy is promoted (R47)")                \
     X(104, tombstone_revived,     "directory_members.c, check_process: a removed node comes back")                     \
     X(105, lease_ignored,         "directory_shards.c, check_lease: fail-over while the old lease may last (R40)")     \
+    X(210, token_again,           "directory_elections.c, put: a token is its holder's order, not when it became one") \
+    X(211, elect_hasty_leader,    "candidacies.c, add_one: a new leader does not wait for what others granted")       \
+    X(216, elect_from_arrival,    "campaign.c, grant: a lease counts from when the answer came")                       \
+    X(217, elect_stale_answer,    "campaign.c, answered: an answer to an earlier life of a candidacy counts")          \
+    X(218, elect_same_id,         "campaign.c, begin_anew: the next life of a candidacy stands under the same id")     \
     X(110, lease_no_drift,        "lease_*.c: both sides take clocks for exact (R10, R11)")                            \
     X(111, lease_from_arrival,    "lease_holder.c: a lease counts from when the grant arrived (R10)")                  \
     X(112, lease_hasty_leader,    "lease_grantor.c: a new leader does not wait for what others granted (R5)")          \

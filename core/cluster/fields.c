@@ -265,6 +265,104 @@ static void write_ids(pdr_writer *writer, const struct ids *ids)
     }
 }
 
+/* Candidates: five elements each. */
+
+#define CANDIDATE_FIELDS 5u
+
+struct pdr_bytes candidates_items(struct candidates candidates)
+{
+    return candidates.list.size == 0 ? pdr_bytes(NULL, 0) : pdr_value_items(candidates.list);
+}
+
+uint32_t candidates_count(struct candidates candidates)
+{
+    return pdr_value_count(candidates.list) / CANDIDATE_FIELDS;
+}
+
+bool candidates_next(struct pdr_bytes *rest, struct candidate *out)
+{
+    uint64_t lease_ms;
+    if (!pdr_value_uint(pdr_value_next(rest), &out->owner) || !pdr_value_uint(pdr_value_next(rest), &out->order) ||
+        !pdr_value_uint(pdr_value_next(rest), &out->node) || !pdr_value_uint(pdr_value_next(rest), &lease_ms) ||
+        !pdr_value_bytes(pdr_value_next(rest), &out->value)) {
+        return false;
+    }
+    out->lease_ms = (uint32_t)lease_ms;
+    return true;
+}
+
+bool candidates_find(struct candidates candidates, uint64_t owner, struct candidate *out, uint32_t *ahead)
+{
+    struct pdr_bytes rest = candidates_items(candidates);
+    for (*ahead = 0; candidates_next(&rest, out); (*ahead)++) {
+        if (out->owner == owner) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void candidates_begin(pdr_writer *writer, uint32_t count)
+{
+    pdr_write_array(writer, CANDIDATE_FIELDS * count);
+}
+
+void candidates_put(pdr_writer *writer, const struct candidate *candidate)
+{
+    pdr_write_uint(writer, candidate->owner);
+    pdr_write_uint(writer, candidate->order);
+    pdr_write_uint(writer, candidate->node);
+    pdr_write_uint(writer, candidate->lease_ms);
+    pdr_write_bin(writer, candidate->value);
+}
+
+static void write_candidates(pdr_writer *writer, struct candidates candidates)
+{
+    struct pdr_bytes rest = candidates_items(candidates);
+    struct candidate candidate;
+    candidates_begin(writer, candidates_count(candidates));
+    while (candidates_next(&rest, &candidate)) {
+        candidates_put(writer, &candidate);
+    }
+}
+
+static bool take_candidate(struct pdr_bytes *rest, struct candidate *out, const char **what)
+{
+    uint64_t lease_ms;
+    if (!take_uint(rest, UINT64_MAX, &out->owner, what) || !take_uint(rest, UINT64_MAX, &out->order, what) ||
+        !take_uint(rest, UINT64_MAX, &out->node, what) ||
+        !take_uint(rest, LIMIT_CAMPAIGN_LEASE_MS_MAX, &lease_ms, what)) {
+        return false;
+    }
+    return take_bytes(rest, PDR_KIND_BIN, LIMIT_CAMPAIGN_BYTES_MAX, &out->value, what);
+}
+
+static bool take_candidates(struct pdr_bytes *items, uint64_t max, struct candidates *out, const char **what)
+{
+    struct pdr_bytes rest, list = *items;
+    struct candidate candidate;
+    uint64_t last = 0;
+    uint32_t count;
+    if (!take_list(items, CANDIDATE_FIELDS * max, &rest, &count, what)) {
+        return false;
+    }
+    if (count % CANDIDATE_FIELDS != 0) {
+        *what = "has a part of a candidate";
+        return false;
+    }
+    for (uint32_t i = 0; i < count / CANDIDATE_FIELDS; i++, last = candidate.order) {
+        if (!take_candidate(&rest, &candidate, what)) {
+            return false;
+        }
+        if (candidate.order <= last) {
+            *what = "has candidates out of order";
+            return false;
+        }
+    }
+    out->list = pdr_bytes(list.data, list.size - items->size);
+    return true;
+}
+
 /* Structs. */
 
 static void write_one(pdr_writer *writer, const struct field *field, const void *at)
@@ -296,6 +394,9 @@ static void write_one(pdr_writer *writer, const struct field *field, const void 
         break;
     case FIELD_IDS:
         write_ids(writer, at);
+        break;
+    case FIELD_CANDIDATES:
+        write_candidates(writer, *(const struct candidates *)at);
         break;
     }
 }
@@ -343,6 +444,8 @@ static bool read_one(struct pdr_bytes *items, const struct field *field, void *a
         return take_copies(items, field->max, at, what);
     case FIELD_IDS:
         return take_ids(items, field->max, at, what);
+    case FIELD_CANDIDATES:
+        return take_candidates(items, field->max, at, what);
     }
     return false;
 }
@@ -363,7 +466,7 @@ void fields_rebase(const struct field *fields, uint32_t count, void *data, const
 {
     for (uint32_t i = 0; i < count; i++) {
         enum field_kind kind = fields[i].kind;
-        if (kind == FIELD_TEXT || kind == FIELD_BYTES || kind == FIELD_PAIRS) {
+        if (kind == FIELD_TEXT || kind == FIELD_BYTES || kind == FIELD_PAIRS || kind == FIELD_CANDIDATES) {
             struct pdr_bytes *slice = (struct pdr_bytes *)(void *)((char *)data + fields[i].offset);
             if (slice->size > 0) {
                 slice->data = (const char *)now + ((const char *)slice->data - (const char *)old);

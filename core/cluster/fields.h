@@ -33,6 +33,19 @@ struct ids {
     uint64_t at[LIMIT_COPIES_MAX];
 };
 
+/** Who stands in an election, in order of arrival: the first is its leader. An encoded list, borrowed; no value for
+ * none. */
+struct candidates {
+    pdr_value list;
+};
+struct candidate {
+    uint64_t owner; /* whose lease it lives by: a random number that its client has drawn */
+    uint64_t order; /* dir_index of its arrival: unlike any other's, ever */
+    uint64_t node;  /* that it came through; 0: not known */
+    uint32_t lease_ms;
+    pdr_value value; /* borrowed */
+};
+
 /** Pairs of texts, in order of their first halves, none twice: an encoded map, borrowed; no value for none. */
 struct pairs {
     pdr_value map;
@@ -51,6 +64,7 @@ enum field_kind {
     FIELD_PAIRS,
     FIELD_COPIES,
     FIELD_IDS,
+    FIELD_CANDIDATES,
 };
 
 #define FIELD_C_BOOL bool
@@ -62,6 +76,7 @@ enum field_kind {
 #define FIELD_C_PAIRS struct pairs
 #define FIELD_C_COPIES struct copies
 #define FIELD_C_IDS struct ids
+#define FIELD_C_CANDIDATES struct candidates
 
 struct field {
     const char *name;
@@ -93,6 +108,16 @@ bool pairs_next(struct pdr_bytes *rest, struct pair *out);
 uint32_t pairs_count(struct pairs pairs);
 /** The second half of the pair, or false. */
 bool pairs_get(struct pairs pairs, struct pdr_bytes key, struct pdr_bytes *value);
+
+/** Walks candidates: `rest` begins as candidates_items. False at the end. */
+struct pdr_bytes candidates_items(struct candidates candidates);
+bool candidates_next(struct pdr_bytes *rest, struct candidate *out);
+uint32_t candidates_count(struct candidates candidates);
+/** The one of that owner; false if it does not stand. `*ahead` becomes how many came before it. */
+bool candidates_find(struct candidates candidates, uint64_t owner, struct candidate *out, uint32_t *ahead);
+/** Appends what candidates_next takes, inside of a list begun by candidates_begin. */
+void candidates_begin(pdr_writer *writer, uint32_t count);
+void candidates_put(pdr_writer *writer, const struct candidate *candidate);
 
 bool copies_have(const struct copies *copies, uint64_t node);
 /** The copy of that name; NULL if there is none. */

@@ -59,6 +59,8 @@ int entry_compare(const struct entry *a, const struct entry *b)
         return pdr_bytes_compare(a->type.type, b->type.type);
     case ROW_HOSTS:
         return order(a->hosts.node, b->hosts.node);
+    case ROW_ELECTION:
+        return order(a->election.slot, b->election.slot);
     case ROW_INFO:
     case ROW_KIND_COUNT:
         break;

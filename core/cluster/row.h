@@ -93,14 +93,23 @@ enum member_role { /* in the Raft group of the directory, as wanted */
     F(S, U64,    node,        UINT64_MAX)                                                                              \
     F(S, PAIRS,  types,       LIMIT_HOSTED_TYPES_MAX)
 
-/*    number, name, key and the rest. 7 is for elections. */
+/** An election that somebody stands in, or (no name, nobody) the room of one that is over, for the next: rows are never
+ * deleted, and names come and go. `token`: dir_index at which the first of them became its leader. */
+#define CLUSTER_ELECTION_FIELDS(F, S)                                                                                  \
+    F(S, U32,        slot,       LIMIT_ELECTIONS_MAX - 1)                                                              \
+    F(S, TEXT,       name,       PDR_KEY_SIZE_MAX)                                                                     \
+    F(S, U64,        token,      UINT64_MAX)                                                                           \
+    F(S, CANDIDATES, candidates, LIMIT_CANDIDATES_MAX)
+
+/*    number, name, key and the rest */
 #define CLUSTER_ROW_TABLE(X)                                                                                           \
     X(1, INFO,   info)                                                                                                 \
     X(2, MEMBER, member)                                                                                               \
     X(3, GROUP,  group)                                                                                                \
     X(4, SHARD,  shard)                                                                                                \
     X(5, TYPE,   type)                                                                                                 \
-    X(6, HOSTS,  hosts)
+    X(6, HOSTS,  hosts)                                                                                                \
+    X(7, ELECTION, election)
 /* clang-format on */
 
 #define CLUSTER_STRUCT(number, NAME, name)                                                                             \

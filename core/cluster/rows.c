@@ -15,6 +15,9 @@ void cluster_rows_release(struct cluster_rows *rows)
         mem_free(list->at);
         *list = (struct row_list){NULL, 0, 0};
     }
+    mem_free(rows->elections.at);
+    rows->elections = (struct row_list){NULL, 0, 0};
+    rows->candidates = 0;
 }
 
 /* Where the key is, or belongs. */
@@ -47,15 +50,8 @@ struct cluster_row *cluster_rows_find(const struct cluster_rows *rows, const str
     return is_at(list, place, probe) ? list->at[place] : NULL;
 }
 
-struct cluster_row *cluster_rows_put(struct cluster_rows *rows, struct cluster_row *row)
+static void insert(struct row_list *list, uint32_t place, struct cluster_row *row)
 {
-    struct row_list *list = &rows->of[row->entry.kind];
-    uint32_t place = place_of(list, &row->entry);
-    if (is_at(list, place, &row->entry)) {
-        struct cluster_row *old = list->at[place];
-        list->at[place] = row;
-        return old;
-    }
     if (list->count == list->capacity) {
         list->capacity = list->capacity == 0 ? CAPACITY_MIN : 2 * list->capacity;
         list->at = mem_grow(list->at, list->capacity * sizeof *list->at);
@@ -64,7 +60,68 @@ struct cluster_row *cluster_rows_put(struct cluster_rows *rows, struct cluster_r
     memmove(at + 1, at, (list->count - place) * sizeof *at);
     *at = row;
     list->count++;
-    return NULL;
+}
+
+/* Elections by name; of one name, by slot. */
+
+static int compare_names(const struct cluster_election *a, const struct cluster_election *b)
+{
+    int names = pdr_bytes_compare(a->name, b->name);
+    return names != 0 ? names : a->slot < b->slot ? -1 : a->slot > b->slot;
+}
+
+static uint32_t place_by_name(const struct row_list *list, const struct cluster_election *probe)
+{
+    uint32_t low = 0, high = list->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (compare_names(&list->at[middle]->entry.election, probe) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static void forget_name(struct cluster_rows *rows, const struct cluster_election *election)
+{
+    struct row_list *list = &rows->elections;
+    rows->candidates -= candidates_count(election->candidates);
+    if (election->name.size > 0) {
+        struct cluster_row **at = &list->at[place_by_name(list, election)];
+        list->count--;
+        memmove(at, at + 1, (size_t)(list->at + list->count - at) * sizeof *at);
+    }
+}
+
+static void note_name(struct cluster_rows *rows, struct cluster_row *row)
+{
+    const struct cluster_election *election = &row->entry.election;
+    rows->candidates += candidates_count(election->candidates);
+    if (election->name.size > 0) {
+        insert(&rows->elections, place_by_name(&rows->elections, election), row);
+    }
+}
+
+struct cluster_row *cluster_rows_put(struct cluster_rows *rows, struct cluster_row *row)
+{
+    struct row_list *list = &rows->of[row->entry.kind];
+    uint32_t place = place_of(list, &row->entry);
+    struct cluster_row *old = is_at(list, place, &row->entry) ? list->at[place] : NULL;
+    bool is_election = row->entry.kind == ROW_ELECTION;
+    if (old != NULL && is_election) {
+        forget_name(rows, &old->entry.election);
+    }
+    if (old != NULL) {
+        list->at[place] = row;
+    } else {
+        insert(list, place, row);
+    }
+    if (is_election) {
+        note_name(rows, row);
+    }
+    return old;
 }
 
 static const struct entry *find(const struct cluster_rows *rows, const struct entry *probe)
@@ -107,4 +164,17 @@ const struct cluster_hosts *cluster_rows_hosts(const struct cluster_rows *rows, 
 {
     const struct entry *entry = find(rows, &(struct entry){.kind = ROW_HOSTS, .hosts = {.node = node}});
     return entry == NULL ? NULL : &entry->hosts;
+}
+
+const struct cluster_election *cluster_rows_election(const struct cluster_rows *rows, struct pdr_bytes name)
+{
+    const struct row_list *list = &rows->elections;
+    const struct cluster_row *found = NULL;
+    uint32_t i = place_by_name(list, &(struct cluster_election){.name = name});
+    for (; i < list->count && pdr_bytes_equal(list->at[i]->entry.election.name, name); i++) {
+        if (found == NULL || list->at[i]->entry.changed > found->entry.changed) {
+            found = list->at[i];
+        }
+    }
+    return found == NULL || name.size == 0 ? NULL : &found->entry.election;
 }

@@ -14,6 +14,8 @@ struct row_list {
 /** Zero-initialise. The rows belong to it. */
 struct cluster_rows {
     struct row_list of[ROW_KIND_COUNT];
+    struct row_list elections; /* those that have a name, by name; the same rows */
+    uint32_t candidates;       /* of all of them */
 };
 
 /** Frees the rows too. */
@@ -31,5 +33,7 @@ const struct cluster_group *cluster_rows_group(const struct cluster_rows *rows, 
 const struct cluster_shard *cluster_rows_shard(const struct cluster_rows *rows, uint32_t shard);
 const struct cluster_type *cluster_rows_type(const struct cluster_rows *rows, struct pdr_bytes type);
 const struct cluster_hosts *cluster_rows_hosts(const struct cluster_rows *rows, uint64_t node);
+/** NULL: nobody stands. In a copy that lags a name may be in two rooms; then the later row counts. */
+const struct cluster_election *cluster_rows_election(const struct cluster_rows *rows, struct pdr_bytes name);
 
 #endif

@@ -74,9 +74,12 @@ enum pdr_status cluster_view_put(struct cluster_view *view, struct pdr_bytes byt
         return PDR_OK;
     }
     struct cluster_row *old = cluster_rows_put(&view->rows, row);
+    if (row->entry.kind == ROW_ELECTION && view->election != NULL) {
+        view->election(view->user, old != NULL ? &old->entry.election : NULL, &row->entry.election);
+    }
     cluster_row_free(old);
     note(view, &row->entry);
-    *changed = true;
+    *changed = *changed || row->entry.kind != ROW_ELECTION;
     return PDR_OK;
 }
 

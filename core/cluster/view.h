@@ -17,13 +17,17 @@ struct cluster_view {
     struct cluster_owner *owners; /* by shard */
     uint32_t owner_count;         /* shards that there are */
     uint32_t owner_capacity;
+    /** An election's row is another from here: `old` (NULL: there was none) and `now` are borrowed. May be NULL. To be
+     * taken note of; the view is not whole again before the page is taken. */
+    void (*election)(void *user, const struct cluster_election *old, const struct cluster_election *now);
+    void *user;
 };
 
 void cluster_view_init(struct cluster_view *view);
 void cluster_view_release(struct cluster_view *view);
 
 /**
- * Takes a page of the feed. `*changed` becomes whether any row was news.
+ * Takes a page of the feed. `*changed` becomes whether any row was news, but for those of elections.
  *
  * PDR_INVALID with *fault for what is not a page, leaves a gap, or is of another cluster: then rows before the fault
  * may have been taken, which does no harm, and neither index nor cursor has moved.

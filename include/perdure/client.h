@@ -109,6 +109,52 @@ PDR_API enum pdr_status pdr_client_watch(pdr_client *client, struct pdr_bytes to
  * callback, the watch's own included. */
 PDR_API void pdr_client_unwatch(pdr_client *client, struct pdr_bytes to);
 
+/* Elections: `election/NAME` of the cluster's directory. At most one client thinks that it leads, by its own clock. */
+
+/** The most elections that one client stands in. */
+#define PDR_CAMPAIGNS_MAX 2048u
+#define PDR_CAMPAIGN_LEASE_MS_DEFAULT 10000u
+
+typedef struct pdr_campaign pdr_campaign;
+
+/** Zero-initialise; every field has a default. */
+struct pdr_campaign_options {
+    uint32_t lease_ms;  /* 500 to 600,000: a leader that is gone is followed by the next after so long; 0: 10,000 */
+    uint32_t margin_ms; /* `lost` fires so long before the lease may end, at most half of it; 0: a tenth of it */
+};
+
+/** What becomes of a candidate. Any may be NULL but `ended`. */
+struct pdr_campaign_events {
+    /** It leads, until `lost`. `token` is above that of every leader before it, for ever: hand it to whatever must not
+     * be written to by one that leads no more. */
+    void (*elected)(void *user, uint64_t token);
+    /** It leads no more, or would not for sure `margin_ms` later: no renewal was answered for so long, or somebody made
+     * it resign. `why` is a sentence, borrowed. It stands again, behind all others: pdr_campaign_end, if it should not.
+     * */
+    void (*lost)(void *user, uint64_t token, const char *why);
+    /** Once, and last, unless pdr_campaign_end was called: the directory refused it for good, or the client was closed,
+     * in which case the lease runs out by itself. If it led, `lost` comes before. */
+    void (*ended)(void *user, const struct pdr_outcome *outcome);
+};
+
+/**
+ * Stands in the election `name` with `value`, an encoded value of at most 512 bytes that observers see (empty: nil).
+ *
+ * All that a client stands in is kept by one renewal, three times in the shortest lease. Connections may be lost and
+ * come back meanwhile. `events` is copied; callbacks fire on the loop's thread, never from inside this function. A
+ * client with `session` is refused. `options` may be NULL.
+ */
+PDR_API enum pdr_status pdr_campaign_begin(pdr_client *client, struct pdr_bytes name, pdr_value value,
+                                           const struct pdr_campaign_options *options,
+                                           const struct pdr_campaign_events *events, void *user,
+                                           pdr_campaign **out) PDR_MUST_CHECK;
+/** How much longer it leads for sure, in milliseconds, if nothing more is heard of the directory; 0: it does not. */
+PDR_API uint64_t pdr_campaign_left_ms(const pdr_campaign *campaign);
+/** Stands no more: resigns, so that the next one leads at once. No event fires any more, and `campaign` is not to be
+ * used. On PDR_OK `done` (may be NULL) hears how that went, once; where it fails the lease runs out. May be called from
+ * inside a callback. */
+PDR_API enum pdr_status pdr_campaign_end(pdr_campaign *campaign, pdr_outcome_cb done, void *user);
+
 /** A sentence about the last call, tell or watch that was not accepted. Static; "" before. */
 PDR_API const char *pdr_client_refusal(const pdr_client *client);
 PDR_API uint32_t pdr_client_outstanding(const pdr_client *client);

@@ -10,6 +10,7 @@
 #include "core/base/check.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/base/system_type.h"
 #include "core/env/clock.h"
 #include "net/client/client_parts.h"
 #include "net/wire/codec.h"
@@ -169,7 +170,7 @@ static pdr_writer *begin_call(struct pdr_client *c, struct slot *slot, struct li
 /* System actors are the node's own. */
 static struct link *choose(struct pdr_client *c, const struct pdr_ref *ref, uint64_t *actor)
 {
-    bool is_system = pdr_bytes_equal(ref->type, pdr_str("_sys"));
+    bool is_system = type_is_system(ref->type);
     *actor = SLOT_SYSTEM;
     return is_system ? &c->home : ways_choose(c, ref, actor);
 }
@@ -342,6 +343,7 @@ enum pdr_status client_open_on(struct loop *loop, struct transport *transport, c
     client_session_init(c);
     slots_init(&c->slots, slots_max, c->session.wanted);
     list_init(&c->watches);
+    campaigns_init(c, rng_next(&c->home.backoff.rng));
     ways_init(c);
     map_ask_init(c);
     if (!home_connect(c, why)) {
@@ -389,6 +391,7 @@ void pdr_client_close(pdr_client *c, void (*closed)(void *user), void *user)
     }
     cancel_calls(c);
     watches_end(c);
+    campaigns_end(c);
 }
 
 void client_discard(pdr_client *c)
@@ -400,6 +403,7 @@ void client_discard(pdr_client *c)
     }
     cancel_calls(c);
     watches_end(c);
+    campaigns_end(c);
     loop_own(c->loop, NULL, NULL, NULL);
     client_free(c);
 }

@@ -65,6 +65,15 @@ struct detour {
     uint32_t pause_ms;
 };
 
+/** Of all campaigns of a client. */
+struct campaigns {
+    struct list all;
+    uint32_t count;
+    struct rng rng;     /* ids of candidacies */
+    struct timer timer; /* the next renewal; not set: none stands */
+    bool keeping;       /* one has no answer yet */
+};
+
 struct pdr_client {
     struct loop *loop;
     struct transport *transport;
@@ -72,6 +81,7 @@ struct pdr_client {
     struct slots slots;
     struct list watches; /* watch.c */
     uint32_t watch_count;
+    struct campaigns campaigns;
     struct client_session session;
     uint64_t deadline_ms, connect_timeout_ms;
 
@@ -143,6 +153,12 @@ void watches_ask(struct pdr_client *client);
 void watches_take(struct pdr_client *client, const struct frame *frame);
 /** The client is being closed: ends every watch with PDR_CANCELLED. */
 void watches_end(struct pdr_client *client);
+
+/* campaign.c */
+
+void campaigns_init(struct pdr_client *client, uint64_t seed);
+/** The client is being closed: ends every campaign with PDR_CANCELLED. */
+void campaigns_end(struct pdr_client *client);
 
 /* link.c */
 

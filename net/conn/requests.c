@@ -1,5 +1,6 @@
 /* net/conn/requests.c: from frames to calls (stage 2 to 3), and what is asked of the connection itself: `_sys/conn`. */
 #include "core/base/limits.h"
+#include "core/base/system_type.h"
 #include "core/shard/core.h"
 #include "net/conn/conn.h"
 #include "net/conn/watches.h"
@@ -190,7 +191,7 @@ static void call_with_options(struct conn *conn, const struct frame *frame, enum
         conn_refuse(conn, frame, PDR_INVALID, "a method's name has 1 to 64 bytes (limit method_bytes_max)");
         return;
     }
-    if (role == TELL_ASKED && pdr_bytes_equal(wish.ref.type, pdr_str("_sys"))) {
+    if (role == TELL_ASKED && type_is_system(wish.ref.type)) {
         conn_refuse(conn, frame, PDR_INVALID, "a tell is for an actor; what is of the system is called");
         return;
     }

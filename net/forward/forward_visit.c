@@ -3,6 +3,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mutation.h"
+#include "core/base/system_type.h"
 #include "core/shard/sessions.h"
 #include "net/forward/forward_parts.h"
 #include "net/wire/rpc.h"
@@ -203,7 +204,7 @@ static enum pdr_status check(const struct forward *f, const struct call_frame_ca
     if (status != PDR_OK || frame->what != CALL_ACTOR) {
         return status;
     }
-    if (pdr_bytes_equal(ref->type, pdr_str("_sys"))) {
+    if (type_is_system(ref->type)) {
         *why = "what is of the system is asked of the node itself";
         return PDR_INVALID;
     }

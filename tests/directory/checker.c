@@ -1,6 +1,8 @@
 /* tests/directory/checker.c: shards, then members, then what holds for every command. */
 #include "tests/directory/checker.h"
 
+#include <stdio.h>
+
 void checker_init(struct checker *checker)
 {
     *checker = (struct checker){.hash = 0};
@@ -208,6 +210,74 @@ static const char *note_members(struct checker *checker, const struct cluster_ro
     return NULL;
 }
 
+/* Elections. */
+
+static struct checker_election election_now(const struct cluster_rows *rows, uint32_t number)
+{
+    struct checker_election now = {.count = 0};
+    struct candidate candidate;
+    char name[16];
+    snprintf(name, sizeof name, "e%u", number);
+    const struct cluster_election *election = cluster_rows_election(rows, pdr_str(name));
+    struct pdr_bytes rest = candidates_items(election != NULL ? election->candidates : (struct candidates){{NULL, 0}});
+    now.token = election != NULL ? election->token : 0;
+    while (candidates_next(&rest, &candidate)) {
+        now.orders[now.count] = candidate.order;
+        now.owners[now.count++] = candidate.owner;
+    }
+    return now;
+}
+
+/* One comes, at the end, or one goes, and the others keep their order. */
+static const char *check_queue(const struct checker_election *was, const struct checker_election *now,
+                               const struct command *command, uint64_t index)
+{
+    bool came = now->count == was->count + 1, went = now->count + 1 == was->count;
+    uint32_t gone = 0;
+    if (!came && !went && now->count != was->count) {
+        return "more than one candidate came or went";
+    }
+    while (gone < now->count && gone < was->count && was->orders[gone] == now->orders[gone]) {
+        gone++;
+    }
+    for (uint32_t i = gone; went && i < now->count; i++) {
+        if (was->orders[i + 1] != now->orders[i] || was->owners[i + 1] != now->owners[i]) {
+            return "a queue is in another order";
+        }
+    }
+    if (!went && gone < was->count) {
+        return "a queue is in another order";
+    }
+    if (came && (command->kind != COMMAND_CAMPAIGN || now->orders[was->count] != index ||
+                 now->owners[was->count] != command->campaign.owner)) {
+        return "one stands who did not come";
+    }
+    bool is_end = command->kind == COMMAND_RESIGN || command->kind == COMMAND_LAPSE;
+    return went && !is_end ? "one stands no more who did not go" : NULL;
+}
+
+static const char *check_elections(struct checker *checker, const struct cluster_rows *rows,
+                                   const struct command *command, uint64_t index)
+{
+    for (uint32_t i = 0; i < CHECKER_ELECTIONS; i++) {
+        struct checker_election now = election_now(rows, i), *was = &checker->elections[i];
+        uint64_t was_first = was->count > 0 ? was->orders[0] : 0, first = now.count > 0 ? now.orders[0] : 0;
+        const char *fault = check_queue(was, &now, command, index);
+        if (fault != NULL) {
+            return fault;
+        }
+        if (first == was_first && now.token != was->token) {
+            return "a token changed without its leader";
+        }
+        if (first != was_first && first != 0 && now.token <= checker->newest_token) {
+            return "a new leader's token is not above all before it";
+        }
+        checker->newest_token = now.token > checker->newest_token ? now.token : checker->newest_token;
+        *was = now;
+    }
+    return NULL;
+}
+
 /* All. */
 
 static const char *check_changed_rows(const struct directory *directory, const struct directory_result *result)
@@ -241,6 +311,7 @@ const char *checker_step(struct checker *checker, const struct directory *direct
     fault = fault == NULL ? check_shards(checker, rows, command, result) : fault;
     fault = fault == NULL ? check_members(checker, rows, command) : fault;
     fault = fault == NULL ? note_members(checker, rows) : fault;
+    fault = fault == NULL ? check_elections(checker, rows, command, directory_index(directory)) : fault;
     checker->next_shard = info == NULL ? 0 : info->next_shard;
     checker->hash = directory_hash(directory);
     return fault == NULL ? directory_fault(directory) : fault;

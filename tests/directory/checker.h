@@ -7,6 +7,14 @@
 
 #define CHECKER_SHARDS 64u
 #define CHECKER_NODES 8u
+#define CHECKER_ELECTIONS 5u
+
+/* An election as it was. */
+struct checker_election {
+    uint64_t token;
+    uint64_t orders[LIMIT_CANDIDATES_MAX], owners[LIMIT_CANDIDATES_MAX];
+    uint32_t count;
+};
 
 struct checker {
     struct cluster_shard shards[CHECKER_SHARDS]; /* cv 0: not assigned */
@@ -15,6 +23,8 @@ struct checker {
         bool alive, removed;
     } nodes[CHECKER_NODES];
     uint32_t node_count;
+    struct checker_election elections[CHECKER_ELECTIONS]; /* "e0" and so on */
+    uint64_t newest_token;                                /* of all that ever were */
     uint32_t next_shard;
     uint64_t hash;
 };

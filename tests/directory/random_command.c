@@ -216,6 +216,49 @@ static struct command about_a_shard(struct random_source *source, const struct c
     }
 }
 
+/* Elections: few names and owners, so that they meet. */
+
+static struct pdr_bytes some_value(struct random_source *source)
+{
+    uint8_t *to = source->room + 64;
+    to[0] = (uint8_t)(mostly(source) ? below(source, 3) : 0xc1); /* a small number; what is no value */
+    return pdr_bytes(to, 1);
+}
+
+/* LAPSE is said of who stands, whoever it is. */
+static struct command a_lapse(struct random_source *source, const struct cluster_rows *rows)
+{
+    const struct row_list *list = &rows->of[ROW_ELECTION];
+    struct command command = {.kind = COMMAND_LAPSE, .lapse = {(uint32_t)below(source, list->count + 1), 1}};
+    struct candidate candidate;
+    if (command.lapse.slot < list->count) {
+        struct pdr_bytes rest = candidates_items(list->at[command.lapse.slot]->entry.election.candidates);
+        while (candidates_next(&rest, &candidate) && !rng_chance(&source->rng, 40)) {
+            command.lapse.order = candidate.order;
+        }
+    }
+    return command;
+}
+
+static struct command about_elections(struct random_source *source, const struct cluster_rows *rows)
+{
+    struct pdr_bytes name = text(source, 0, "e", below(source, RANDOM_ELECTIONS));
+    uint64_t owner = below(source, 6) + mostly(source);
+    uint64_t dice = below(source, 10);
+    if (dice < 5) {
+        return (struct command){
+            .kind = COMMAND_CAMPAIGN,
+            .campaign = {name, owner, any_node(source), mostly(source) ? 1000 : 10, some_value(source)}};
+    }
+    if (dice < 8) {
+        const struct cluster_election *election = cluster_rows_election(rows, name);
+        uint64_t token = election != NULL && mostly(source) ? election->token : below(source, 100);
+        return (struct command){.kind = COMMAND_RESIGN,
+                                .resign = {name, rng_chance(&source->rng, 30) ? 0 : owner, token}};
+    }
+    return a_lapse(source, rows);
+}
+
 struct command random_command(struct random_source *source, const struct cluster_rows *rows)
 {
     const struct cluster_info *info = cluster_rows_info(rows);
@@ -233,6 +276,9 @@ struct command random_command(struct random_source *source, const struct cluster
     }
     if (dice < 30) {
         return about_groups(source);
+    }
+    if (dice < 45) {
+        return about_elections(source, rows);
     }
     uint32_t id = (uint32_t)below(source, info->next_shard + (below(source, 20) == 0));
     const struct cluster_shard *shard = cluster_rows_shard(rows, id);

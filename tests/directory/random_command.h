@@ -7,6 +7,7 @@
 #include "core/base/rng.h"
 
 #define RANDOM_NODES 7u
+#define RANDOM_ELECTIONS 5u
 
 struct random_source {
     struct rng rng;

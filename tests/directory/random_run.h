@@ -7,7 +7,7 @@
 /** What happened, over all runs: so that a test may see that its commands get anywhere. */
 struct random_stats {
     uint64_t done[COMMAND_KIND_COUNT];
-    uint64_t codes[DIRECTORY_NOT_TARGET + 1];
+    uint64_t codes[DIRECTORY_NOT_STANDING + 1];
     uint64_t pages, whole_pages, restores;
 };
 

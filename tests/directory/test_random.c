@@ -37,7 +37,7 @@ static bool all_happened(void)
             return false;
         }
     }
-    for (uint32_t code = DIRECTORY_NO_CLUSTER; code <= DIRECTORY_NOT_TARGET; code++) {
+    for (uint32_t code = DIRECTORY_NO_CLUSTER; code <= DIRECTORY_NOT_STANDING; code++) {
         if (stats.codes[code] == 0 && code != DIRECTORY_LIMIT) {
             fprintf(stderr, "code %u was never given\n", code);
             return false;

@@ -10,6 +10,7 @@
 #include "core/base/mem.h"
 #include "core/shard/shard.h"
 #include "tools/node/membership_parts.h"
+#include "tools/node/sys_election.h"
 
 #define TICKS_MAX 16u /* of the member, in one of the core */
 
@@ -53,6 +54,11 @@ static void changed(void *user, bool rows, bool lease)
         carries_changed(m->carries);
     }
     m->lease_changed = m->lease_changed || lease;
+}
+
+static void election(void *user, const struct cluster_election *old, const struct cluster_election *now)
+{
+    elections_changed(((struct membership *)user)->node->elections, old, now);
 }
 
 static void must_end(void *user, const char *why)
@@ -193,7 +199,7 @@ static enum pdr_status start_member(struct membership *m, const char **why)
         .disk = m->disk,
         .raft = o->raft,
         .leader = o->leader,
-        .hooks = {m, send_frame, changed, contacts_registered, must_end},
+        .hooks = {m, send_frame, changed, contacts_registered, must_end, election},
     };
     for (uint32_t i = 0; i < o->contact_count; i++) {
         options.seeds[i] = o->contacts[i].node;
@@ -303,6 +309,7 @@ void membership_tick(struct node *node)
         carries_tick(m->carries);
     }
     loads_tick(m);
+    elections_tick(node->elections);
     uint64_t next = least(member_due_ns(m->member), least(maps_due_ns(m), guests_due_ns(m)));
     next = least(next, loads_due_ns(m));
     next = m->options.replicates ? next : least(next, carries_due_ns(m->carries));
@@ -346,6 +353,7 @@ static void hand_over(struct membership *m)
 void membership_leave(struct node *node)
 {
     struct membership *m = node->membership;
+    elections_stop(node->elections, false);
     if (m == NULL || m->has_ended || !member_is_registered(m->member) || !has_others(m)) {
         node_to_control(node, 0, node_stop_step);
         return;
@@ -362,6 +370,7 @@ void membership_close(struct node *node)
     struct membership *m = node->membership;
     if (m != NULL && m->member != NULL) {
         timer_cancel(&node->control->wheel, &m->timer);
+        elections_stop(node->elections, true);
         member_free(m->member);
         m->member = NULL;
     }

@@ -76,10 +76,11 @@ struct node {
     uint64_t drain_ms;
     void (*stopped)(void *user);
     void *stopped_user;
-    struct list surveys;   /* survey.h: questions to all cores */
-    struct backup *backup; /* backup.c: the one under way, or NULL */
-    struct list asks;      /* sys_directory_ask.c: calls that wait for the directory */
-    pdr_writer map_answer; /* sys_map.c: the map of that version, encoded */
+    struct list surveys;         /* survey.h: questions to all cores */
+    struct backup *backup;       /* backup.c: the one under way, or NULL */
+    struct elections *elections; /* sys_election.h */
+    struct list asks;            /* sys_directory_ask.c: calls that wait for the directory */
+    pdr_writer map_answer;       /* sys_map.c: the map of that version, encoded */
     uint64_t map_answer_version;
     struct list letters; /* sys_dead.c: calls about a dead letter, until its core has answered */
 };

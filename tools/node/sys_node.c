@@ -11,6 +11,7 @@
 #include "tools/node/sys_dead.h"
 #include "tools/node/sys_directory.h"
 #include "tools/node/sys_directory_ask.h"
+#include "tools/node/sys_election.h"
 #include "tools/node/sys_inspect.h"
 #include "tools/node/sys_map.h"
 
@@ -169,6 +170,8 @@ void sys_node_init(struct node *node)
     list_init(&node->surveys);
     directory_asks_init(node);
     sys_dead_init(node);
+    elections_init(node);
+    node->router.elections = (struct system_actor){"", sys_election, node};
     node->system[0] = (struct system_actor){"node", handle, node};
     node->system[1] = (struct system_actor){"directory", sys_directory, node};
     node->system[2] = (struct system_actor){NULL, NULL, NULL};
@@ -183,6 +186,7 @@ void sys_node_free(struct node *node)
         survey->kind->release(survey);
     }
     directory_asks_free(node);
+    elections_free(node);
     sys_dead_free(node);
     sys_map_free(node);
     backup_abandon(node);

@@ -144,11 +144,10 @@ static int run(struct watching *w, const struct pdr_client_options *options)
     return w->status;
 }
 
-int cmd_watch(const struct words *words)
+int watch_actor(const struct command *command, const struct words *words, const char *address)
 {
-    const struct command *command = command_find("watch");
     const char *after = words_flag(words, "after"), *count = words_flag(words, "count");
-    struct watching w = {.address = words->arguments[0],
+    struct watching w = {.address = address,
                          .left = UINT64_MAX,
                          .has_after = after != NULL,
                          .numbers = words_flag(words, "seq") != NULL,
@@ -171,4 +170,9 @@ int cmd_watch(const struct words *words)
         status = run(&w, &remote.options);
     }
     return status;
+}
+
+int cmd_watch(const struct words *words)
+{
+    return watch_actor(command_find("watch"), words, words->arguments[0]);
 }

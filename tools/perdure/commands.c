@@ -99,6 +99,22 @@ const struct command commands[] = {
      "pause the moving of shards that is for balance only, or resume it",
      "In a pause shards still move off dead and drained nodes, and to where labels and pins ask for.\n",
      rebalance_flags, 1, 1, cmd_rebalance},
+    {"elect", "elect campaign|run|observe|leader|resign ELECTION [-- COMMAND...]",
+     "stand in an election of the cluster, run a program while elected, or watch",
+     "campaign stands until SIGINT or SIGTERM, then resigns; prints a line of JSON when it is elected and when it has\n"
+     "lost. run waits to be elected, runs COMMAND with PERDURE_TOKEN and PERDURE_ELECTION in its environment, and "
+     "ends\n"
+     "with its exit status (128 and the signal's number, if one ended it). If the lease cannot be renewed COMMAND "
+     "gets\n"
+     "SIGTERM a third of the lease before its end, SIGKILL a sixth before; it dies with `perdure`, too.\n"
+     "observe prints who leads, now and at each change; leader prints it once. resign makes the leader with --token\n"
+     "resign, at once and whoever it is: it hears of it a moment later.\n"
+     "\n"
+     "The token is above that of every leader before: whatever only the leader may write should refuse a lower one.\n"
+     "\n"
+     "    perdure elect run nightly -- ./report.sh\n"
+     "    perdure elect campaign scheduler --value '\"10.0.0.7:80\"' --lease 5s\n",
+     elect_flags, 2, 256, cmd_elect},
     {"dev", "dev [FLAG...]", "run a cluster on this machine, to try things on",
      "Nodes as processes of their own, on loopback, with their logs in this terminal, and a prompt: kill N,\n"
      "start N, pause N, resume N, cut N M, heal, stop; `help` lists all, and commands such as status and call go\n"

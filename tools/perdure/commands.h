@@ -68,7 +68,7 @@ int perdure_main(int argc, char **argv);
 
 extern const struct flag start_flags[], call_flags[], tell_flags[], watch_flags[], status_flags[], ps_flags[],
     inspect_flags[], cancel_flags[], redeliver_flags[], types_flags[], backup_flags[], restore_flags[], drain_flags[],
-    remove_flags[], move_flags[], pin_flags[], unpin_flags[], rebalance_flags[], dev_flags[];
+    remove_flags[], move_flags[], pin_flags[], unpin_flags[], rebalance_flags[], dev_flags[], elect_flags[];
 int cmd_start(const struct words *words);
 int cmd_call(const struct words *words);
 int cmd_tell(const struct words *words);
@@ -87,6 +87,7 @@ int cmd_move(const struct words *words);
 int cmd_pin(const struct words *words);
 int cmd_unpin(const struct words *words);
 int cmd_rebalance(const struct words *words);
+int cmd_elect(const struct words *words);
 int cmd_dev(const struct words *words);
 int cmd_help(const struct words *words);
 

@@ -44,6 +44,9 @@ int remote_print(pdr_value value);
 /** Prints it in as many lines as it takes, for people. */
 int remote_print_pretty(pdr_value value);
 
+/** cmd_watch.c: prints the events of that actor, by the flags of `watch` that are given, until a signal. */
+int watch_actor(const struct command *command, const struct words *words, const char *address);
+
 /** Whether to print for people: on a terminal, and not asked for JSON. */
 bool remote_for_people(const struct words *words);
 

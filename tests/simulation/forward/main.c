@@ -1,8 +1,9 @@
 /* tests/simulation/forward/main.c: pdr-sim-forward: runs seeds of the world of nodes that call one another.
  *
- *     pdr-sim-forward [--seed S] [--runs N] [--workload W] [--no-faults] [--directory] [--trace]     0 if all passed
+ *     pdr-sim-forward [--seed S] [--runs N] [--workload W] [--no-faults] [--directory | --elections] [--trace]
+ *                                                       0 if all passed
  *     pdr-sim-forward-mutated --mutation M [--runs N]     0 if some seed noticed (core/base/mutation.h, 140 to 149; 190
- *     to 194 with --directory) */
+ *     to 194 with --directory, 211 and 216 to 218 with --elections) */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -21,15 +22,20 @@ int mutation_chosen;
 #define REACHED_RUNS_MIN 100u
 
 struct totals {
-    uint64_t trace, crashes, stops, moves, given_up, done, unknown, longest_ms;
+    uint64_t trace, crashes, stops, moves, given_up, done, unknown, longest_ms, elected, lost;
     struct forward_stats stats;
 };
+
+static bool is_over(const struct world *w)
+{
+    return world_is_finished(w) && (!w->directory || directory_is_whole(w)) &&
+           (w->electors == NULL || elections_are_settled(w));
+}
 
 static void wait_for_all(struct world *w, struct totals *t)
 {
     uint64_t from_ns = w->sim.now_ns;
-    while (!w->sim.failed && !(world_is_finished(w) && (!w->directory || directory_is_whole(w))) &&
-           w->sim.now_ns < from_ns + LIVENESS_NS) {
+    while (!w->sim.failed && !is_over(w) && w->sim.now_ns < from_ns + LIVENESS_NS) {
         sim_run_until(&w->sim, w->sim.now_ns + 10 * NS_PER_MS);
     }
     uint64_t took_ms = (w->sim.now_ns - from_ns) / NS_PER_MS;
@@ -51,6 +57,8 @@ static void add(struct totals *t, const struct world *w)
     t->given_up += w->given_up;
     t->done += w->done;
     t->unknown += w->unknown;
+    t->elected += w->elected;
+    t->lost += w->lost;
 #define ADD(field, metric, text) t->stats.field += w->stats.field;
     FORWARD_COUNTERS(ADD)
 #undef ADD
@@ -71,7 +79,13 @@ static bool run(const struct world_options *options, struct totals *t, char why[
     }
     if (!sim->failed) {
         world_heal(w);
+        if (w->electors != NULL) {
+            elections_rest(w);
+        }
         wait_for_all(w, t);
+        SIM_CHECK(sim, w->electors == NULL || sim->failed || elections_are_settled(w),
+                  "somebody stands in an election, and nobody leads it %llu s after faults were over (liveness)",
+                  LIVENESS_NS / NS_PER_S);
     }
     if (!sim->failed) {
         world_judge(w);
@@ -85,8 +99,8 @@ static bool run(const struct world_options *options, struct totals *t, char why[
     if (!sim->failed) {
         world_stop(w);
     }
-    add(t, w);
     world_release(w);
+    add(t, w);
     bool ok = !sim->failed;
     snprintf(why, 640, "%s", sim->why);
     mem_free(w);
@@ -101,6 +115,7 @@ static void summarize(const struct totals *t)
 #define TELL(field, metric, text) printf(" " #field " %" PRIu64, t->stats.field);
     FORWARD_COUNTERS(TELL)
 #undef TELL
+    printf("\nelected %" PRIu64 ", lost %" PRIu64, t->elected, t->lost);
     printf("\ntraces %016" PRIx64 "\n", t->trace);
 }
 
@@ -114,10 +129,11 @@ static bool judge_reached(const struct totals *t, const struct world_options *o)
 
 int main(int argc, char **argv)
 {
-    static const struct option table[] = {
-        {"seed", 1, NULL, 's'},      {"runs", 1, NULL, 'r'},     {"workload", 1, NULL, 'w'},
-        {"no-faults", 0, NULL, 'n'}, {"trace", 0, NULL, 't'},    {"directory", 0, NULL, 'd'},
-        {"copies", 1, NULL, 'c'},    {"mutation", 1, NULL, 'm'}, {NULL, 0, NULL, 0}};
+    static const struct option table[] = {{"seed", 1, NULL, 's'},      {"runs", 1, NULL, 'r'},
+                                          {"workload", 1, NULL, 'w'},  {"no-faults", 0, NULL, 'n'},
+                                          {"trace", 0, NULL, 't'},     {"directory", 0, NULL, 'd'},
+                                          {"copies", 1, NULL, 'c'},    {"mutation", 1, NULL, 'm'},
+                                          {"elections", 0, NULL, 'e'}, {NULL, 0, NULL, 0}};
     struct world_options options = {.seed = 1};
     struct totals totals = {0};
     uint64_t runs = 1;
@@ -145,6 +161,9 @@ int main(int argc, char **argv)
         case 'c':
             options.copies = (uint8_t)strtoul(optarg, NULL, 10);
             break;
+        case 'e':
+            options.directory = options.elections = true;
+            break;
         case 'm':
             mutation = (int)strtol(optarg, NULL, 10);
             break;
@@ -168,8 +187,9 @@ int main(int argc, char **argv)
         printf("nobody noticed the mutation %d\n", mutation);
         return 1;
     }
-    if (runs >= REACHED_RUNS_MIN && options.workload == NULL && !options.no_faults &&
-        !judge_reached(&totals, &options)) {
+    bool is_judged = runs >= REACHED_RUNS_MIN && options.workload == NULL && !options.no_faults;
+    bool has_reached = options.elections ? totals.elected > 0 && totals.lost > 0 : judge_reached(&totals, &options);
+    if (is_judged && !has_reached) {
         printf("some of what must be reached was not\n");
         return 1;
     }

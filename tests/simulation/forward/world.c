@@ -342,7 +342,11 @@ void world_init(struct world *w, const struct world_options *options)
         sim_client_open(&w->clients[i], &w->sim, w->net, sim_net_host(w->net, name),
                         w->sites[i % w->site_count].node.address, sim_chance(&w->sim, 60));
     }
-    draw_workloads(w, options->workload);
+    if (options->elections) {
+        elections_open(w);
+    } else {
+        draw_workloads(w, options->workload);
+    }
 }
 
 /* Faults. */
@@ -350,6 +354,9 @@ void world_init(struct world *w, const struct world_options *options)
 static uint32_t draw_host(struct world *w)
 {
     uint64_t k = sim_draw(&w->sim, w->site_count + 1);
+    if (k == w->site_count && w->electors != NULL) {
+        return elections_host(w);
+    }
     return k < w->site_count ? w->sites[k].node.host : w->clients[sim_draw(&w->sim, w->client_count)].host;
 }
 
@@ -483,6 +490,9 @@ static void close_clients(struct world *w)
 {
     for (uint32_t i = 0; i < w->client_count && !w->clients_closed; i++) {
         sim_client_close(&w->clients[i]);
+    }
+    if (w->electors != NULL) {
+        elections_close(w);
     }
     w->clients_closed = true;
 }

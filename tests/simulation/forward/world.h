@@ -74,6 +74,7 @@ struct world_options {
     FILE *story;          /* NULL: none */
     bool no_faults;
     uint8_t copies; /* of a shard, with the directory: at most; 0: 1 */
+    bool elections; /* nobody calls; clients stand in elections (elections.c) */
     bool directory; /* the real one decides (directory.c), not the world */
 };
 
@@ -95,6 +96,8 @@ struct world {
     uint32_t workload_count;
     void *ledgers[CLASSES_MAX];
     uint8_t copies;
+    struct electors *electors; /* elections.c; NULL: there are none */
+    uint64_t elected, lost;
     bool healed, stopping, clients_closed, directory;
     struct forward_stats stats; /* of all cores that have ended */
     uint64_t crashes, stops, done, unknown;
@@ -126,6 +129,17 @@ void directory_move(struct world *w);
 void directory_drain(struct world *w, bool drains);
 /** All are members, and one leads. */
 bool directory_is_whole(const struct world *w);
+
+/* elections.c: clients that stand in elections */
+
+void elections_open(struct world *w);
+/** Whoever stands goes on, and nobody comes or goes. */
+void elections_rest(struct world *w);
+/** Each election that somebody stands in has had a leader since. */
+bool elections_are_settled(const struct world *w);
+/** Of one of their clients, drawn. */
+uint32_t elections_host(struct world *w);
+void elections_close(struct world *w);
 
 /* moves.c */
 

@@ -220,7 +220,7 @@ TEST(each_limit_is_kept)
             limits++;
         }
     }
-    EXPECT_INT(limits, 9); /* command, outcome, text, why, page; total, shards, hot, loads */
+    EXPECT_INT(limits, 12); /* command, outcome, text, why, page; total, shards, hot, loads; owners, outcome, refused */
     pdr_writer_release(&bytes);
 }
 
