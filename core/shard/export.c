@@ -47,7 +47,9 @@ static void ran(struct job *job)
         e->read(e->user, e->chunk, e->status);
         return;
     }
-    enum pdr_status status = e->status;
+    bool is_gone = e->job.core->shards[e->shard]->gen !=
+                   e->gen; /* others were installed, and these dropped, perhaps first */
+    enum pdr_status status = e->status == PDR_OK && is_gone ? PDR_MOVED : e->status;
     void *user = e->user;
     if (status != PDR_OK) {
         release(e);

@@ -17,7 +17,8 @@
 
 struct shard_export;
 
-/** On the core's thread. `done(user, e, status)` when it may be asked for its first chunk; e is NULL on a failure. */
+/** On the core's thread. `done(user, e, status)` when it may be asked for its first chunk; e is NULL on a failure, of
+ * which PDR_MOVED is one: other rows were installed meanwhile. */
 void shard_export(struct core *core, uint32_t shard,
                   void (*done)(void *user, struct shard_export *e, enum pdr_status status), void *user);
 /** What the rows are as of; the log is needed from applied_seq + 1 on. */

@@ -164,7 +164,7 @@ class Cli(Case):
 
     def test_types_are_listed(self):
         types = {row["name"]: row["methods"] for row in map(json.loads, self.ask("types").stdout.splitlines())}
-        self.assertEqual(sorted(types), ["barrier", "counter", "echo", "group", "kv", "lock", "queue", "semaphore",
+        self.assertEqual(sorted(types), ["barrier", "bully", "counter", "echo", "group", "kv", "lock", "queue", "semaphore",
                                          "topic"])
         self.assertEqual(types["counter"], ["add", "get", "reset"])
         self.assertIn("counter    add get reset", on_terminal("types", node=self.server.address))

@@ -162,6 +162,7 @@ struct copying {
     struct sim_moves *moves;
     struct core *core;
     uint32_t shard, life;
+    uint16_t gen;
     struct shard_export *from;
     struct keys_meta meta;
     uint8_t **chunks;
@@ -217,7 +218,7 @@ static void read_on(void *user, struct pdr_bytes chunk, enum pdr_status status)
     }
     c->meta = *shard_export_meta(c->from);
     shard_export_end(c->from);
-    bool is_same = status == PDR_OK && shard->state == DUTY_CLOSED && shard->life == c->life &&
+    bool is_same = status == PDR_OK && shard->state == DUTY_CLOSED && shard->life == c->life && shard->gen == c->gen &&
                    shard->duty->install == NULL && !c->core->frozen;
     SIM_CHECK(c->moves->sim, !is_same || c->meta.applied_seq == shard->last_seq,
               "shard %u is closed, but its rows are as of %llu, not %llu", c->shard,
@@ -249,6 +250,7 @@ static void begin_copy(struct message *message)
         return;
     }
     c->life = shard->life;
+    c->gen = shard->gen;
     shard_export(c->core, c->shard, opened, c);
 }
 

@@ -316,9 +316,9 @@ TEST(format_of_a_newer_program_is_refused)
 {
     struct store *store = store_mem_new();
     const char *why = NULL;
-    put_format(store, "\3\0\0\0", 4);
+    put_format(store, "\4\0\0\0", 4);
     EXPECT_INT(keys_check_format(store, &why), PDR_INVALID);
-    EXPECT_STR(why, "the store has format 3 and this perdure knows format 2: start the newer perdure that wrote it");
+    EXPECT_STR(why, "the store has format 4 and this perdure knows format 3: start the newer perdure that wrote it");
     store->ops->close(store);
 }
 
@@ -328,7 +328,7 @@ TEST(format_of_an_older_program_is_refused)
     const char *why = NULL;
     put_format(store, "\1\0\0\0", 4);
     EXPECT_INT(keys_check_format(store, &why), PDR_INVALID);
-    EXPECT_STR(why, "the store has format 1 and this perdure knows format 2: start the older perdure that wrote it");
+    EXPECT_STR(why, "the store has format 1 and this perdure knows format 3: start the older perdure that wrote it");
     store->ops->close(store);
 }
 
