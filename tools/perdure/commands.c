@@ -101,16 +101,16 @@ const struct command commands[] = {
      rebalance_flags, 1, 1, cmd_rebalance},
     {"elect", "elect campaign|run|observe|leader|resign ELECTION [-- COMMAND...]",
      "stand in an election of the cluster, run a program while elected, or watch",
-     "campaign stands until SIGINT or SIGTERM, then resigns; prints a line of JSON when it is elected and when it has\n"
-     "lost. run waits to be elected, runs COMMAND with PERDURE_TOKEN and PERDURE_ELECTION in its environment, and "
-     "ends\n"
-     "with its exit status (128 and the signal's number, if one ended it). If the lease cannot be renewed COMMAND "
-     "gets\n"
-     "SIGTERM a third of the lease before its end, SIGKILL a sixth before; it dies with `perdure`, too.\n"
-     "observe prints who leads, now and at each change; leader prints it once. resign makes the leader with --token\n"
-     "resign, at once and whoever it is: it hears of it a moment later.\n"
+     "campaign stands until SIGINT or SIGTERM, then resigns; it prints a line of JSON when it is elected\n"
+     "and when it has lost. run waits to be elected and runs COMMAND, with PERDURE_TOKEN and PERDURE_ELECTION\n"
+     "in its environment; its exit status is that of COMMAND, or 128 and the number of the signal that ended\n"
+     "it. If the lease cannot be renewed COMMAND gets SIGTERM a third of the lease before its end, SIGKILL a\n"
+     "sixth before; it dies with `perdure`, too. observe prints who leads, now and at each change; leader\n"
+     "prints it once. resign makes the leader with --token resign, at once and whoever it is: it hears of it\n"
+     "a moment later.\n"
      "\n"
-     "The token is above that of every leader before: whatever only the leader may write should refuse a lower one.\n"
+     "The token is above that of every leader before: whatever only the leader may write should refuse a\n"
+     "lower one.\n"
      "\n"
      "    perdure elect run nightly -- ./report.sh\n"
      "    perdure elect campaign scheduler --value '\"10.0.0.7:80\"' --lease 5s\n",

@@ -103,7 +103,7 @@ TEST(what_is_not_a_page_is_refused)
     cluster_view_init(&view);
     EXPECT(cluster_view_take(&view, pdr_str(""), &changed, &fault) == PDR_INVALID);
     EXPECT(cluster_view_take(&view, pdr_str("\x94\x00\x01\x01\xc3junk"), &changed, &fault) == PDR_INVALID);
-    EXPECT(cluster_view_put(&view, pdr_str("\x92\x07\x01"), &changed, &fault) == PDR_INVALID);
+    EXPECT(cluster_view_put(&view, pdr_str("\x92\x70\x01"), &changed, &fault) == PDR_INVALID);
     EXPECT_STR(fault.what, "is a row of a kind that is not known here");
     EXPECT(view.index == 0 && view.cursor == 0);
     cluster_view_release(&view);
