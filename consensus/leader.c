@@ -297,6 +297,7 @@ void leader_applied(struct leader *l, const struct directory_result *result)
             l->look_at_all = true;
         } else if (entry->kind == ROW_SHARD) {
             leader_shards_changed(l, &entry->shard);
+            leader_placement_changed(l, result->command);
             for (uint32_t k = 0; k < entry->shard.isr.count; k++) {
                 tell(l, entry->shard.isr.at[k].node);
             }

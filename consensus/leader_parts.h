@@ -116,6 +116,8 @@ void leader_placement_tick(struct leader *l);
 bool leader_placement_homes(struct leader *l);
 /** A proposal of whatever kind was answered. `done`: it was applied, and not refused. */
 void leader_placement_answered(struct leader *l, enum errand_kind kind, bool done);
+/** A shard's row is another by that command: it moves, or has moved. */
+void leader_placement_changed(struct leader *l, enum command_kind by);
 void leader_placement_release(struct leader *l);
 /** leader_load.c: whether shards may move now because of their load. */
 bool leader_load_is_due(const struct leader *l, const struct placement *in);

@@ -132,6 +132,12 @@ void leader_placement_answered(struct leader *l, enum errand_kind kind, bool don
     }
 }
 
+/* What was proposed may be applied long after it, and carried out before anybody looks again. TOUCH moves nothing. */
+void leader_placement_changed(struct leader *l, enum command_kind by)
+{
+    l->plan.moved_ns = by != COMMAND_TOUCH ? leader_now(l) : l->plan.moved_ns;
+}
+
 static bool is_empty(const struct leader *l, uint32_t shard)
 {
     return !l->is_proposed[shard] && cluster_rows_shard(leader_rows(l), shard) == NULL;

@@ -116,6 +116,12 @@ static struct plan_copy *find_movable(const struct plan *plan, struct list *list
     return NULL;
 }
 
+struct plan_copy *plan_movable_back(struct plan *plan, uint32_t from, uint32_t to)
+{
+    bool closed = true;
+    return find_movable(plan, &plan->nodes[from].backs, to, &closed);
+}
+
 /* Those that lead nothing rather. */
 static bool give_copy_to(struct plan *plan, uint32_t from, uint32_t to)
 {

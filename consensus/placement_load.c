@@ -2,7 +2,8 @@
  *
  * A shard's load is counted where it leads. A node that has over 10 % more than its share hands one on to a node that
  * has a copy already, if the counts of leaders stay even; else it exchanges a hotter shard for a cooler one of a node
- * that works little, which leaves the counts as they are. Each step makes the busier of the two less busy. */
+ * that works little, which leaves the counts as they are; where it would not, a third shard's copy goes back. Each step
+ * makes the busier of the two less busy. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #define PARTNERS_MAX 8u /* of the least busy nodes, that one exchanges with */
 #define WITHIN_PERCENT 10u
 #define NEAR_MAX 4u   /* shards tried on either side of the one whose load suits best */
+#define BACK_PART 8u  /* a third move is worth being nearer to even by that part of what is to go */
 #define GAIN_PART 64u /* an exchange is worth at least this part of what the node has too much */
 
 struct load_step {
@@ -20,12 +22,14 @@ struct load_step {
     unsigned __int128 total, weight; /* of all nodes that are up */
     struct plan_shard **sorted;      /* what a partner leads, the coolest first */
     uint32_t sorted_count;
+    struct plan_copy *back_of_to, *back_of_from; /* what a partner, or who exchanges with it, could give back; NULL */
 };
 
 /** An exchange of leaders between two nodes. */
 struct exchange {
     struct plan_shard *hot, *cool;
-    uint64_t off; /* how far it is from making the two even */
+    struct plan_copy *back; /* goes the other way; NULL: no need of it */
+    uint64_t off;           /* how far it is from making the two even */
 };
 
 static uint64_t load_of(const struct plan *plan, uint32_t node)
@@ -165,12 +169,24 @@ static uint32_t place_of_load(const struct load_step *s, uint64_t load)
     return low;
 }
 
-/* If only one of the two takes its copy along, a node gets a copy more: not if that makes them uneven. */
-static bool keeps_copies(const struct plan *plan, const struct plan_shard *hot, const struct plan_shard *cool,
-                         uint32_t from, uint32_t to)
+/* If only one of the two takes its copy along, a node gets a copy more; if that makes them uneven, it has to give one
+ * back. That is of another shard: the one that takes its copy along has none there, and the other leads there. */
+static bool keeps_copies(const struct load_step *s, uint32_t from, uint32_t to, struct exchange *exchange)
 {
-    int to_gets = (shard_find(hot, to) == NOWHERE) - (shard_find(cool, from) == NOWHERE);
-    return to_gets == 0 || keeps_even(plan, MEASURE_COPIES, to_gets > 0 ? from : to, to_gets > 0 ? to : from);
+    int to_gets = (shard_find(exchange->hot, to) == NOWHERE) - (shard_find(exchange->cool, from) == NOWHERE);
+    exchange->back = NULL;
+    if (to_gets == 0 || keeps_even(s->plan, MEASURE_COPIES, to_gets > 0 ? from : to, to_gets > 0 ? to : from)) {
+        return true;
+    }
+    exchange->back = to_gets > 0 ? s->back_of_to : s->back_of_from;
+    return exchange->back != NULL;
+}
+
+static bool has_room(const struct plan *plan, const struct exchange *exchange)
+{
+    uint32_t fresh = !exchange->hot->touched + !exchange->cool->touched;
+    fresh += exchange->back != NULL && !plan->shards[exchange->back->shard].touched;
+    return fresh <= plan->in->moves_max - plan->touched;
 }
 
 /* The best cool shard of `to` for this hot one of `from`, among those whose load suits. */
@@ -187,11 +203,12 @@ static void try_hot(const struct load_step *s, uint32_t from, uint32_t to, struc
             return;
         }
         uint64_t gain = load - cool->in->load, off = gain > wanted ? gain - wanted : wanted - gain;
-        uint32_t fresh = !hot->touched + !cool->touched;
+        struct exchange exchange = {hot, cool, NULL, off};
         if ((best->hot == NULL || off < best->off) && improves(plan, from, to, gain) &&
-            gain > excess(s, from, WITHIN_PERCENT) / GAIN_PART && fresh <= plan->in->moves_max - plan->touched &&
-            may_lead_at(plan, cool, from) && keeps_copies(plan, hot, cool, from, to)) {
-            *best = (struct exchange){hot, cool, off};
+            gain > excess(s, from, WITHIN_PERCENT) / GAIN_PART && may_lead_at(plan, cool, from) &&
+            keeps_copies(s, from, to, &exchange) && has_room(plan, &exchange)) {
+            exchange.off += exchange.back != NULL ? wanted / BACK_PART : 0;
+            *best = best->hot == NULL || exchange.off < best->off ? exchange : *best;
         }
     }
 }
@@ -206,12 +223,21 @@ static bool try_partner(struct load_step *s, uint32_t from, uint32_t to, struct 
         if (may_lead_at(s->plan, hot, to)) {
             if (!possible) {
                 sort_leads(s, to);
+                s->back_of_to = plan_movable_back(s->plan, to, from);
+                s->back_of_from = plan_movable_back(s->plan, from, to);
                 possible = true;
             }
             try_hot(s, from, to, hot, best);
         }
     }
     return possible;
+}
+
+static void give_back(struct plan *plan, const struct plan_copy *copy, uint32_t to)
+{
+    struct plan_shard *shard = &plan->shards[copy->shard];
+    plan_touch(plan, shard, PLACEMENT_LOAD);
+    plan_move(plan, shard, (uint32_t)(copy - shard->copies), to);
 }
 
 static bool exchange_load(struct load_step *s, uint32_t from)
@@ -222,9 +248,12 @@ static bool exchange_load(struct load_step *s, uint32_t from)
         if (to == from || plan_compare(plan, MEASURE_LOAD, to, from) >= 0) {
             return false;
         }
-        struct exchange best = {NULL, NULL, 0};
+        struct exchange best = {NULL, NULL, NULL, 0};
         partners += try_partner(s, from, to, &best);
         if (best.hot != NULL) {
+            if (best.back != NULL) {
+                give_back(plan, best.back, best.back->node == to ? from : to);
+            }
             lead_at(s, best.hot, to);
             lead_at(s, best.cool, from);
             return true;

@@ -151,6 +151,8 @@ void ranking_changed(struct ranking *ranking, uint32_t node);
 bool plan_uneven(const struct plan *plan, enum measure measure, uint32_t a, int more_a, uint32_t b, int more_b);
 /** Whether that copy may go to that node: labels, zones, pins, and not twice on one. */
 bool plan_may_move(const struct plan *plan, const struct plan_shard *shard, uint32_t copy, uint32_t node);
+/** A copy at `from` that leads nothing and may go to `to`; NULL. */
+struct plan_copy *plan_movable_back(struct plan *plan, uint32_t from, uint32_t to);
 void plan_balance_copies(struct plan *plan);
 void plan_balance_leaders(struct plan *plan);
 

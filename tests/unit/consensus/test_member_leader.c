@@ -327,6 +327,63 @@ TEST(who_says_nothing_may_do_much)
     end(&w);
 }
 
+static void on_done(void *user, const struct member_answer *answer)
+{
+    EXPECT(answer->outcome == LETTER_DONE && answer->code == DIRECTORY_DONE);
+    *(uint32_t *)user += 1;
+}
+
+static void move(struct world *w, uint32_t shard, uint64_t node, uint32_t *done)
+{
+    const struct cluster_shard *row = shard_row(w, shard);
+    struct command targets = {.kind = COMMAND_TARGETS, .targets = {.shard = shard, .cv = row->cv}};
+    struct command transfer = {.kind = COMMAND_TRANSFER, .transfer = {shard, row->cv + 1, node}};
+    ids_add(&targets.targets.targets, node);
+    for (uint64_t id = 1; id <= NODES; id++) {
+        if (id != node) {
+            ids_add(&targets.targets.targets, id);
+        }
+    }
+    member_propose(w->nodes[1].member, &targets, 1000, on_done, done);
+    member_propose(w->nodes[1].member, &transfer, 1000, on_done, done);
+}
+
+/* The two that are cold change their nodes, so fast that nobody who looks sees them on their way. */
+static void exchange_cold(struct world *w, const uint32_t *heat)
+{
+    uint32_t cold[4], count = 0, done = 0;
+    for (uint32_t shard = 0; shard < 4; shard++) {
+        cold[count] = shard;
+        count += heat[shard] == 100;
+    }
+    uint64_t one = shard_row(w, cold[0])->primary, other = shard_row(w, cold[1])->primary;
+    REQUIRE(count == 2 && one != other);
+    move(w, cold[0], other, &done);
+    move(w, cold[1], one, &done);
+    for (int tries = 0; done < 4 || shard_row(w, cold[1])->primary != one; tries++) {
+        REQUIRE(tries < 10);
+        step(w);
+    }
+    EXPECT(on_the_move(w) == 0);
+}
+
+TEST(what_has_moved_unseen_has_moved)
+{
+    struct world w;
+    uint32_t heat[4];
+    static const uint32_t none[4] = {0};
+    begin_with(&w, moving);
+    say_for_ms(&w, none, 0, 10000);
+    heat_two(&w, heat);
+    say(&w, heat, 0);
+    exchange_cold(&w, heat);
+    run_ms(&w, 2500);
+    EXPECT(on_the_move(&w) == 0);
+    say_for_ms(&w, heat, 0, 20000);
+    EXPECT(on_the_move(&w) == 1);
+    end(&w);
+}
+
 TEST(what_is_not_worth_it_stays)
 {
     struct world w;

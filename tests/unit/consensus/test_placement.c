@@ -270,6 +270,28 @@ TEST(two_hot_shards_do_not_share_a_node)
     }
 }
 
+/* Node 2 leads two and node 1 none, which has no copy of them: to exchange one would leave 11 copies and 9. */
+TEST(a_third_shard_moves_if_an_exchange_would_leave_copies_uneven)
+{
+    static const uint8_t at[13][3] = {{3, 2, 4}, {3, 4, 1}, {3, 1, 2}, {2, 3, 4}, {2, 1, 3}, {2, 3, 4}, {2, 1, 4},
+                                      {4, 1, 3}, {4, 1, 3}, {4, 1, 2}, {1, 2, 4}, {1, 2, 3}, {1, 2, 4}};
+    cluster(4, 0, 13, 3);
+    for (uint32_t i = 0; i < 13; i++) {
+        place(i, at[i][0], at[i][1], at[i][2]);
+        p.shards[i].load = i == 1 || i == 3 || i == 5 || i == 9 ? 1000 : 0;
+    }
+    p.moves_max = 2; /* then rather none than half of it */
+    make_plan();
+    EXPECT_INT(plan.move_count, 0);
+    p.moves_max = 3;
+    make_plan();
+    EXPECT_INT(plan.move_count, 3);
+    placing_apply(&p, &plan);
+    for (uint64_t node = 1; node <= 4; node++) {
+        EXPECT(placing_sum(&p, node).load < 2000);
+    }
+}
+
 /* 115 of a share of 100: over what is to be reached, and within what is let be. */
 TEST(who_is_a_little_over_its_share_is_let_be_if_asked)
 {
