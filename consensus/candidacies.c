@@ -162,7 +162,7 @@ bool candidacies_answered(struct candidacies *c, uint64_t id, bool granted, uint
     if (owner == NULL) {
         return false;
     }
-    owner->asked -= owner->asked > 0; /* it may have come to be known between the two */
+    owner->asked -= owner->asked > 0 && !MUTATION(212); /* it may have come to be known between the two */
     if (list_empty(&owner->candidacies)) {
         drop_if_idle(c, owner);
         return false;
@@ -207,6 +207,18 @@ uint32_t candidacies_over(struct candidacies *c, candidacies_passed passed, void
     return count;
 }
 
+uint64_t candidacies_first_end_ns(const struct candidacies *c)
+{
+    uint64_t first_ns = UINT64_MAX;
+    for (const struct list *node = c->all.next; node != &c->all; node = node->next) {
+        const struct candidacy_owner *owner = LIST_ITEM(node, const struct candidacy_owner, node);
+        for (const struct list *at = owner->candidacies.next; at != &owner->candidacies; at = at->next) {
+            first_ns = least(end_ns(LIST_ITEM(at, const struct candidacy, of_owner)), first_ns);
+        }
+    }
+    return first_ns;
+}
+
 void candidacies_ended(struct candidacies *c, uint32_t number, uint64_t order)
 {
     struct list *slot = slot_of(c, number);
@@ -215,7 +227,9 @@ void candidacies_ended(struct candidacies *c, uint32_t number, uint64_t order)
         if (candidacy->order == order && candidacy->is_ending) {
             candidacy->is_ending = false;
             candidacy->owner->ending--;
-            look_anew(candidacy->owner);
+            if (!MUTATION(213)) {
+                look_anew(candidacy->owner);
+            }
             c->look_ns = least(candidacy->owner->look_ns, c->look_ns);
             return;
         }

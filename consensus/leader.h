@@ -62,5 +62,11 @@ struct leader_member {
     uint64_t down_ns;    /* since when this leader knows it to be down; 0: it is not */
 };
 bool leader_member(const struct leader *leader, uint64_t node, struct leader_member *out);
+/** Those who stand in elections, for who shows or judges. Looks at all of them. */
+struct leader_candidates {
+    uint32_t count;
+    uint64_t late_ns; /* for how long, less the drift, the lease of one has been over that stands yet; 0: of none */
+};
+struct leader_candidates leader_candidates(const struct leader *leader);
 
 #endif

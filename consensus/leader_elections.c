@@ -120,6 +120,12 @@ void leader_elections_tick(struct leader *l)
     }
 }
 
+struct leader_candidates leader_candidates(const struct leader *l)
+{
+    uint64_t end_ns = candidacies_first_end_ns(&l->candidacies), now_ns = l->grantor.counted_ns;
+    return (struct leader_candidates){l->candidacies.count, now_ns > end_ns ? now_ns - end_ns : 0};
+}
+
 void leader_elections_release(struct leader *l)
 {
     struct list *node;
