@@ -1,6 +1,7 @@
 /* consensus/candidacies.c: candidates by owner and by slot; the rows say who there is. */
 #include "consensus/candidacies.h"
 
+#include "consensus/lease.h"
 #include "core/base/check.h"
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
@@ -213,7 +214,9 @@ uint64_t candidacies_first_end_ns(const struct candidacies *c)
     for (const struct list *node = c->all.next; node != &c->all; node = node->next) {
         const struct candidacy_owner *owner = LIST_ITEM(node, const struct candidacy_owner, node);
         for (const struct list *at = owner->candidacies.next; at != &owner->candidacies; at = at->next) {
-            first_ns = least(end_ns(LIST_ITEM(at, const struct candidacy, of_owner)), first_ns);
+            const struct candidacy *candidacy = LIST_ITEM(at, const struct candidacy, of_owner);
+            uint64_t drift_ns = candidacy->lease_ms * NS_PER_MS * LEASE_DRIFT_PERCENT / 100;
+            first_ns = least(end_ns(candidacy) + drift_ns, first_ns);
         }
     }
     return first_ns;

@@ -45,6 +45,8 @@ static void answer(struct leader *l, const struct renewal *renewal, bool confirm
             put_le64(refused + (size_t)8 * count++, renewal->owners[i]);
         }
     }
+    l->options.counts->not_renewed += count;
+    l->options.counts->renewed += renewal->count - count;
     struct letter letter = {.kind = LETTER_KEPT,
                             .kept = {.no = renewal->no,
                                      .outcome = confirmed ? LETTER_DONE : LETTER_NOWHERE,

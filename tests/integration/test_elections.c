@@ -1,5 +1,5 @@
-/* Actors that stand in elections, on a real node: a turn campaigns by pdr_call, a timer's turns renew, and who is not in
- * memory any more lapses. */
+/* Actors that stand in elections, on a real node: a turn campaigns by pdr_call, a timer's turns renew, and who is not
+ * in memory any more lapses. */
 #include "tests/integration/world.h"
 
 #define LEASE_MS 500 /* the shortest */
@@ -110,6 +110,16 @@ static int64_t token_of(struct pdr_outcome o)
     return token;
 }
 
+static bool metrics_have(struct world *w, const char *line)
+{
+    struct pdr_bytes text;
+    struct pdr_outcome o = ask(w, "_sys/node", "metrics", 5000, "");
+    if (o.status != PDR_OK || !pdr_value_bytes(o.result, &text)) {
+        return false;
+    }
+    return memmem(text.data, text.size, line, strlen(line)) != NULL;
+}
+
 TEST(an_actor_leads_as_long_as_its_turns_renew)
 {
     struct world w = {.options.types = types};
@@ -140,7 +150,13 @@ TEST(an_actor_that_is_not_in_memory_any_more_lapses)
     start(&w);
     struct leader now = leader(&w, first, 15000); /* its candidacy outlived the node, its timer did not */
     EXPECT(now.token == 0 && now.candidates == 0);
+    EVENTUALLY(metrics_have(&w, "\nperdure_election_lapses_total 1\n"));
+    EXPECT(metrics_have(&w, "\nperdure_election_candidates 0\n"));
+    EXPECT(metrics_have(&w, "\nperdure_election_late_ms 0\n"));
+    EXPECT(metrics_have(&w, "\nperdure_election_renewals_total 0\n"));
     EXPECT(token_of(stands(&w, "boss/b")) > first);
+    EVENTUALLY(!metrics_have(&w, "\nperdure_election_renewals_total 0\n")); /* its timer */
+    EXPECT(metrics_have(&w, "\nperdure_election_candidates 1\n"));
     stop(&w);
 }
 

@@ -59,7 +59,9 @@ TEST(a_lease_counts_from_when_the_candidate_was_seen)
     struct world w;
     struct candidacy_place out[8];
     world_open(&w);
+    EXPECT(candidacies_first_end_ns(&w.c) == UINT64_MAX);
     ROW(&w, 3, 7, 100);
+    EXPECT_INT(candidacies_first_end_ns(&w.c), w.now_ns + MS(1010)); /* and 1 % for the drift */
     w.now_ns += MS(999);
     EXPECT_INT(over(&w, out), 0);
     w.now_ns += MS(1);
