@@ -1,6 +1,7 @@
 /* consensus/candidacies.c: candidates by owner and by slot; the rows say who there is. */
 #include "consensus/candidacies.h"
 
+#include "consensus/lease.h"
 #include "core/base/check.h"
 #include "core/base/mem.h"
 #include "core/base/mutation.h"
@@ -162,7 +163,7 @@ bool candidacies_answered(struct candidacies *c, uint64_t id, bool granted, uint
     if (owner == NULL) {
         return false;
     }
-    owner->asked -= owner->asked > 0; /* it may have come to be known between the two */
+    owner->asked -= owner->asked > 0 && !MUTATION(212); /* it may have come to be known between the two */
     if (list_empty(&owner->candidacies)) {
         drop_if_idle(c, owner);
         return false;
@@ -207,6 +208,20 @@ uint32_t candidacies_over(struct candidacies *c, candidacies_passed passed, void
     return count;
 }
 
+uint64_t candidacies_first_end_ns(const struct candidacies *c)
+{
+    uint64_t first_ns = UINT64_MAX;
+    for (const struct list *node = c->all.next; node != &c->all; node = node->next) {
+        const struct candidacy_owner *owner = LIST_ITEM(node, const struct candidacy_owner, node);
+        for (const struct list *at = owner->candidacies.next; at != &owner->candidacies; at = at->next) {
+            const struct candidacy *candidacy = LIST_ITEM(at, const struct candidacy, of_owner);
+            uint64_t drift_ns = candidacy->lease_ms * NS_PER_MS * LEASE_DRIFT_PERCENT / 100;
+            first_ns = least(end_ns(candidacy) + drift_ns, first_ns);
+        }
+    }
+    return first_ns;
+}
+
 void candidacies_ended(struct candidacies *c, uint32_t number, uint64_t order)
 {
     struct list *slot = slot_of(c, number);
@@ -215,7 +230,9 @@ void candidacies_ended(struct candidacies *c, uint32_t number, uint64_t order)
         if (candidacy->order == order && candidacy->is_ending) {
             candidacy->is_ending = false;
             candidacy->owner->ending--;
-            look_anew(candidacy->owner);
+            if (!MUTATION(213)) {
+                look_anew(candidacy->owner);
+            }
             c->look_ns = least(candidacy->owner->look_ns, c->look_ns);
             return;
         }

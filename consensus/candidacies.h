@@ -64,6 +64,9 @@ struct candidacy_place {
 /** Finds up to `max` whose lease is over, and which are being ended from here; how many. */
 uint32_t candidacies_over(struct candidacies *candidacies, candidacies_passed passed, void *user,
                           struct candidacy_place *out, uint32_t max);
+/** When the first of all leases ends, drift and all, whether or not it is looked at yet, waits for a round or is being
+ * ended; UINT64_MAX: there is none. Walks them all: for who judges or shows. */
+uint64_t candidacies_first_end_ns(const struct candidacies *candidacies);
 /** The LAPSE has had its answer: applied or refused, or perhaps never applied. It may be gone by then. */
 void candidacies_ended(struct candidacies *candidacies, uint32_t slot, uint64_t order);
 

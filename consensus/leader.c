@@ -68,6 +68,7 @@ static void proposal_over(void *user, const struct server_answer *answer)
             candidacies_ended(&l->candidacies, errand->shard, errand->about);
         }
         bool is_done = answer->outcome == LETTER_DONE && answer->result->status == PDR_OK;
+        l->options.counts->lapsed += is_done && errand->kind == ERRAND_LAPSE;
         leader_placement_answered(l, errand->kind, is_done);
         if (answer->outcome == LETTER_DONE && answer->result->status != PDR_OK) {
             LOG_DEBUG("directory.refused", "command=%s why=\"%s\"", command_name(answer->result->command),

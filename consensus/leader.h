@@ -24,6 +24,12 @@ struct leader_settings {
     uint64_t load_rest_ms;                /* 15,000: nothing has moved for so long when load is looked at */
 };
 
+/** What became of candidates of elections, by all the leaders that there were in one process. */
+struct leader_counts {
+    uint64_t renewed, not_renewed; /* owners of letters */
+    uint64_t lapsed;
+};
+
 struct leader_options {
     uint64_t id; /* of this node */
     struct server *server;
@@ -32,6 +38,7 @@ struct leader_options {
     struct leader_settings settings;
     struct list
         *orphans; /* what a leader asked of the server that has not answered it when the leader ends; see below */
+    struct leader_counts *counts;
     void *user;
     void (*letter)(void *user, uint64_t to, const struct letter *letter);
 };
@@ -62,5 +69,11 @@ struct leader_member {
     uint64_t down_ns;    /* since when this leader knows it to be down; 0: it is not */
 };
 bool leader_member(const struct leader *leader, uint64_t node, struct leader_member *out);
+/** Those who stand in elections, for who shows or judges. Looks at all of them. */
+struct leader_candidates {
+    uint32_t count;
+    uint64_t late_ns; /* for how long the lease of one has surely been over that stands yet; 0: of none */
+};
+struct leader_candidates leader_candidates(const struct leader *leader);
 
 #endif

@@ -45,6 +45,8 @@ static void answer(struct leader *l, const struct renewal *renewal, bool confirm
             put_le64(refused + (size_t)8 * count++, renewal->owners[i]);
         }
     }
+    l->options.counts->not_renewed += count;
+    l->options.counts->renewed += renewal->count - count;
     struct letter letter = {.kind = LETTER_KEPT,
                             .kept = {.no = renewal->no,
                                      .outcome = confirmed ? LETTER_DONE : LETTER_NOWHERE,
@@ -118,6 +120,12 @@ void leader_elections_tick(struct leader *l)
         LOG_DEBUG("election.lapsed", "slot=%u order=%llu", over[i].slot, (unsigned long long)over[i].order);
         leader_propose(l, &command, ERRAND_LAPSE, over[i].order, over[i].slot, false);
     }
+}
+
+struct leader_candidates leader_candidates(const struct leader *l)
+{
+    uint64_t end_ns = candidacies_first_end_ns(&l->candidacies), now_ns = l->grantor.counted_ns;
+    return (struct leader_candidates){l->candidacies.count, now_ns > end_ns ? now_ns - end_ns : 0};
 }
 
 void leader_elections_release(struct leader *l)

@@ -418,6 +418,7 @@ static void look_at_role(struct member *m)
                                          .rng = &m->rng,
                                          .settings = m->options.leader,
                                          .orphans = &m->orphans,
+                                         .counts = &m->counts,
                                          .user = m,
                                          .letter = server_sends};
         m->leader = leader_new(&options);
@@ -577,4 +578,9 @@ struct server *member_server(struct member *m)
 const struct leader *member_leading(const struct member *m)
 {
     return m->leader;
+}
+
+const struct leader_counts *member_counts(const struct member *m)
+{
+    return &m->counts;
 }

@@ -121,5 +121,7 @@ uint64_t member_leader(const struct member *member);
 struct server *member_server(struct member *member);
 /** NULL: it does not lead. */
 const struct leader *member_leading(const struct member *member);
+/** Since this process began, whether or not it leads now. */
+const struct leader_counts *member_counts(const struct member *member);
 
 #endif

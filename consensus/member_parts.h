@@ -49,6 +49,7 @@ struct member {
     uint64_t last_no;
     struct list services; /* member_requests.c: of other nodes, at our server */
     struct list orphans;  /* leader.h */
+    struct leader_counts counts;
 
     struct list keeps;             /* member_keeps.c: renewals that wait for a letter ... */
     struct list kept;              /* ... and that are in the one under way */

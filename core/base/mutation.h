@@ -66,6 +66,8 @@
     X(105, lease_ignored,         "directory_shards.c, check_lease: fail-over while the old lease may last (R40)")     \
     X(210, token_again,           "directory_elections.c, put: a token is its holder's order, not when it became one") \
     X(211, elect_hasty_leader,    "candidacies.c, add_one: a new leader does not wait for what others granted")       \
+    X(212, elect_asked_stays,     "candidacies.c, candidacies_answered: a renewal waits on when its round is over")    \
+    X(213, elect_look_late,       "candidacies.c, candidacies_ended: who could not be ended is not looked at again")   \
     X(216, elect_from_arrival,    "campaign.c, grant: a lease counts from when the answer came")                       \
     X(217, elect_stale_answer,    "campaign.c, answered: an answer to an earlier life of a candidacy counts")          \
     X(218, elect_same_id,         "campaign.c, begin_anew: the next life of a candidacy stands under the same id")     \

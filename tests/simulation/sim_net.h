@@ -54,6 +54,8 @@ uint32_t sim_net_open_count(const struct sim_net *net);
 void sim_net_cut(struct sim_net *net, uint32_t from, uint32_t to);
 /** Every link carries again; what waited goes on. */
 void sim_net_heal(struct sim_net *net);
+/** From here no way is slower than that of a plain local network: what is sent arrives within a moment. */
+void sim_net_ease(struct sim_net *net);
 /** Breaks a drawn connection; false if there is none. */
 bool sim_net_reset(struct sim_net *net);
 /** As if the process that has the stream had died: the other side sees a reset. */

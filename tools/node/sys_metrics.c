@@ -41,6 +41,11 @@
     X(directory_members,            GAUGE,   "nodes of the cluster, but for those that were removed")                  \
     X(directory_members_up,         GAUGE,   "... of them those that are up, or draining")                             \
     X(lease_left_ms,                GAUGE,   "how long this node may still answer reads by its lease")                 \
+    X(election_candidates,          GAUGE,   "who stands in elections; told by who leads the directory")               \
+    X(election_late_ms,             GAUGE,   "... since when the lease of one of them is over that stands yet")        \
+    X(election_renewals,            COUNTER, "renewals of candidates that this node granted, leading the directory")   \
+    X(election_refusals,            COUNTER, "... and did not: they stand no more, or no majority heard this node")    \
+    X(election_lapses,              COUNTER, "candidates that this node ended with their lease, while it led it")      \
     X(process_resident_bytes,       GAUGE,   "memory of the process")                                                  \
     X(process_open_files,           GAUGE,   "descriptors in use, connections among them")                             \
     X(process_open_files_max,       GAUGE,   "descriptors there may be")                                               \
@@ -204,6 +209,20 @@ static void ask(struct survey *survey, struct core *core, unsigned index)
     }
 }
 
+static void look_at_elections(struct metrics_survey *survey, const struct member *member)
+{
+    const struct leader_counts *counts = member_counts(member);
+    survey->election_renewals = counts->renewed;
+    survey->election_refusals = counts->not_renewed;
+    survey->election_lapses = counts->lapsed;
+    survey->election_candidates = survey->election_late_ms = UNKNOWN;
+    if (member_leading(member) != NULL) {
+        struct leader_candidates candidates = leader_candidates(member_leading(member));
+        survey->election_candidates = candidates.count;
+        survey->election_late_ms = candidates.late_ns / NS_PER_MS;
+    }
+}
+
 static void look_at_directory(struct metrics_survey *survey)
 {
     const struct node *node = survey->survey.owner;
@@ -211,10 +230,13 @@ static void look_at_directory(struct metrics_survey *survey)
     if (member == NULL) {
         survey->directory_leads = survey->directory_term = survey->directory_index = UNKNOWN;
         survey->directory_members = survey->directory_members_up = survey->lease_left_ms = UNKNOWN;
+        survey->election_candidates = survey->election_late_ms = UNKNOWN;
+        survey->election_renewals = survey->election_refusals = survey->election_lapses = UNKNOWN;
         return;
     }
     const struct row_list *members = &member_view(member)->rows.of[ROW_MEMBER];
     uint64_t now = clock_now_ns(node->world.clock), until = member_lease_until(member);
+    look_at_elections(survey, member);
     survey->directory_leads = member_leading(member) != NULL;
     survey->directory_term = raft_node_state(server_raft(member_server(member))).term;
     survey->directory_index = member_view(member)->index;

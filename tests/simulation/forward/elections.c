@@ -3,13 +3,20 @@
  *
  * Judged at each event, by true time: no two think that they lead one election, and a new leader's token is above all
  * that were before it. Clients resign, die, and come back through another node; what nodes suffer is the world's
- * business. When faults are over, each election that somebody stands in has a leader soon. */
+ * business.
+ *
+ * When faults are over, soon the dead have lapsed, and each election that somebody stands in has a leader. That takes
+ * one leader of the directory that leads for as long as the longest lease, since each counts anew: a way on which
+ * letters are often later than Raft's election timeout is a fault as others are, and ends with them. */
 #include "core/base/mem.h"
 #include "tests/simulation/forward/world.h"
 #include "tests/simulation/sim_client.h"
+#include "consensus/leader.h"
+#include "consensus/member.h"
 
 #define ELECTORS 4u
 #define ELECTIONS 2u
+#define LOOK_NS (10 * NS_PER_MS)
 #define MARGIN_MS 1u /* less would be the default: what drift and delay cost must do */
 
 struct elector;
@@ -37,9 +44,17 @@ struct electors {
     struct {
         struct seat *leader; /* who thinks that it leads */
         uint64_t token;      /* the newest */
-        bool has_led;        /* somebody has, since faults were over */
     } elections[ELECTIONS];
     bool rests;
+    struct sim_event look; /* at the directory's leaders, since faults are over */
+    struct {
+        const struct leader *leader;
+        uint64_t since_ns;
+    } reigns[SITES_MAX];
+    uint32_t reign_count;
+    uint64_t reign_ns; /* the longest */
+    bool is_led;       /* the directory, and by who leads it these stand: */
+    struct leader_candidates candidates;
     uint64_t elected, lost;
 };
 
@@ -58,7 +73,6 @@ static void on_elected(void *user, uint64_t token)
               (unsigned long long)all->elections[e].token);
     all->elections[e].leader = seat;
     all->elections[e].token = token;
-    all->elections[e].has_led = true;
     all->elected++;
 }
 
@@ -89,7 +103,7 @@ static void on_ended(void *user, const struct pdr_outcome *outcome)
 
 static void stand(struct seat *seat)
 {
-    static const uint32_t leases[] = {600, 1500, 3000, 4000};
+    static const uint32_t leases[] = {600, 1500, 4000, 8000};
     static const struct pdr_campaign_events events = {on_elected, on_lost, on_ended};
     struct sim *sim = &seat->elector->all->world->sim;
     const char name[] = {'e', (char)('0' + seat->election)};
@@ -198,28 +212,71 @@ void elections_open(struct world *w)
     }
 }
 
+/* Faults are over. */
+
+static const struct leader *leader_at(const struct world *w, uint32_t site)
+{
+    const struct sim_node *n = &w->sites[site].node;
+    const struct member *member = n->state == SIM_NODE_UP ? membership_member(n->node) : NULL;
+    return member != NULL ? member_leading(member) : NULL;
+}
+
+static void look(struct sim_event *event)
+{
+    struct electors *all = LIST_ITEM(event, struct electors, look);
+    struct world *w = all->world;
+    all->is_led = false;
+    for (uint32_t i = 0; i < w->site_count; i++) {
+        const struct leader *leader = leader_at(w, i);
+        if (leader != all->reigns[i].leader) {
+            all->reigns[i].leader = leader;
+            all->reigns[i].since_ns = w->sim.now_ns;
+            all->reign_count += leader != NULL;
+        }
+        if (leader != NULL) {
+            uint64_t reign_ns = w->sim.now_ns - all->reigns[i].since_ns;
+            all->reign_ns = reign_ns > all->reign_ns ? reign_ns : all->reign_ns;
+            all->candidates = leader_candidates(leader);
+            all->is_led = true;
+        }
+    }
+    sim_after(&w->sim, event, LOOK_NS);
+}
+
 void elections_rest(struct world *w)
 {
     struct electors *all = w->electors;
     all->rests = true;
-    for (uint32_t e = 0; e < ELECTIONS; e++) {
-        all->elections[e].has_led = all->elections[e].leader != NULL;
-    }
+    sim_net_ease(w->net);
+    all->look = (struct sim_event){.fire = look, .name = "look"};
+    sim_after(&w->sim, &all->look, LOOK_NS);
 }
 
 bool elections_are_settled(const struct world *w)
 {
     const struct electors *all = w->electors;
+    uint32_t living = 0;
     for (uint32_t e = 0; e < ELECTIONS; e++) {
-        bool stands = false;
+        uint32_t before = living;
         for (uint32_t i = 0; i < ELECTORS; i++) {
-            stands = stands || all->electors[i].seats[e].campaign != NULL;
+            living += all->electors[i].seats[e].campaign != NULL;
         }
-        if (stands && !all->elections[e].has_led) { /* on a slow network short leases come and go */
+        if (living > before && all->elections[e].leader == NULL) {
             return false;
         }
     }
-    return true;
+    return all->is_led && all->candidates.count == living;
+}
+
+void elections_judge(struct world *w, uint64_t waited_ns)
+{
+    const struct electors *all = w->electors;
+    SIM_CHECK(
+        &w->sim, elections_are_settled(w),
+        "nobody leads, or the dead stand, %llu s after faults were over: %u candidates, one of them %llu ms behind "
+        "its lease; the directory had %u leaders since, one of them for %llu ms (liveness)",
+        waited_ns / NS_PER_S, all->candidates.count, all->candidates.late_ns / NS_PER_MS, all->reign_count,
+        all->reign_ns / NS_PER_MS);
 }
 
 uint32_t elections_host(struct world *w)
@@ -230,6 +287,7 @@ uint32_t elections_host(struct world *w)
 void elections_close(struct world *w)
 {
     struct electors *all = w->electors;
+    sim_cancel(&w->sim, &all->look);
     for (uint32_t i = 0; i < ELECTORS; i++) {
         struct elector *elector = &all->electors[i];
         sim_cancel(&w->sim, &elector->act);

@@ -3,7 +3,7 @@
  *     pdr-sim-forward [--seed S] [--runs N] [--workload W] [--no-faults] [--directory | --elections] [--trace]
  *                                                       0 if all passed
  *     pdr-sim-forward-mutated --mutation M [--runs N]     0 if some seed noticed (core/base/mutation.h, 140 to 149; 190
- *     to 194 with --directory, 211 and 216 to 218 with --elections) */
+ *     to 194 with --directory, 211 to 213 and 216 to 218 with --elections) */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@ int mutation_chosen;
 
 #define RUN_MS 6000u
 #define LIVENESS_NS (40 * NS_PER_S)
+#define ELECTED_NS (20 * NS_PER_S) /* a longest lease, once a leader of the directory stays; pauses may go on for 4 s */
 #define REACHED_RUNS_MIN 100u
 
 struct totals {
@@ -35,7 +36,8 @@ static bool is_over(const struct world *w)
 static void wait_for_all(struct world *w, struct totals *t)
 {
     uint64_t from_ns = w->sim.now_ns;
-    while (!w->sim.failed && !is_over(w) && w->sim.now_ns < from_ns + LIVENESS_NS) {
+    uint64_t liveness_ns = w->electors != NULL ? ELECTED_NS : LIVENESS_NS;
+    while (!w->sim.failed && !is_over(w) && w->sim.now_ns < from_ns + liveness_ns) {
         sim_run_until(&w->sim, w->sim.now_ns + 10 * NS_PER_MS);
     }
     uint64_t took_ms = (w->sim.now_ns - from_ns) / NS_PER_MS;
@@ -83,9 +85,9 @@ static bool run(const struct world_options *options, struct totals *t, char why[
             elections_rest(w);
         }
         wait_for_all(w, t);
-        SIM_CHECK(sim, w->electors == NULL || sim->failed || elections_are_settled(w),
-                  "somebody stands in an election, and nobody leads it %llu s after faults were over (liveness)",
-                  LIVENESS_NS / NS_PER_S);
+        if (w->electors != NULL && !sim->failed) {
+            elections_judge(w, ELECTED_NS);
+        }
     }
     if (!sim->failed) {
         world_judge(w);

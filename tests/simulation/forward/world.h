@@ -135,8 +135,10 @@ bool directory_is_whole(const struct world *w);
 void elections_open(struct world *w);
 /** Whoever stands goes on, and nobody comes or goes. */
 void elections_rest(struct world *w);
-/** Each election that somebody stands in has had a leader since. */
+/** Each election that somebody stands in has a leader, and nobody stands who is dead. */
 bool elections_are_settled(const struct world *w);
+/** ... and if not, why. */
+void elections_judge(struct world *w, uint64_t waited_ns);
 /** Of one of their clients, drawn. */
 uint32_t elections_host(struct world *w);
 void elections_close(struct world *w);

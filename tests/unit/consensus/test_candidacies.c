@@ -59,7 +59,9 @@ TEST(a_lease_counts_from_when_the_candidate_was_seen)
     struct world w;
     struct candidacy_place out[8];
     world_open(&w);
+    EXPECT(candidacies_first_end_ns(&w.c) == UINT64_MAX);
     ROW(&w, 3, 7, 100);
+    EXPECT_INT(candidacies_first_end_ns(&w.c), w.now_ns + MS(1010)); /* and 1 % for the drift */
     w.now_ns += MS(999);
     EXPECT_INT(over(&w, out), 0);
     w.now_ns += MS(1);
@@ -164,6 +166,113 @@ TEST(it_follows_any_rows)
         }
         EXPECT_INT(w.c.count, standing);
         w.now_ns += MS(1);
+    }
+    world_close(&w);
+}
+
+/* Whatever comes: who has not been kept for the lease is told to be over, at once, and nobody else is. Owners renew,
+ * with and without a quorum; what is being ended ends, or could not be; rows come in between. */
+
+#define STANDING 6u
+
+struct life {
+    uint64_t owner, order, kept_ns;
+    uint32_t asked; /* that owner's; the same in all of its lives */
+    bool stands, is_ending;
+};
+
+static void rows_of(struct world *w, struct life *lives)
+{
+    uint64_t pairs[2 * STANDING + 1] = {0};
+    uint32_t count = 0;
+    for (uint64_t least = 0;;) { /* in order of arrival */
+        const struct life *next = NULL;
+        for (uint32_t i = 0; i < STANDING; i++) {
+            if (lives[i].stands && lives[i].order > least && (next == NULL || lives[i].order < next->order)) {
+                next = &lives[i];
+            }
+        }
+        if (next == NULL) {
+            break;
+        }
+        pairs[2 * count] = next->owner;
+        pairs[2 * count++ + 1] = least = next->order;
+    }
+    row(w, 0, pairs);
+}
+
+static void answered(struct world *w, struct life *life, bool granted)
+{
+    bool is_kept = life->stands && granted && !life->is_ending;
+    life->asked--;
+    EXPECT_INT(candidacies_answered(&w->c, life->owner, granted, w->now_ns), is_kept);
+    life->kept_ns = is_kept ? w->now_ns : life->kept_ns;
+}
+
+static void anything(struct world *w, struct rng *rng, struct life *life, struct life *lives, uint64_t *order)
+{
+    switch (rng_below(rng, 4)) {
+    case 0:
+        if (life->stands) {
+            candidacies_asked(&w->c, life->owner);
+            life->asked++;
+        }
+        break;
+    case 1:
+        if (life->asked > 0) {
+            answered(w, life, rng_chance(rng, 70));
+        }
+        break;
+    case 2:
+        if (life->is_ending && rng_chance(rng, 50)) {
+            life->is_ending = false;
+            candidacies_ended(&w->c, 0, life->order);
+        }
+        break;
+    default:
+        if (rng_chance(rng, 20)) { /* comes, resigns, or is ended */
+            life->stands = !life->stands;
+            life->is_ending = false;
+            life->order = life->stands ? ++*order : life->order;
+            life->kept_ns = w->now_ns;
+            rows_of(w, lives);
+        }
+    }
+}
+
+static void expect_over(struct world *w, struct life *lives, uint32_t max)
+{
+    struct candidacy_place out[STANDING];
+    uint32_t due = 0, count = candidacies_over(&w->c, passed, w, out, max);
+    for (uint32_t i = 0; i < STANDING; i++) {
+        struct life *life = &lives[i];
+        bool is_due = life->stands && !life->is_ending && life->asked == 0 && w->now_ns - life->kept_ns >= MS(1000),
+             is_told = false;
+        for (uint32_t k = 0; k < count; k++) {
+            is_told = is_told || out[k].order == life->order;
+        }
+        EXPECT(is_due || !is_told);
+        due += is_due;
+        life->is_ending = life->is_ending || is_told;
+    }
+    EXPECT_INT(count, due < max ? due : max);
+}
+
+TEST(whoever_is_not_kept_is_over_and_nobody_else)
+{
+    struct world w;
+    struct rng rng;
+    struct life lives[STANDING] = {0};
+    uint64_t order = 0;
+    world_open(&w);
+    rng_seed(&rng, test_seed());
+    for (uint32_t i = 0; i < STANDING; i++) {
+        lives[i].owner = 1 + i;
+    }
+    for (uint32_t step = 0; step < 20000; step++) {
+        anything(&w, &rng, &lives[rng_below(&rng, STANDING)], lives, &order);
+        w.now_ns += MS(rng_below(&rng, rng_chance(&rng, 5) ? 400 : 40));
+        expect_over(&w, lives, 1 + (uint32_t)rng_below(&rng, STANDING));
     }
     world_close(&w);
 }
