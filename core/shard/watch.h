@@ -46,8 +46,6 @@ enum pdr_status turn_emit(struct turn *turn, pdr_value event);
 void turn_release_events(struct turn *turn);
 void turn_drop_events(struct turn *turn);
 
-/** Entries were undone (R74): numbers that were given are given again. */
-void watch_roll_back(struct core *core);
 /** Shards were given up: who listens to their actors hears `left`. */
 void watch_close(struct core *core);
 /** core_free. */
