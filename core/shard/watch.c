@@ -396,6 +396,13 @@ static void unlink_watcher(struct core *core, struct watch *watch)
     }
 }
 
+void watch_undo(struct call *call)
+{
+    struct watch *watch = call->listener;
+    unlink_watcher(call->at, watch);
+    watch->at = NULL;
+}
+
 static void come_back(struct message *message)
 {
     struct watch *watch = LIST_ITEM(message, struct watch, message);

@@ -37,6 +37,9 @@ struct watch {
 
 /** The turn of such a call. Takes it. */
 void watch_run(struct activation *a, struct call *call);
+/** On the actor's core: its answer does not leave, since what it saw is undone, or is another node's to commit. Then it
+ * has not joined: such a call is sent after the shard, and must be all that may join there. */
+void watch_undo(struct call *call);
 /** On home, when `at` is set: a join may have been answered with a failure after it had happened. */
 void watch_leave(struct watch *watch);
 
