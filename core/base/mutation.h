@@ -35,6 +35,7 @@
     X(23, stale_read_kept,        "turn_state.c, keep: what the store had replaces what was written meanwhile")        \
     X(24, trims_too_much,         "activation.c, seen_by_all: a key leaves memory that a turn may have read before")   \
     X(50, event_before_commit,    "watch.c, emission_leaves: an event leaves before its turn is committed")            \
+    X(51, event_to_newcomers,     "watch.c, hand_out: who joined while an event waited hears it ahead of its answer")  \
     X(40, reminder_stale,         "reminders.c, reminder_call_open: a hint is believed, whatever its row says")        \
     X(41, reminder_not_moved,     "reminders.c, reminder_call_ended: a reminder fires, and its row stays")             \
     X(42, reminder_scan_early,    "reminders.c, begin_scan: the scan does not wait for what the store lacks")          \

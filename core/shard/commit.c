@@ -11,7 +11,6 @@
 #include "core/shard/reminders.h"
 #include "core/shard/replicas.h"
 #include "core/shard/sessions.h"
-#include "core/shard/watch.h"
 #include "core/shard/tells.h"
 
 #define RECORDS_MIN 1024u
@@ -559,7 +558,6 @@ static void roll_back(struct core *core)
         submission_free(s);
     }
     replicas_no_space(core);
-    watch_roll_back(core);
     /* activations first: a gate that opens may run nothing, but the next tick must not see undone state */
     if (!MUTATION(14)) {
         hash_each(&core->activations, roll_back_activation, NULL);

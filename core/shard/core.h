@@ -133,6 +133,7 @@ struct core {
 
     struct hash activations; /* by full address */
     struct hash watched;     /* watch.c: actors that somebody listens to */
+    uint64_t emissions;      /* watch.c: events that left their turns towards listeners */
     struct list lru;         /* idle ones, the longest idle first */
     struct list large;       /* struct activation_extra: they let go of state when the store has it */
     uint64_t memory_used;    /* bytes: activations, their state, queued calls' heap */

@@ -245,6 +245,9 @@ static void gate_opened(struct gate_wait *wait, enum pdr_status status)
     if (status != PDR_OK) {
         pdr_writer_clear(&call->reply);
         call->session.is_final = false;
+        if (call->is_watch) {
+            watch_undo(call);
+        }
         if (status == PDR_MOVED) {
             turn_abandon(call, true);
         } else {

@@ -23,15 +23,15 @@ struct watched {
 struct watcher {
     struct list node;
     struct watch *watch;
-    uint64_t sent;      /* the newest event that is on its way, or that is not for it */
-    uint64_t delivered; /* the newest that was committed and handed over */
+    uint64_t joined; /* core->emissions then: what left before is not for it, or is replayed to it */
 };
 
 struct emission {
     struct list node; /* the turn's, until it commits */
     struct gate_wait gate;
     struct core *core;
-    struct watch *only; /* NULL: all that listen */
+    struct watch *only; /* a replay, to this one; NULL: to all that had joined when it left its turn */
+    uint64_t left;      /* core->emissions then. Not its number: that may be given again when an entry is undone */
     uint64_t seq;
     uint32_t size;
     uint16_t address_size;
@@ -57,7 +57,7 @@ static void event_arrived(struct message *message)
     mem_free(m);
 }
 
-static void send_event(struct watcher *watcher, uint64_t seq, pdr_value event)
+static void send_event(const struct watcher *watcher, uint64_t seq, pdr_value event)
 {
     struct event_message *m = mem_new(sizeof *m + event.size);
     m->message.deliver = event_arrived;
@@ -65,7 +65,6 @@ static void send_event(struct watcher *watcher, uint64_t seq, pdr_value event)
     m->seq = seq;
     m->size = (uint32_t)event.size;
     memcpy(m->data, event.data, event.size);
-    watcher->delivered = seq;
     loop_post(watcher->watch->home->world.loop, &m->message);
 }
 
@@ -124,16 +123,15 @@ static void hand_out(struct emission *e)
         return;
     }
     if (e->only != NULL) {
-        struct watcher *watcher = watcher_of(w, e->only);
-        if (watcher != NULL && e->seq > watcher->delivered) {
+        const struct watcher *watcher = watcher_of(w, e->only);
+        if (watcher != NULL) {
             send_event(watcher, e->seq, event);
         }
         return;
     }
     for (struct list *node = w->watchers.next; node != &w->watchers; node = node->next) {
-        struct watcher *watcher = LIST_ITEM(node, struct watcher, node);
-        if (e->seq > watcher->sent) {
-            watcher->sent = e->seq;
+        const struct watcher *watcher = LIST_ITEM(node, struct watcher, node);
+        if (e->left > watcher->joined || MUTATION(51)) {
             send_event(watcher, e->seq, event);
         }
     }
@@ -175,7 +173,9 @@ void turn_release_events(struct turn *turn)
 {
     struct list *node;
     while ((node = list_pop(&turn->events)) != NULL) {
-        emission_leaves(turn->activation, LIST_ITEM(node, struct emission, node));
+        struct emission *e = LIST_ITEM(node, struct emission, node);
+        e->left = ++e->core->emissions;
+        emission_leaves(turn->activation, e);
     }
     turn->event_count = 0;
 }
@@ -368,7 +368,7 @@ void watch_run(struct activation *a, struct call *call)
         after = after > last ? last : after < oldest ? oldest : after;
     }
     struct watcher *watcher = mem_new(sizeof *watcher);
-    *watcher = (struct watcher){.watch = watch, .sent = last, .delivered = after};
+    *watcher = (struct watcher){.watch = watch, .joined = a->core->emissions};
     list_push_back(&w->watchers, &watcher->node);
     w->count++;
     watch->at = a->core;
@@ -394,6 +394,13 @@ static void unlink_watcher(struct core *core, struct watch *watch)
         hash_remove(&core->watched, &w->by_address);
         mem_free(w);
     }
+}
+
+void watch_undo(struct call *call)
+{
+    struct watch *watch = call->listener;
+    unlink_watcher(call->at, watch);
+    watch->at = NULL;
 }
 
 static void come_back(struct message *message)
@@ -428,21 +435,6 @@ void watch_leave(struct watch *watch)
 }
 
 /* Of the whole core. */
-
-static bool forget_sent(struct hash_node *node, void *user)
-{
-    struct watched *w = LIST_ITEM(node, struct watched, by_address);
-    for (struct list *at = w->watchers.next; at != &w->watchers; at = at->next) {
-        struct watcher *watcher = LIST_ITEM(at, struct watcher, node);
-        watcher->sent = watcher->delivered;
-    }
-    return true;
-}
-
-void watch_roll_back(struct core *core)
-{
-    hash_each(&core->watched, forget_sent, NULL);
-}
 
 /* A shard is given up. Who has asked to leave meanwhile is told so by the answer to that, which comes behind this. */
 

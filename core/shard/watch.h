@@ -37,6 +37,9 @@ struct watch {
 
 /** The turn of such a call. Takes it. */
 void watch_run(struct activation *a, struct call *call);
+/** On the actor's core: its answer does not leave, since what it saw is undone, or is another node's to commit. Then it
+ * has not joined: such a call is sent after the shard, and must be all that may join there. */
+void watch_undo(struct call *call);
 /** On home, when `at` is set: a join may have been answered with a failure after it had happened. */
 void watch_leave(struct watch *watch);
 
@@ -46,8 +49,6 @@ enum pdr_status turn_emit(struct turn *turn, pdr_value event);
 void turn_release_events(struct turn *turn);
 void turn_drop_events(struct turn *turn);
 
-/** Entries were undone (R74): numbers that were given are given again. */
-void watch_roll_back(struct core *core);
 /** Shards were given up: who listens to their actors hears `left`. */
 void watch_close(struct core *core);
 /** core_free. */

@@ -126,7 +126,7 @@ static void joined(struct call *call)
     w->answered = true;
     if (is_joined && is_open && !w->unwanted) {
         w->state = OPEN;
-    } else if (w->watch.at != NULL) { /* it may have failed after it had joined: late, or for a full disk */
+    } else if (w->watch.at != NULL) { /* it may have failed after it had joined, being late */
         w->state = LEAVING;
         watch_leave(&w->watch);
     } else if (is_open && !w->unwanted && pdr_status_retry(call->status) != PDR_RETRY_NEVER) {
