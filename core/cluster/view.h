@@ -33,7 +33,8 @@ void cluster_view_release(struct cluster_view *view);
  * may have been taken, which does no harm, and neither index nor cursor has moved.
  */
 enum pdr_status cluster_view_take(struct cluster_view *view, struct pdr_bytes page, bool *changed, struct fault *fault);
-/** Takes one row that was asked for, or came with an answer `moved`. Neither index nor cursor moves. */
+/** Takes one row that was asked for, or came with an answer `moved`; `*changed` becomes true when it was news. Neither
+ * index nor cursor moves. */
 enum pdr_status cluster_view_put(struct cluster_view *view, struct pdr_bytes row, bool *changed, struct fault *fault);
 
 #endif

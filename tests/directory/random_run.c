@@ -142,7 +142,7 @@ static const char *ask_for_a_row(struct run *run)
 {
     pdr_writer row = {0};
     struct fault fault;
-    bool changed;
+    bool changed = false;
     const char *what = NULL;
     struct entry probe = {.kind = ROW_SHARD, .shard = {.shard = (uint32_t)rng_below(&run->source.rng, 5)}};
     if (directory_row(run->directory, &probe, &row) &&

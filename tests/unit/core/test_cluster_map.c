@@ -31,7 +31,7 @@ TEST(an_empty_view_owns_nothing)
 static void put(struct cluster_view *view, struct entry entry)
 {
     struct fault fault;
-    bool changed;
+    bool changed = false;
     entry.changed = 40;
     struct cluster_row *row = cluster_row_new(&entry);
     REQUIRE(cluster_view_put(view, cluster_row_bytes(row), &changed, &fault) == PDR_OK);
