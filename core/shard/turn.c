@@ -245,7 +245,7 @@ static void gate_opened(struct gate_wait *wait, enum pdr_status status)
     if (status != PDR_OK) {
         pdr_writer_clear(&call->reply);
         call->session.is_final = false;
-        if (call->is_watch) {
+        if (call->is_watch && !call->at->dead) { /* else whoever listened may be gone */
             watch_undo(call);
         }
         if (status == PDR_MOVED) {
