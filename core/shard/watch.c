@@ -57,15 +57,15 @@ static void event_arrived(struct message *message)
     mem_free(m);
 }
 
-static void send_event(const struct watcher *watcher, uint64_t seq, pdr_value event)
+void watch_send(struct watch *watch, uint64_t seq, pdr_value event)
 {
     struct event_message *m = mem_new(sizeof *m + event.size);
     m->message.deliver = event_arrived;
-    m->watch = watcher->watch;
+    m->watch = watch;
     m->seq = seq;
     m->size = (uint32_t)event.size;
     memcpy(m->data, event.data, event.size);
-    loop_post(watcher->watch->home->world.loop, &m->message);
+    loop_post(watch->home->world.loop, &m->message);
 }
 
 /* Who is watched, by whom. */
@@ -125,14 +125,14 @@ static void hand_out(struct emission *e)
     if (e->only != NULL) {
         const struct watcher *watcher = watcher_of(w, e->only);
         if (watcher != NULL) {
-            send_event(watcher, e->seq, event);
+            watch_send(watcher->watch, e->seq, event);
         }
         return;
     }
     for (struct list *node = w->watchers.next; node != &w->watchers; node = node->next) {
         const struct watcher *watcher = LIST_ITEM(node, struct watcher, node);
         if (e->left > watcher->joined || MUTATION(51)) {
-            send_event(watcher, e->seq, event);
+            watch_send(watcher->watch, e->seq, event);
         }
     }
 }
@@ -412,6 +412,12 @@ static void come_back(struct message *message)
     }
 }
 
+void watch_send_left(struct watch *watch)
+{
+    watch->message.deliver = come_back;
+    loop_post(watch->home->world.loop, &watch->message);
+}
+
 static void leave(struct message *message)
 {
     struct watch *watch = LIST_ITEM(message, struct watch, message);
@@ -419,8 +425,7 @@ static void leave(struct message *message)
         return; /* the world has ended: its owner frees it */
     }
     unlink_watcher(watch->at, watch);
-    message->deliver = come_back;
-    loop_post(watch->home->world.loop, message);
+    watch_send_left(watch);
 }
 
 void watch_leave(struct watch *watch)

@@ -49,6 +49,11 @@ enum pdr_status turn_emit(struct turn *turn, pdr_value event);
 void turn_release_events(struct turn *turn);
 void turn_drop_events(struct turn *turn);
 
+/** Where what is watched is, shards and others: an event, by number, and the answer to watch_leave, for `home`. Unless
+ * that core is gone. The event is copied. */
+void watch_send(struct watch *watch, uint64_t seq, pdr_value event);
+void watch_send_left(struct watch *watch);
+
 /** Shards were given up: who listens to their actors hears `left`. */
 void watch_close(struct core *core);
 /** core_free. */

@@ -14,139 +14,20 @@
 #include <stdio.h>
 
 #include "consensus/member.h"
-#include "core/base/hash_bytes.h"
 #include "core/base/mem.h"
 #include "core/shard/core.h"
-#include "tools/node/sys_election_parts.h"
+#include "tools/node/sys_election_ask.h"
 
 #define LATE_MS 50u  /* before the caller's deadline: so that it hears why */
 #define AGAIN_MS 20u /* something of the owner's is being ended */
-#define LEASE_MS_DEFAULT 10000u
 #define TEXT(bytes) (int)((bytes).size < 100 ? (bytes).size : 100), (const char *)(bytes).data
 
-enum stage { ASKS_DIRECTORY, WAITS_FOR_ROWS, WAITS_FOR_CHANGE, RESTS };
-
-struct election_ask;
-
-struct election_method {
-    const char *name;
-    bool (*take)(struct election_ask *ask); /* arguments; false: call_fail has said why */
-    void (*begin)(struct election_ask *ask);
-    void (*seen)(struct election_ask *ask); /* the rows are there */
-};
-
-struct election_ask {
-    struct list all;
-    struct list at; /* elections->behind, or interest->waits */
-    struct elections *elections;
-    struct call *call;
-    const struct election_method *method;
-    struct interest *interest; /* while WAITS_FOR_CHANGE */
-    struct timer timer;
-    enum stage stage;
-    bool was_kept;      /* the last answer was KEEP's, and granted it */
-    bool was_refused;   /* ... and did not */
-    bool may_have_made; /* the last answer was CAMPAIGN's, which may have made the candidate of order `dir_index` */
-    uint64_t dir_index;
-    struct pdr_bytes name;
-    uint64_t owner, token; /* token: what the caller knows; 0: nothing */
-    bool has_wait;
-    uint64_t wait_ns; /* when to answer, though nothing has changed */
-    uint32_t lease_ms;
-    pdr_value value;
-};
-
-/* Interests. */
-
-static uint64_t hash_of(struct pdr_bytes name)
-{
-    return hash_bytes(name, 0);
-}
-
-static struct interest *interest_find(const struct elections *e, struct pdr_bytes name)
-{
-    for (struct hash_node *at = hash_first(&e->interests, hash_of(name)); at != NULL; at = hash_next(at)) {
-        struct interest *interest = LIST_ITEM(at, struct interest, by_name);
-        if (pdr_bytes_equal(pdr_bytes(interest->name, interest->name_size), name)) {
-            return interest;
-        }
-    }
-    return NULL;
-}
-
-struct interest *interest_find_or_make(struct elections *e, struct pdr_bytes name)
-{
-    struct interest *interest = interest_find(e, name);
-    if (interest == NULL) {
-        interest = mem_new(sizeof *interest + name.size);
-        list_init(&interest->dirty);
-        list_init(&interest->waits);
-        list_init(&interest->watchers);
-        interest->name_size = (uint16_t)name.size;
-        memcpy(interest->name, name.data, name.size);
-        hash_insert(&e->interests, &interest->by_name, hash_of(name));
-    }
-    return interest;
-}
-
-void interest_drop_if_idle(struct elections *e, struct interest *interest)
-{
-    if (interest->holds == 0 && list_empty(&interest->waits) && list_empty(&interest->watchers)) {
-        hash_remove(&e->interests, &interest->by_name);
-        list_remove(&interest->dirty);
-        mem_free(interest);
-    }
-}
-
-static void note(struct elections *e, struct pdr_bytes name)
-{
-    struct interest *interest = name.size > 0 ? interest_find(e, name) : NULL;
-    if (interest != NULL && list_alone(&interest->dirty)) {
-        list_push_back(&e->dirty, &interest->dirty);
-    }
-}
-
-void elections_changed(struct elections *e, const struct cluster_election *old, const struct cluster_election *now)
-{
-    note(e, old != NULL ? old->name : pdr_bytes(NULL, 0));
-    note(e, now->name);
-}
-
-/* What the rows say. */
+/* The way of a call. */
 
 static const struct member *member_of(const struct elections *e)
 {
     return membership_member(e->node);
 }
-
-void election_state(const struct elections *e, struct pdr_bytes name, struct election_state *out)
-{
-    static const uint8_t nil[] = {0xc0};
-    struct candidate leader;
-    *out = (struct election_state){.value = pdr_bytes(nil, 1)};
-    out->election = cluster_rows_election(&member_view(member_of(e))->rows, name);
-    if (out->election != NULL) {
-        struct pdr_bytes rest = candidates_items(out->election->candidates);
-        out->token = out->election->token;
-        out->candidates = candidates_count(out->election->candidates);
-        if (candidates_next(&rest, &leader)) {
-            out->value = leader.value;
-        }
-    }
-}
-
-void election_show(pdr_writer *out, const struct election_state *state)
-{
-    pdr_write_map(out, 3);
-    pdr_write_cstr(out, "token");
-    pdr_write_uint(out, state->token);
-    pdr_write_cstr(out, "value");
-    pdr_write_raw(out, state->value.data, state->value.size);
-    pdr_write_cstr(out, "candidates");
-    pdr_write_uint(out, state->candidates);
-}
-
-/* The way of a call. */
 
 static uint64_t now_ns(const struct election_ask *ask)
 {
@@ -295,100 +176,6 @@ static void keep(struct election_ask *ask)
     member_keep(membership_member(ask->elections->node), ask->owner, left_ms(ask), was_kept, ask);
 }
 
-/* Arguments. */
-
-static bool refuse(struct election_ask *ask, const char *why)
-{
-    call_fail(ask->call, PDR_INVALID, "%s: %s", ask->method->name, why);
-    return false;
-}
-
-static pdr_value option(const struct election_ask *ask, uint32_t index, const char *name)
-{
-    return pdr_value_get(pdr_value_at(ask->call->args, index), name);
-}
-
-/* Who calls stands under one number for ever: the actor that calls, or the session. */
-static bool take_owner(struct election_ask *ask, uint32_t index)
-{
-    const struct call *call = ask->call;
-    pdr_value id = option(ask, index, "id");
-    uint8_t session[SESSION_ID_SIZE];
-    if (id.size > 0 && (!pdr_value_uint(id, &ask->owner) || ask->owner == 0)) {
-        return refuse(ask, "the id of a candidate is a number above 0, which its client has drawn");
-    }
-    if (id.size == 0 && call->caller.size > 0) {
-        ask->owner = hash_bytes(call->caller, 1) | 1;
-    } else if (id.size == 0 && call->session.on) {
-        session_id_encode(session, &call->session.id);
-        ask->owner = hash_bytes(pdr_bytes(session, sizeof session), 2) | 1;
-    }
-    return true;
-}
-
-static bool take_wait(struct election_ask *ask, uint32_t index)
-{
-    uint64_t wait_ms;
-    pdr_value wait = option(ask, index, "wait_ms"), token = option(ask, index, "token");
-    if (wait.size > 0 && (!pdr_value_uint(wait, &wait_ms) || wait_ms > LIMIT_DEADLINE_MS_MAX)) {
-        return refuse(ask, "wait_ms is a number of milliseconds, at most a day");
-    }
-    if (token.size > 0 && !pdr_value_uint(token, &ask->token)) {
-        return refuse(ask, "a token is a number");
-    }
-    ask->has_wait = wait.size > 0;
-    ask->wait_ns = ask->has_wait ? now_ns(ask) + wait_ms * NS_PER_MS : 0;
-    return true;
-}
-
-/* [value, {"id", "lease_ms", "wait_ms", "token"}] */
-static bool take_campaign(struct election_ask *ask)
-{
-    static const uint8_t nil[] = {0xc0};
-    uint64_t lease_ms = LEASE_MS_DEFAULT;
-    pdr_value lease = option(ask, 1, "lease_ms");
-    ask->value = pdr_value_count(ask->call->args) > 0 ? pdr_value_at(ask->call->args, 0) : pdr_bytes(nil, 1);
-    if (ask->value.size > LIMIT_CAMPAIGN_BYTES_MAX) {
-        call_fail(ask->call, PDR_TOO_LARGE, "campaign: a candidate's value has at most %d bytes (limit %s)",
-                  LIMIT_CAMPAIGN_BYTES_MAX, "campaign_bytes_max");
-        return false;
-    }
-    if (lease.size > 0 && (!pdr_value_uint(lease, &lease_ms) || lease_ms < LIMIT_CAMPAIGN_LEASE_MS_MIN ||
-                           lease_ms > LIMIT_CAMPAIGN_LEASE_MS_MAX)) {
-        return refuse(ask, "lease_ms is 500 to 600,000");
-    }
-    ask->lease_ms = (uint32_t)lease_ms;
-    if (!take_owner(ask, 1) || !take_wait(ask, 1)) {
-        return false;
-    }
-    while (ask->owner == 0) {
-        ask->owner = rng_next(&ask->elections->node->control->rng) >> 11; /* exact in JSON, too */
-    }
-    return true;
-}
-
-/* [{"id"}] */
-static bool take_keep(struct election_ask *ask)
-{
-    return take_owner(ask, 0) && (ask->owner != 0 || refuse(ask, "which candidate? Say its id"));
-}
-
-/* [{"id"}] or [{"token"}] */
-static bool take_resign(struct election_ask *ask)
-{
-    pdr_value token = option(ask, 0, "token");
-    if (token.size > 0) {
-        return pdr_value_uint(token, &ask->token) || refuse(ask, "a token is a number");
-    }
-    return take_owner(ask, 0) && (ask->owner != 0 || refuse(ask, "which candidate? Say its id, or the leader's token"));
-}
-
-/* [{"token", "wait_ms"}] */
-static bool take_leader(struct election_ask *ask)
-{
-    return take_wait(ask, 0);
-}
-
 /* Campaign and keep. */
 
 struct standing {
@@ -517,10 +304,10 @@ static void seen_leader(struct election_ask *ask)
 }
 
 static const struct election_method methods[] = {
-    {"campaign", take_campaign, begin_campaign, seen_campaign},
-    {"keep", take_keep, keep, seen_keep},
-    {"resign", take_resign, begin_resign, seen_resign},
-    {"leader", take_leader, begin_leader, seen_leader},
+    {"campaign", election_take_campaign, begin_campaign, seen_campaign},
+    {"keep", election_take_keep, keep, seen_keep},
+    {"resign", election_take_resign, begin_resign, seen_resign},
+    {"leader", election_take_leader, begin_leader, seen_leader},
 };
 
 /* A node that has just started may not be a member yet. */
@@ -691,15 +478,6 @@ void elections_init(struct node *node)
     node->elections = e;
 }
 
-static bool free_interest(struct hash_node *node, void *user)
-{
-    struct interest *interest = LIST_ITEM(node, struct interest, by_name);
-    election_watchers_free(interest);
-    hash_remove(user, node);
-    mem_free(interest);
-    return true;
-}
-
 void elections_free(struct node *node)
 {
     struct elections *e = node->elections;
@@ -710,8 +488,7 @@ void elections_free(struct node *node)
         mem_free(ask);
     }
     election_keeps_free(e);
-    hash_each(&e->interests, free_interest, &e->interests);
-    hash_release(&e->interests);
+    interests_free(e);
     mem_free(e);
     node->elections = NULL;
 }

@@ -41,9 +41,11 @@ void election_state(const struct elections *elections, struct pdr_bytes name, st
 /** {"token", "value", "candidates"}: an event, and the answer of `leader`. */
 void election_show(pdr_writer *out, const struct election_state *state);
 
+/* sys_election_interest.c */
 struct interest *interest_find_or_make(struct elections *elections, struct pdr_bytes name);
 /** It goes when nobody is left. */
 void interest_drop_if_idle(struct elections *elections, struct interest *interest);
+void interests_free(struct elections *elections);
 
 /* sys_election_keep.c */
 /** Takes the call: `keep_all [[id, ...]]`. */

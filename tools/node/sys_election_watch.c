@@ -16,34 +16,6 @@ struct election_watcher {
     struct watch *watch;
 };
 
-/* On the listener's core. */
-
-struct event_message {
-    struct message message;
-    struct watch *watch;
-    uint64_t seq;
-    uint32_t size;
-    uint8_t data[];
-};
-
-static void event_arrived(struct message *message)
-{
-    struct event_message *m = LIST_ITEM(message, struct event_message, message);
-    if (!m->watch->home->dead) {
-        m->watch->event(m->watch, m->seq, pdr_bytes(m->data, m->size));
-    }
-    mem_free(m);
-}
-
-static void has_left(struct message *message)
-{
-    struct watch *watch = LIST_ITEM(message, struct watch, message);
-    if (!watch->home->dead) {
-        watch->leaving = false;
-        watch->left(watch);
-    }
-}
-
 /* On the control core. */
 
 static void leave_here(struct message *message)
@@ -58,8 +30,7 @@ static void leave_here(struct message *message)
     interest_drop_if_idle(watcher->elections, interest);
     mem_free(watcher);
     watch->remote = NULL;
-    message->deliver = has_left;
-    loop_post(watch->home->world.loop, message);
+    watch_send_left(watch);
 }
 
 /* On the listener's core. */
@@ -67,17 +38,6 @@ static void leave(struct watch *watch)
 {
     watch->message.deliver = leave_here;
     loop_post(watch->at->world.loop, &watch->message);
-}
-
-static void send_event(struct election_watcher *watcher, uint64_t seq, pdr_value event)
-{
-    struct event_message *m = mem_new(sizeof *m + event.size);
-    m->message.deliver = event_arrived;
-    m->watch = watcher->watch;
-    m->seq = seq;
-    m->size = (uint32_t)event.size;
-    memcpy(m->data, event.data, event.size);
-    loop_post(watcher->watch->home->world.loop, &m->message);
 }
 
 static void encode(const struct election_state *state, pdr_writer *out, uint8_t *room, size_t size)
@@ -105,7 +65,7 @@ void election_tell(struct elections *e, struct interest *interest)
     interest->told = seq;
     encode(&state, &event, room, sizeof room);
     for (struct list *at = interest->watchers.next; at != &interest->watchers; at = at->next) {
-        send_event(LIST_ITEM(at, struct election_watcher, node), seq, pdr_written(&event));
+        watch_send(LIST_ITEM(at, struct election_watcher, node)->watch, seq, pdr_written(&event));
     }
     pdr_writer_release(&event);
 }
@@ -127,7 +87,7 @@ static void catch_up(struct elections *e, struct election_watcher *watcher, uint
         return;
     }
     encode(&state, &event, room, sizeof room);
-    send_event(watcher, seq, pdr_written(&event));
+    watch_send(watcher->watch, seq, pdr_written(&event));
     pdr_writer_release(&event);
 }
 
