@@ -2,22 +2,6 @@
  * time, and what was answered is there after a restart. (What they do in every case: tests/unit/actors/builtin.) */
 #include "tests/integration/world.h"
 
-static int64_t number(struct pdr_outcome o, const char *key)
-{
-    int64_t n = -1;
-    if (o.status != PDR_OK || !pdr_value_int(pdr_value_get(o.result, key), &n)) {
-        fprintf(stderr, "no %s: %s %.*s\n", key, pdr_status_wire(o.status), (int)o.message.size,
-                (const char *)o.message.data);
-    }
-    return n;
-}
-
-static bool is_true(struct pdr_outcome o, bool want)
-{
-    bool got;
-    return o.status == PDR_OK && pdr_value_bool(o.result, &got) && got == want;
-}
-
 static uint32_t count(struct pdr_outcome o, const char *key)
 {
     return pdr_value_count(pdr_value_get(o.result, key));
@@ -27,9 +11,9 @@ TEST(those_who_share_a_lock_do_so_after_a_restart)
 {
     struct world w = {.options.types = NULL};
     begin(&w);
-    EXPECT_INT(number(ask(&w, "lock/a", "acquire_shared", 0, "si", "ann", 60000), "token"), 1);
-    EXPECT_INT(number(ask(&w, "lock/a", "acquire_shared", 0, "si", "bob", 60000), "token"), 2);
-    EXPECT_INT(number(ask(&w, "lock/a", "acquire", 0, "sii", "cyd", 60000, 60000), "place"), 1);
+    EXPECT_INT(number_in(ask(&w, "lock/a", "acquire_shared", 0, "si", "ann", 60000), "token"), 1);
+    EXPECT_INT(number_in(ask(&w, "lock/a", "acquire_shared", 0, "si", "bob", 60000), "token"), 2);
+    EXPECT_INT(number_in(ask(&w, "lock/a", "acquire", 0, "sii", "cyd", 60000, 60000), "place"), 1);
     stop(&w);
     start(&w);
     EXPECT_INT(count(ask(&w, "lock/a", "holders", 0, ""), "holders"), 2);
@@ -44,15 +28,15 @@ TEST(permits_come_back_by_themselves)
 {
     struct world w = {.options.idle_ms = 10};
     begin(&w);
-    EXPECT_INT(number(ask(&w, "semaphore/a", "resize", 0, "i", 3), "permits"), 3);
-    EXPECT_INT(number(ask(&w, "semaphore/a", "acquire", 0, "sii", "ann", 2, 1000), "token"), 1);
-    EXPECT_INT(number(ask(&w, "semaphore/a", "acquire", 0, "siii", "bob", 2, 60000, 60000), "place"), 1);
+    EXPECT_INT(number_in(ask(&w, "semaphore/a", "resize", 0, "i", 3), "permits"), 3);
+    EXPECT_INT(number_in(ask(&w, "semaphore/a", "acquire", 0, "sii", "ann", 2, 1000), "token"), 1);
+    EXPECT_INT(number_in(ask(&w, "semaphore/a", "acquire", 0, "siii", "bob", 2, 60000, 60000), "place"), 1);
     EXPECT(is_code(ask(&w, "semaphore/a", "acquire", 0, "s", "cyd"), "no_permits"));
     stop(&w); /* ann's lease ends in the next life, or has ended before it */
     start(&w);
     EVENTUALLY(is_true(ask(&w, "semaphore/a", "check", 0, "i", 2), true));
-    EXPECT_INT(number(ask(&w, "semaphore/a", "state", 0, ""), "free"), 1);
-    EXPECT_INT(number(ask(&w, "semaphore/a", "acquire", 0, "sii", "bob", 2, 60000), "token"), 2);
+    EXPECT_INT(number_in(ask(&w, "semaphore/a", "state", 0, ""), "free"), 1);
+    EXPECT_INT(number_in(ask(&w, "semaphore/a", "acquire", 0, "sii", "bob", 2, 60000), "token"), 2);
     stop(&w);
 }
 
@@ -60,19 +44,19 @@ TEST(parties_meet_across_a_restart)
 {
     struct world w = {.options.types = NULL};
     begin(&w);
-    EXPECT_INT(number(ask(&w, "barrier/a", "arrive", 0, "siii", "ann", 3, 60000, 1), "arrived"), 1);
-    EXPECT_INT(number(ask(&w, "barrier/a", "arrive", 0, "siii", "bob", 3, 60000, 1), "arrived"), 2);
+    EXPECT_INT(number_in(ask(&w, "barrier/a", "arrive", 0, "siii", "ann", 3, 60000, 1), "arrived"), 1);
+    EXPECT_INT(number_in(ask(&w, "barrier/a", "arrive", 0, "siii", "bob", 3, 60000, 1), "arrived"), 2);
     stop(&w);
     start(&w);
     EXPECT_INT(count(ask(&w, "barrier/a", "state", 0, ""), "waiting"), 2);
-    EXPECT_INT(number(ask(&w, "barrier/a", "arrive", 0, "siii", "cyd", 3, 60000, 1), "arrived"), 3);
+    EXPECT_INT(number_in(ask(&w, "barrier/a", "arrive", 0, "siii", "cyd", 3, 60000, 1), "arrived"), 3);
     EXPECT(is_bytes(ask(&w, "barrier/a", "outcome", 0, "i", 1), "released"));
     EXPECT(is_true(ask(&w, "barrier/a", "break", 0, "i", 2), true));
     stop(&w);
     start(&w);
     EXPECT(is_bytes(ask(&w, "barrier/a", "outcome", 0, "i", 1), "released"));
     EXPECT(is_bytes(ask(&w, "barrier/a", "outcome", 0, "i", 2), "broken"));
-    EXPECT_INT(number(ask(&w, "barrier/a", "state", 0, ""), "generation"), 3);
+    EXPECT_INT(number_in(ask(&w, "barrier/a", "state", 0, ""), "generation"), 3);
     stop(&w);
 }
 
@@ -80,9 +64,9 @@ TEST(a_party_is_lost_by_time)
 {
     struct world w = {.options.idle_ms = 10};
     begin(&w);
-    EXPECT_INT(number(ask(&w, "barrier/a", "arrive", 0, "sii", "ann", 2, 30), "arrived"), 1);
+    EXPECT_INT(number_in(ask(&w, "barrier/a", "arrive", 0, "sii", "ann", 2, 30), "arrived"), 1);
     EVENTUALLY(count(ask(&w, "barrier/a", "state", 0, ""), "waiting") == 0);
-    EXPECT_INT(number(ask(&w, "barrier/a", "arrive", 0, "sii", "bob", 2, 60000), "arrived"), 1);
+    EXPECT_INT(number_in(ask(&w, "barrier/a", "arrive", 0, "sii", "bob", 2, 60000), "arrived"), 1);
     stop(&w);
 }
 
@@ -90,15 +74,15 @@ TEST(members_are_lost_by_time)
 {
     struct world w = {.options.idle_ms = 10};
     begin(&w);
-    EXPECT_INT(number(ask(&w, "group/a", "join", 0, "sis", "ann", 60000, "10.0.0.1:80"), "token"), 1);
-    EXPECT_INT(number(ask(&w, "group/a", "join", 0, "si", "bob", 50), "view"), 2);
-    EVENTUALLY(number(ask(&w, "group/a", "members", 0, ""), "view") == 3);
+    EXPECT_INT(number_in(ask(&w, "group/a", "join", 0, "sis", "ann", 60000, "10.0.0.1:80"), "token"), 1);
+    EXPECT_INT(number_in(ask(&w, "group/a", "join", 0, "si", "bob", 50), "view"), 2);
+    EVENTUALLY(number_in(ask(&w, "group/a", "members", 0, ""), "view") == 3);
     EXPECT(is_code(ask(&w, "group/a", "heartbeat", 0, "i", 2), "stale_token"));
     stop(&w);
     start(&w);
     EXPECT_INT(count(ask(&w, "group/a", "members", 0, ""), "members"), 1);
-    EXPECT_INT(number(ask(&w, "group/a", "heartbeat", 0, "i", 1), "view"), 3);
-    EXPECT_INT(number(ask(&w, "group/a", "join", 0, "s", "bob"), "token"), 3);
+    EXPECT_INT(number_in(ask(&w, "group/a", "heartbeat", 0, "i", 1), "view"), 3);
+    EXPECT_INT(number_in(ask(&w, "group/a", "join", 0, "s", "bob"), "token"), 3);
     stop(&w);
 }
 

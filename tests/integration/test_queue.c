@@ -1,37 +1,21 @@
 /* The builtin type queue on a real node: order, redelivery, dead letters, limits; one larger than memory keeps. */
 #include "tests/integration/world.h"
 
-static int64_t number(struct pdr_outcome o, const char *key)
-{
-    int64_t n = -1;
-    if (o.status != PDR_OK || !pdr_value_int(pdr_value_get(o.result, key), &n)) {
-        fprintf(stderr, "no %s: %s %.*s\n", key, pdr_status_wire(o.status), (int)o.message.size,
-                (const char *)o.message.data);
-    }
-    return n;
-}
-
-static bool is_true(struct pdr_outcome o, bool want)
-{
-    bool got;
-    return o.status == PDR_OK && pdr_value_bool(o.result, &got) && got == want;
-}
-
 /* {id, value, attempts}; attempts 0: without. */
 static bool is_item(struct pdr_outcome o, int64_t id, const char *value, int64_t attempts)
 {
     struct pdr_bytes got;
-    return number(o, "id") == id && pdr_value_bytes(pdr_value_get(o.result, "value"), &got) &&
-           pdr_bytes_equal(got, pdr_str(value)) && (attempts == 0 || number(o, "attempts") == attempts);
+    return number_in(o, "id") == id && pdr_value_bytes(pdr_value_get(o.result, "value"), &got) &&
+           pdr_bytes_equal(got, pdr_str(value)) && (attempts == 0 || number_in(o, "attempts") == attempts);
 }
 
 static bool is_size(struct world *w, const char *queue, int64_t ready, int64_t taken, int64_t dead)
 {
     struct pdr_outcome o = ask(w, queue, "size", 0, "");
-    bool is = number(o, "ready") == ready && number(o, "taken") == taken && number(o, "dead") == dead;
+    bool is = number_in(o, "ready") == ready && number_in(o, "taken") == taken && number_in(o, "dead") == dead;
     if (!is) {
-        fprintf(stderr, "ready %lld taken %lld dead %lld\n", (long long)number(o, "ready"),
-                (long long)number(o, "taken"), (long long)number(o, "dead"));
+        fprintf(stderr, "ready %lld taken %lld dead %lld\n", (long long)number_in(o, "ready"),
+                (long long)number_in(o, "taken"), (long long)number_in(o, "dead"));
     }
     return is;
 }
@@ -59,7 +43,7 @@ TEST(first_in_first_out)
     EXPECT(is_int(ask(&w, "queue/a", "push", 0, "s", "four"), 4));
     EXPECT(is_true(ask(&w, "queue/a", "ack", 0, "i", 3), true));
     EXPECT(is_item(ask(&w, "queue/a", "pop", 0, ""), 4, "four", 0));
-    EXPECT_INT(number(ask(&w, "queue/a", "size", 0, ""), "bytes"), 0);
+    EXPECT_INT(number_in(ask(&w, "queue/a", "size", 0, ""), "bytes"), 0);
     stop(&w);
 }
 
@@ -84,7 +68,7 @@ TEST(what_is_not_acknowledged_comes_back)
     EXPECT(is_item(ask(&w, "queue/a", "pop", 0, ""), 2, "two", 0));
     EXPECT(is_size(&w, "queue/a", 0, 0, 0));
     EXPECT(is_nil(ask(&w, "queue/a", "take", 0, "")));
-    EXPECT_INT(number(ask(&w, "queue/a", "size", 0, ""), "bytes"), 0);
+    EXPECT_INT(number_in(ask(&w, "queue/a", "size", 0, ""), "bytes"), 0);
     stop(&w);
 }
 
@@ -92,7 +76,7 @@ TEST(what_fails_too_often_is_a_dead_letter)
 {
     struct world w = {.options.types = NULL};
     begin(&w);
-    EXPECT_INT(number(ask(&w, "queue/a", "limits", 0, "iii", 10, 1000, 2), "attempts"), 2);
+    EXPECT_INT(number_in(ask(&w, "queue/a", "limits", 0, "iii", 10, 1000, 2), "attempts"), 2);
     for (int i = 0; i < 3; i++) {
         ask(&w, "queue/a", "push", 0, "s", "poison");
         EXPECT(is_item(ask(&w, "queue/a", "take", 0, "i", 60000), i + 1, "poison", 1));

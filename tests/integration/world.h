@@ -106,10 +106,28 @@ static inline bool is_nil(struct pdr_outcome o)
 {
     return o.status == PDR_OK && pdr_value_kind(o.result) == PDR_KIND_NIL;
 }
+
 static inline bool is_bytes(struct pdr_outcome o, const char *want)
 {
     struct pdr_bytes got;
     return o.status == PDR_OK && pdr_value_bytes(o.result, &got) && pdr_bytes_equal(got, pdr_str(want));
+}
+
+/** The number in a map that was answered; -1: there is none, and it says why. */
+static inline int64_t number_in(struct pdr_outcome o, const char *key)
+{
+    int64_t n = -1;
+    if (o.status != PDR_OK || !pdr_value_int(pdr_value_get(o.result, key), &n)) {
+        fprintf(stderr, "no %s: %s %.*s\n", key, pdr_status_wire(o.status), (int)o.message.size,
+                (const char *)o.message.data);
+    }
+    return n;
+}
+
+static inline bool is_true(struct pdr_outcome o, bool want)
+{
+    bool got;
+    return o.status == PDR_OK && pdr_value_bool(o.result, &got) && got == want;
 }
 
 #endif

@@ -67,6 +67,8 @@ void loads_tick(struct membership *m);
 uint64_t loads_due_ns(const struct membership *m);
 /* membership_proposals.c */
 struct replog_proposal;
+/** What it asks of the directory (R1). */
+struct command proposals_command(const struct replog_proposal *proposal);
 /** On a core's thread, for struct replicas_options: `node` is one. */
 void proposals_send(void *node, struct core *core, const struct replog_proposal *proposal);
 struct replicas_question;

@@ -42,7 +42,7 @@ static struct membership *membership_of(struct errand *errand)
 
 /* Proposals. */
 
-static struct command command_of(const struct replog_proposal *p)
+struct command proposals_command(const struct replog_proposal *p)
 {
     switch (p->kind) {
     case REPLOG_ADD:
@@ -91,7 +91,7 @@ static void arrive(struct message *message)
     if (m == NULL) {
         return;
     }
-    struct command command = command_of(&errand->proposal);
+    struct command command = proposals_command(&errand->proposal);
     list_push_back(&m->proposed, &errand->list); /* the answer may come before the call returns */
     member_propose(m->member, &command, PROPOSE_MS, answered, errand);
 }

@@ -2,6 +2,7 @@
  * grants leases with the real lease_grantor.h, says who is down, and promotes whom it likes of those it may. */
 #include "core/base/mem.h"
 #include "tests/simulation/replog/replog_world.h"
+#include "tools/node/membership_parts.h"
 
 static struct pairs no_labels(void)
 {
@@ -51,22 +52,6 @@ struct asked {
     bool late; /* a move that its proposer may have given up */
 };
 
-static struct command command_of(const struct replog_proposal *p)
-{
-    switch (p->kind) {
-    case REPLOG_ADD:
-        return (struct command){.kind = COMMAND_ADD, .add = {p->shard, p->cv, p->node, p->rid}};
-    case REPLOG_REMOVE:
-        return (struct command){.kind = COMMAND_REMOVE, .remove = {p->shard, p->cv, p->rid}};
-    case REPLOG_TRANSFER:
-        return (struct command){.kind = COMMAND_TRANSFER, .transfer = {p->shard, p->cv, p->node}};
-    case REPLOG_LOST:
-        return (struct command){.kind = COMMAND_LOST, .lost = {p->shard, p->cv, p->rid}};
-    default:
-        return (struct command){.kind = COMMAND_TOUCH, .touch = {p->shard, p->cv}};
-    }
-}
-
 static void count(struct replog_world *world, const struct asked *asked, bool done)
 {
     const struct replog_copy *copy = asked->copy;
@@ -93,7 +78,7 @@ static void arrive(struct replog_later *later)
 {
     struct asked *asked = LIST_ITEM(later, struct asked, later);
     struct replog_world *world = later->world;
-    struct command command = command_of(&asked->proposal);
+    struct command command = proposals_command(&asked->proposal);
     bool done = replog_directory_apply(world, &command)->code == DIRECTORY_DONE;
     count(world, asked, done);
     if (asked->late && done && !world->healed && sim_chance(&world->sim, 50)) {
