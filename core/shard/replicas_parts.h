@@ -123,6 +123,9 @@ void copy_write_name(struct shard_copy *copy, bool is_shared);
 bool copy_row_is_alone(const struct shard_copy *copy);
 void copy_free(struct shard_copy *copy);
 
+/* replicas_hooks.c */
+extern const struct replog_hooks replicas_hooks;
+
 /* replicas_end.c */
 /** With each tick: a copy that no row names, or that is of no use, takes the next step. May free it. */
 void copy_consider_drop(struct shard_copy *copy);
